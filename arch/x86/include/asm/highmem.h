@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What x86 supplies to high memory: see <linux/highmem-internal.h> for the
+ * contract. Included whenever CONFIG_KMAP_LOCAL is set: 32-bit kernels without
+ * HIGHMEM map device memory locally and need the TLB hooks as much as the
+ * others, and 64-bit kernels have local mappings for debugging.
+ *
+ * A 32-bit kernel's address space, from its end downwards: fixmap (with the
+ * kmap_local slots), CPU entry areas, LDT, pkmap pool (with HIGHMEM only),
+ * vmalloc, direct mapping of low memory.
+ */
+#ifndef _ASM_X86_HIGHMEM_H
+#define _ASM_X86_HIGHMEM_H
+
+#include <linux/interrupt.h>
+#include <linux/threads.h>
+#include <asm/fixmap.h>
+#include <asm/paravirt.h>
+#include <asm/pgtable_areas.h>
+#include <asm/tlbflush.h>
+
+#ifdef CONFIG_HIGHMEM
+/* LAST_PKMAP and PKMAP_BASE: one page table, see <asm/pgtable_32_areas.h>. */
+#define PKMAP_ADDR(nr)		(PKMAP_BASE + ((nr) << PAGE_SHIFT))
+#define PKMAP_NR(virt)		(((virt) - PKMAP_BASE) >> PAGE_SHIFT)
+#define LAST_PKMAP_MASK		(LAST_PKMAP - 1)
+
+/* Caches are physically tagged. */
+#define flush_cache_kmaps()	do { } while (0)
+#endif
+
+#ifdef CONFIG_X86_32
+extern unsigned long highstart_pfn, highend_pfn;
+void add_highpages_with_active_regions(int nid, unsigned long start_pfn,
+				       unsigned long end_pfn);
+#endif
+
+/*
+ * A PTE that becomes valid needs no flush; a hypervisor may still hold it in
+ * the queue of lazy MMU mode, which has to be emptied before the first access.
+ */
+#define arch_kmap_local_post_map(vaddr, pteval)		\
+	arch_flush_lazy_mmu_mode()
+
+/* PTEs are global, so switching the address space does not drop them. */
+#define arch_kmap_local_post_unmap(vaddr)		\
+	do {						\
+		flush_tlb_one_kernel(vaddr);		\
+		arch_flush_lazy_mmu_mode();		\
+	} while (0)
+
+#endif /* _ASM_X86_HIGHMEM_H */

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Hands high memory to the page allocator at boot.
+ */
+#include <linux/highmem.h>
+#include <linux/init.h>
+#include <linux/memblock.h>
+#include <linux/mmzone.h>
+#include <linux/printk.h>
+
+#include <asm/numa.h>
+
+/*
+ * Runs before memblock_free_all() frees low memory, whose pages may vanish
+ * from the direct mapping as soon as they are free (debug_pagealloc) while the
+ * walk over memblock's ranges below still needs some of them.
+ */
+void __init set_highmem_pages_init(void)
+{
+	struct zone *zone;
+
+	/* Pages are counted as they are freed, so start all zones from none. */
+	reset_all_zones_managed_pages();
+
+	for_each_populated_zone(zone) {
+		if (!is_highmem(zone))
+			continue;
+
+		pr_info("%s of node %d: page frames %#lx to %#lx\n", zone->name,
+			zone_to_nid(zone), zone->zone_start_pfn,
+			zone_end_pfn(zone));
+		add_highpages_with_active_regions(zone_to_nid(zone),
+						  zone->zone_start_pfn,
+						  zone_end_pfn(zone));
+	}
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The seam between the high memory API (<linux/highmem.h>, the only file that
+ * may include this one) and what implements it for a given configuration.
+ *
+ *   CONFIG_HIGHMEM	pages without a direct mapping exist: kmap() needs the
+ *			pkmap pool (mm/highmem.c), kmap_local needs the stack.
+ *   CONFIG_KMAP_LOCAL	the stack of local mappings (mm/kmap_local.c) is built.
+ *			HIGHMEM implies it; x86-32 has it without HIGHMEM for
+ *			<linux/io-mapping.h>, x86-64 for debugging only.
+ *   CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP
+ *			kmap_local maps every page, also those that have a
+ *			direct mapping, on 32 and 64 bit alike.
+ *   none of these	a page is reached through the direct mapping; all that
+ *			follows folds into page_to_virt().
+ *
+ * There is one body per function for all of them. page_needs_kmap_local() and
+ * PageHighMem() are constants where the configuration decides, so the compiler
+ * drops the calls into files that are not built.
+ *
+ * What an architecture supplies
+ * -----------------------------
+ * In <asm/fixmap.h> the slots FIX_KMAP_BEGIN..FIX_KMAP_END, KM_MAX_IDX for each
+ * possible CPU, and in <asm/highmem.h>:
+ *
+ * LAST_PKMAP, PKMAP_ADDR(nr), PKMAP_NR(addr), pkmap_page_table
+ *	Size, addresses and page table of the pkmap pool. The table must be
+ *	filled in before the first kmap().
+ * flush_cache_kmaps()
+ *	Writes back what a virtually indexed cache holds for pkmap addresses.
+ *	Called with no lock held, before the PTEs of idle slots are cleared.
+ * get_pkmap_color(), get_next_pkmap_nr(), get_pkmap_entries_count(),
+ * get_pkmap_wait_queue_head()
+ *	For caches that alias: a page is only mapped in slots of its colour.
+ *	Either all or none are defined; the pool serialises the calls.
+ * ARCH_NEEDS_KMAP_HIGH_GET, arch_kmap_local_high_get()
+ *	The second is a use of kmap_high_get(): an address in the pkmap area
+ *	which kunmap_local() gives back, or NULL to go on with a local slot.
+ * ARCH_HAS_KMAP_FLUSH_TLB, kmap_flush_tlb()
+ *	Called by every kmap() on the address that it returns.
+ * kmap_prot
+ *	The protection of a mapping, where it is not PAGE_KERNEL.
+ *
+ * A local mapping calls the following in this order, on the CPU that owns the
+ * slot and with preemption disabled. Each has an empty default except the PTE
+ * store, which is set_pte_at():
+ *
+ * arch_kmap_local_pre_map(vaddr, pteval)	before the PTE is written
+ * arch_kmap_local_set_pte(mm, vaddr, ptep, pteval)
+ * arch_kmap_local_post_map(vaddr, pteval)	before the address is used
+ * arch_kmap_local_pre_unmap(vaddr)		before the PTE is cleared
+ * arch_kmap_local_post_unmap(vaddr)		must flush @vaddr from this CPU's
+ *						TLB before it returns
+ *
+ * arch_kmap_local_map_idx(idx, pfn), arch_kmap_local_unmap_idx(idx, vaddr)
+ *	Where the fixmap index of slot idx depends on the page's colour.
+ * ARCH_HAS_FLUSH_ON_KUNMAP, kunmap_flush_on_unmap()
+ *	Without KMAP_LOCAL only: called when a direct address is given back.
+ */
+#ifndef _LINUX_HIGHMEM_INTERNAL_H
+#define _LINUX_HIGHMEM_INTERNAL_H
+
+#ifdef CONFIG_KMAP_LOCAL
+#include <asm/highmem.h>
+#endif
+
+#ifndef kmap_prot
+#define kmap_prot PAGE_KERNEL
+#endif
+
+#ifndef ARCH_HAS_KMAP_FLUSH_TLB
+static inline void kmap_flush_tlb(unsigned long addr) { }
+#endif
+
+/* mm/highmem.c */
+void *kmap_high(struct page *page);
+void kunmap_high(struct page *page);
+struct page *__kmap_to_page(void *addr);
+void __kmap_flush_unused(void);
+unsigned long __nr_free_highpages(void);
+unsigned long __totalhigh_pages(void);
+
+/* mm/kmap_local.c */
+void *__kmap_local_page_prot(struct page *page, pgprot_t prot);
+void *__kmap_local_pfn_prot(unsigned long pfn, pgprot_t prot);
+void kunmap_local_indexed(const void *vaddr);
+void __kmap_local_sched_out(void);
+void __kmap_local_sched_in(void);
+
+#ifdef CONFIG_KMAP_LOCAL
+void kmap_local_fork(struct task_struct *tsk);
+struct page *kmap_local_to_page(const void *vaddr);
+
+/* Where mappings go that find the stack full; empty until it is set up. */
+extern unsigned long kmap_local_reserve_start, kmap_local_reserve_end;
+
+static inline void kmap_assert_nomap(void)
+{
+	DEBUG_LOCKS_WARN_ON(current->kmap_ctrl.idx);
+}
+
+/* The fixmap counts downwards: the first slot has the highest address. */
+static inline bool is_kmap_local_fixmap(unsigned long addr)
+{
+	unsigned long lowest = __fix_to_virt(FIX_KMAP_END);
+	unsigned long highest = __fix_to_virt(FIX_KMAP_BEGIN);
+
+	return addr - lowest < highest + PAGE_SIZE - lowest;
+}
+
+static inline bool is_kmap_local_reserve(unsigned long addr)
+{
+	return addr >= kmap_local_reserve_start && addr < kmap_local_reserve_end;
+}
+#else
+static inline void kmap_local_fork(struct task_struct *tsk) { }
+static inline void kmap_assert_nomap(void) { }
+static inline bool is_kmap_local_fixmap(unsigned long addr) { return false; }
+static inline bool is_kmap_local_reserve(unsigned long addr) { return false; }
+#endif /* CONFIG_KMAP_LOCAL */
+
+#ifdef CONFIG_HIGHMEM
+static inline bool is_pkmap_addr(unsigned long addr)
+{
+	return addr >= PKMAP_ADDR(0) && addr < PKMAP_ADDR(LAST_PKMAP);
+}
+#else
+static inline bool is_pkmap_addr(unsigned long addr) { return false; }
+#endif
+
+/* Does this kernel ever hand out a local mapping for a page? */
+#define KMAP_LOCAL_MAPS_PAGES				\
+	(IS_ENABLED(CONFIG_HIGHMEM) ||			\
+	 IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP))
+
+static inline bool page_needs_kmap_local(const struct page *page)
+{
+	return IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP) || PageHighMem(page);
+}
+
+/* Gives back an address in the direct mapping. */
+static inline void kunmap_direct(const void *addr)
+{
+#ifdef ARCH_HAS_FLUSH_ON_KUNMAP
+	kunmap_flush_on_unmap(PTR_ALIGN_DOWN(addr, PAGE_SIZE));
+#endif
+}
+
+static inline void *kmap(struct page *page)
+{
+	void *addr;
+
+	might_sleep();
+	addr = PageHighMem(page) ? kmap_high(page) : lowmem_page_address(page);
+	kmap_flush_tlb((unsigned long)addr);
+	return addr;
+}
+
+static inline void kunmap(struct page *page)
+{
+	if (IS_ENABLED(CONFIG_HIGHMEM))
+		might_sleep();
+	if (PageHighMem(page))
+		kunmap_high(page);
+	else
+		kunmap_direct(lowmem_page_address(page));
+}
+
+static inline struct page *kmap_to_page(void *addr)
+{
+	return KMAP_LOCAL_MAPS_PAGES ? __kmap_to_page(addr) : virt_to_page(addr);
+}
+
+static inline void kmap_flush_unused(void)
+{
+	if (IS_ENABLED(CONFIG_HIGHMEM))
+		__kmap_flush_unused();
+}
+
+static inline void *kmap_local_page_prot(struct page *page, pgprot_t prot)
+{
+	if (page_needs_kmap_local(page))
+		return __kmap_local_page_prot(page, prot);
+	return lowmem_page_address(page);
+}
+
+static inline void *kmap_local_page(struct page *page)
+{
+	return kmap_local_page_prot(page, kmap_prot);
+}
+
+static inline void *kmap_local_folio(struct folio *folio, size_t offset)
+{
+	/* What is not mapped page by page is contiguous in the direct map. */
+	if (!KMAP_LOCAL_MAPS_PAGES)
+		return lowmem_page_address(&folio->page) + offset;
+	return kmap_local_page(folio_page(folio, offset / PAGE_SIZE)) +
+	       offset_in_page(offset);
+}
+
+static inline void *kmap_local_pfn(unsigned long pfn)
+{
+	if (KMAP_LOCAL_MAPS_PAGES)
+		return __kmap_local_pfn_prot(pfn, kmap_prot);
+	return lowmem_page_address(pfn_to_page(pfn));
+}
+
+static inline void __kunmap_local(const void *addr)
+{
+	if (KMAP_LOCAL_MAPS_PAGES)
+		kunmap_local_indexed(addr);
+	else
+		kunmap_direct(addr);
+}
+
+/*
+ * What kmap_atomic() promises beyond a local mapping: no page fault is
+ * handled, and the task keeps its CPU, which RT provides without giving up
+ * preemption.
+ */
+static inline void kmap_atomic_enter(void)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		migrate_disable();
+	else
+		preempt_disable();
+	pagefault_disable();
+}
+
+static inline void kmap_atomic_leave(void)
+{
+	pagefault_enable();
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		migrate_enable();
+	else
+		preempt_enable();
+}
+
+static inline void *kmap_atomic_prot(struct page *page, pgprot_t prot)
+{
+	kmap_atomic_enter();
+	return kmap_local_page_prot(page, prot);
+}
+
+static inline void *kmap_atomic(struct page *page)
+{
+	return kmap_atomic_prot(page, kmap_prot);
+}
+
+static inline void *kmap_atomic_pfn(unsigned long pfn)
+{
+	kmap_atomic_enter();
+	return kmap_local_pfn(pfn);
+}
+
+static inline void __kunmap_atomic(const void *addr)
+{
+	__kunmap_local(addr);
+	kmap_atomic_leave();
+}
+
+static inline unsigned long nr_free_highpages(void)
+{
+	return IS_ENABLED(CONFIG_HIGHMEM) ? __nr_free_highpages() : 0;
+}
+
+static inline unsigned long totalhigh_pages(void)
+{
+	return IS_ENABLED(CONFIG_HIGHMEM) ? __totalhigh_pages() : 0;
+}
+
+/**
+ * is_kmap_addr() - is an address inside one of the mapping windows?
+ * @x: any kernel address
+ *
+ * The pkmap pool, the kmap_local slots of all CPUs and their reserve count,
+ * whether or not something is mapped at @x. What lies there ends with its
+ * page: hardened usercopy relies on that.
+ *
+ * Context: any.
+ * Return: true if @x is an address that kmap() or kmap_local_page() may return
+ * for a page which is not directly mapped.
+ */
+static inline bool is_kmap_addr(const void *x)
+{
+	unsigned long addr = (unsigned long)x;
+
+	return is_pkmap_addr(addr) || is_kmap_local_fixmap(addr) ||
+	       is_kmap_local_reserve(addr);
+}
+
+/* Both macros below catch the classic slip: passing the page itself. */
+#define __kunmap_check_type(addr)					\
+	BUILD_BUG_ON_MSG(__same_type((addr), struct page *),		\
+			 "unmap takes the mapped address, not the page")
+
+/**
+ * kunmap_atomic() - give back a mapping made by kmap_atomic() - deprecated
+ * @__addr: any address inside the mapped page
+ *
+ * Ends the section without page faults (and, except on PREEMPT_RT, without
+ * preemption) that kmap_atomic() began. The latest mapping goes first, as with
+ * kunmap_local().
+ *
+ * Context: the one that called kmap_atomic().
+ */
+#define kunmap_atomic(__addr)						\
+	do {								\
+		__kunmap_check_type(__addr);				\
+		__kunmap_atomic(__addr);				\
+	} while (0)
+
+/**
+ * kunmap_local() - give back a mapping made by a kmap_local function
+ * @__addr: any address inside the mapped page
+ *
+ * The latest mapping of a task goes first. An address that breaks this order
+ * is unmapped and warned about once; one that this task has not mapped is
+ * warned about and left alone.
+ *
+ * Context: the one that made the mapping; does not sleep.
+ */
+#define kunmap_local(__addr)						\
+	do {								\
+		__kunmap_check_type(__addr);				\
+		__kunmap_local(__addr);					\
+	} while (0)
+
+#endif /* _LINUX_HIGHMEM_INTERNAL_H */

@@ -1,0 +1,826 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * High memory: how to reach the contents of a page that may have no permanent
+ * kernel address. See Documentation/mm/highmem.rst for which call to use when.
+ *
+ * On kernels without CONFIG_HIGHMEM and for low memory pages, everything here
+ * comes down to the direct mapping. The rules hold there all the same.
+ */
+#ifndef _LINUX_HIGHMEM_H
+#define _LINUX_HIGHMEM_H
+
+#include <linux/bug.h>
+#include <linux/cacheflush.h>
+#include <linux/fs.h>
+#include <linux/hardirq.h>
+#include <linux/kernel.h>
+#include <linux/kmsan.h>
+#include <linux/mm.h>
+#include <linux/uaccess.h>
+
+#include "highmem-internal.h"
+
+/* Mappings of one page -------------------------------------------------- */
+
+/**
+ * kmap() - map a page for as long as needed, for everybody
+ * @page: the page
+ *
+ * The address is valid on every CPU and in every context until kunmap() is
+ * called once for each kmap(). Mapping a page again while it is mapped gives
+ * the same address. The space is small and shared by the whole system (4 MB
+ * on i386): code that needs the page in one place only is better served by
+ * kmap_local_page().
+ *
+ * Example::
+ *
+ *	void *addr = kmap(page);
+ *
+ *	complete_later(addr, page);	// which calls kunmap(page)
+ *
+ * Context: task context. May sleep until a mapping is released, so do not hold
+ * many at a time.
+ * Return: the address of the page's first byte; never NULL.
+ */
+static inline void *kmap(struct page *page);
+
+/**
+ * kunmap() - give back a mapping made by kmap()
+ * @page: the page that was mapped, not its address
+ *
+ * Once too often, or for a page that was never mapped, is reported once and
+ * changes nothing.
+ *
+ * Context: task context. May sleep.
+ */
+static inline void kunmap(struct page *page);
+
+/**
+ * kmap_to_page() - the page behind an address
+ * @addr: an address in the direct mapping, or one from kmap() or from a
+ *	  kmap_local function of the calling task
+ *
+ * Deprecated for mapped addresses, which are reported once: keep the page.
+ *
+ * Context: any.
+ * Return: the page that @addr shows.
+ */
+static inline struct page *kmap_to_page(void *addr);
+
+/**
+ * kmap_flush_unused() - drop all mappings that nobody holds
+ *
+ * kunmap() leaves a page mapped until its place is wanted. Code that changes
+ * what the hardware or a hypervisor thinks of a page (caching attributes,
+ * ownership) calls this first, so that no forgotten alias remains: neither in
+ * the page tables nor in the TLB of any CPU when it returns.
+ *
+ * Context: task context. May sleep.
+ */
+static inline void kmap_flush_unused(void);
+
+/**
+ * kmap_local_page() - map a page for a moment, for the caller only
+ * @page: the page
+ *
+ * The address is valid in the calling context until kunmap_local(): not in
+ * other tasks, not in interrupts. Sleeping and page faults are allowed if they
+ * are without the mapping; the task comes back to the same CPU and the same
+ * address.
+ *
+ * Mappings form a stack: what was mapped last is unmapped first. At least 16
+ * may be held at a time by one task and all that interrupts it.
+ *
+ * Example::
+ *
+ *	char *dst = kmap_local_page(to);
+ *	char *src = kmap_local_page(from);
+ *
+ *	memcpy(dst, src, PAGE_SIZE);
+ *	kunmap_local(src);
+ *	kunmap_local(dst);
+ *
+ * Context: any, NMI excepted; does not sleep. A highmem page keeps the task
+ * from migrating, but do not build on that: other pages do not.
+ * Return: the address of the page's first byte; never NULL.
+ */
+static inline void *kmap_local_page(struct page *page);
+
+/**
+ * kmap_local_folio() - map one page of a folio for a moment
+ * @folio: the folio
+ * @offset: a byte in the folio, less than folio_size(), that says which page
+ *
+ * As kmap_local_page(). Only the page with byte @offset is sure to be mapped:
+ * from the returned address on, PAGE_SIZE - offset_in_page(@offset) bytes.
+ *
+ * Example::
+ *
+ *	u8 *p = kmap_local_folio(folio, offset_in_folio(folio, pos));
+ *
+ *	first = *p;
+ *	kunmap_local(p);
+ *
+ * Context: any, NMI excepted; does not sleep.
+ * Return: the address of byte @offset.
+ */
+static inline void *kmap_local_folio(struct folio *folio, size_t offset);
+
+/**
+ * kmap_local_page_prot() - kmap_local_page() with a protection of choice
+ * @page: the page
+ * @prot: page protection. Has no effect where @page is not mapped but found
+ *	  in the direct mapping.
+ *
+ * Context: any, NMI excepted; does not sleep.
+ * Return: the address of the page's first byte.
+ */
+static inline void *kmap_local_page_prot(struct page *page, pgprot_t prot);
+
+/**
+ * kmap_local_pfn() - map a page frame for a moment
+ * @pfn: page frame number of memory; a kernel with CONFIG_HIGHMEM does not
+ *	 ask for a struct page
+ *
+ * Context: any, NMI excepted; does not sleep.
+ * Return: the address of the frame's first byte.
+ */
+static inline void *kmap_local_pfn(unsigned long pfn);
+
+/**
+ * kmap_atomic() - map a page with page faults disabled - deprecated
+ * @page: the page
+ *
+ * kmap_local_page() plus pagefault_disable() plus, except on PREEMPT_RT,
+ * preempt_disable(); kunmap_atomic() undoes it all. New code calls
+ * kmap_local_page(), and the others by name where it needs them.
+ *
+ * Context: any, NMI excepted; atomic until kunmap_atomic().
+ * Return: the address of the page's first byte.
+ */
+static inline void *kmap_atomic(struct page *page);
+
+/**
+ * kmap_atomic_prot() - kmap_atomic() with a protection of choice - deprecated
+ * @page: the page
+ * @prot: page protection, as for kmap_local_page_prot()
+ *
+ * Context: any, NMI excepted; atomic until kunmap_atomic().
+ * Return: the address of the page's first byte.
+ */
+static inline void *kmap_atomic_prot(struct page *page, pgprot_t prot);
+
+/**
+ * kmap_atomic_pfn() - kmap_atomic() of a page frame - deprecated
+ * @pfn: page frame number, as for kmap_local_pfn()
+ *
+ * Context: any, NMI excepted; atomic until kunmap_atomic().
+ * Return: the address of the frame's first byte.
+ */
+static inline void *kmap_atomic_pfn(unsigned long pfn);
+
+/**
+ * nr_free_highpages() - how many high memory pages are free
+ *
+ * Context: any. A snapshot.
+ * Return: pages.
+ */
+static inline unsigned long nr_free_highpages(void);
+
+/**
+ * totalhigh_pages() - how many high memory pages the page allocator manages
+ *
+ * Context: any.
+ * Return: pages; 0 without high memory.
+ */
+static inline unsigned long totalhigh_pages(void);
+
+/* Cache hooks that an architecture may leave out ------------------------- */
+
+#ifndef ARCH_HAS_FLUSH_ANON_PAGE
+static inline void flush_anon_page(struct vm_area_struct *vma,
+				   struct page *page, unsigned long vmaddr) { }
+#endif
+
+#ifndef ARCH_IMPLEMENTS_FLUSH_KERNEL_VMAP_RANGE
+static inline void flush_kernel_vmap_range(void *vaddr, int size) { }
+static inline void invalidate_kernel_vmap_range(void *vaddr, int size) { }
+#endif
+
+#ifndef __HAVE_ARCH_TAG_CLEAR_HIGHPAGE
+static inline void tag_clear_highpage(struct page *page) { }
+#endif
+
+/* Helpers: what bounds them ----------------------------------------------- */
+
+/*
+ * A range that does not fit is a bug of the caller. Kernels with DEBUG_VM
+ * report it and do nothing, rather than write over whatever comes behind.
+ */
+static inline bool highmem_bad_range(size_t offset, size_t len, size_t size)
+{
+	return IS_ENABLED(CONFIG_DEBUG_VM) &&
+	       WARN_ON_ONCE(offset > size || len > size - offset);
+}
+
+/* For what can be checked in passing: never go beyond the (compound) page. */
+static inline size_t highmem_clamp_end(struct page *page, size_t end)
+{
+	size_t size = page_size(page);
+
+	return WARN_ON_ONCE(end > size) ? size : end;
+}
+
+/*
+ * How many of @len bytes from @offset one kmap_local_folio() makes reachable:
+ * up to the end of the page, or all where the folio is directly mapped.
+ */
+static inline size_t kmap_local_reach(struct folio *folio, size_t offset,
+				      size_t len)
+{
+	if (!folio_test_partial_kmap(folio))
+		return len;
+	return min_t(size_t, len, PAGE_SIZE - offset_in_page(offset));
+}
+
+/* Helpers: clear and copy whole pages -------------------------------------- */
+
+#ifndef clear_user_highpage
+/**
+ * clear_user_highpage() - zero a page that user space will see
+ * @page: the page
+ * @vaddr: where user space will see it; decides the cache colour
+ *
+ * Context: any, NMI excepted; does not sleep.
+ */
+static inline void clear_user_highpage(struct page *page, unsigned long vaddr)
+{
+	void *kaddr = kmap_local_page(page);
+
+	clear_user_page(kaddr, vaddr, page);
+	kunmap_local(kaddr);
+}
+#endif
+
+#ifndef vma_alloc_zeroed_movable_folio
+/**
+ * vma_alloc_zeroed_movable_folio() - a zeroed page for an address of a VMA
+ * @vma: the VMA
+ * @vaddr: user address inside @vma at which the page will be mapped
+ *
+ * From high or movable memory, as the VMA's policy says. Architectures that
+ * can zero while they allocate have their own.
+ *
+ * Context: task context; sleeps.
+ * Return: a folio of order 0, or NULL if there is no memory.
+ */
+static inline struct folio *
+vma_alloc_zeroed_movable_folio(struct vm_area_struct *vma, unsigned long vaddr)
+{
+	struct folio *folio = vma_alloc_folio(GFP_HIGHUSER_MOVABLE, 0, vma,
+					      vaddr, false);
+
+	if (likely(folio))
+		clear_user_highpage(folio_page(folio, 0), vaddr);
+	return folio;
+}
+#endif
+
+/**
+ * clear_highpage() - zero a page
+ * @page: the page
+ *
+ * Context: any, NMI excepted; does not sleep.
+ */
+static inline void clear_highpage(struct page *page)
+{
+	void *kaddr = kmap_local_page(page);
+
+	clear_page(kaddr);
+	kunmap_local(kaddr);
+}
+
+/**
+ * clear_highpage_kasan_tagged() - zero a page whose memory tag may differ
+ * @page: the page; KASAN does not compare its tag with that of the address
+ *
+ * Context: any, NMI excepted; does not sleep.
+ */
+static inline void clear_highpage_kasan_tagged(struct page *page)
+{
+	void *kaddr = kmap_local_page(page);
+
+	clear_page(kasan_reset_tag(kaddr));
+	kunmap_local(kaddr);
+}
+
+#ifndef __HAVE_ARCH_COPY_USER_HIGHPAGE
+/**
+ * copy_user_highpage() - copy a page that user space sees
+ * @to: destination page
+ * @from: source page
+ * @vaddr: where user space will see @to; decides the cache colour
+ * @vma: the VMA of @vaddr
+ *
+ * Context: any, NMI excepted; does not sleep.
+ */
+static inline void copy_user_highpage(struct page *to, struct page *from,
+				      unsigned long vaddr,
+				      struct vm_area_struct *vma)
+{
+	void *src = kmap_local_page(from);
+	void *dst = kmap_local_page(to);
+
+	copy_user_page(dst, src, vaddr, to);
+	kmsan_unpoison_memory(lowmem_page_address(to), PAGE_SIZE);
+	kunmap_local(dst);
+	kunmap_local(src);
+}
+#endif
+
+#ifndef __HAVE_ARCH_COPY_HIGHPAGE
+/**
+ * copy_highpage() - copy a page
+ * @to: destination page
+ * @from: source page
+ *
+ * Context: any, NMI excepted; does not sleep.
+ */
+static inline void copy_highpage(struct page *to, struct page *from)
+{
+	void *src = kmap_local_page(from);
+	void *dst = kmap_local_page(to);
+
+	copy_page(dst, src);
+	kmsan_copy_page_meta(to, from);
+	kunmap_local(dst);
+	kunmap_local(src);
+}
+#endif
+
+#ifdef copy_mc_to_kernel
+/*
+ * Copies a page whose memory may be broken. Returns the bytes that were not
+ * copied; the bad frame is then queued for memory-failure handling.
+ */
+static inline int copy_mc_page_local(struct page *to, struct page *from)
+{
+	void *src = kmap_local_page(from);
+	void *dst = kmap_local_page(to);
+	unsigned long left = copy_mc_to_kernel(dst, src, PAGE_SIZE);
+
+	kunmap_local(dst);
+	kunmap_local(src);
+	if (left)
+		memory_failure_queue(page_to_pfn(from), 0);
+	return left;
+}
+#endif
+
+/**
+ * copy_mc_user_highpage() - copy_user_highpage() that survives bad memory
+ * @to: destination page
+ * @from: source page; a machine check while reading it is handled, where the
+ *	  architecture can
+ * @vaddr: where user space will see @to
+ * @vma: the VMA of @vaddr
+ *
+ * Context: any, NMI excepted; does not sleep.
+ * Return: 0, or the number of bytes that were not copied.
+ */
+static inline int copy_mc_user_highpage(struct page *to, struct page *from,
+					unsigned long vaddr,
+					struct vm_area_struct *vma)
+{
+#ifdef copy_mc_to_kernel
+	int left = copy_mc_page_local(to, from);
+
+	if (!left)
+		kmsan_unpoison_memory(lowmem_page_address(to), PAGE_SIZE);
+	return left;
+#else
+	copy_user_highpage(to, from, vaddr, vma);
+	return 0;
+#endif
+}
+
+/**
+ * copy_mc_highpage() - copy_highpage() that survives bad memory
+ * @to: destination page
+ * @from: source page; a machine check while reading it is handled, where the
+ *	  architecture can
+ *
+ * Context: any, NMI excepted; does not sleep.
+ * Return: 0, or the number of bytes that were not copied.
+ */
+static inline int copy_mc_highpage(struct page *to, struct page *from)
+{
+#ifdef copy_mc_to_kernel
+	int left = copy_mc_page_local(to, from);
+
+	if (!left)
+		kmsan_copy_page_meta(to, from);
+	return left;
+#else
+	copy_highpage(to, from);
+	return 0;
+#endif
+}
+
+/* Helpers: parts of one page ----------------------------------------------- */
+
+/**
+ * memcpy_page() - copy bytes from one page to another
+ * @dst_page: destination page
+ * @dst_off: first byte to write; @dst_off + @len <= PAGE_SIZE
+ * @src_page: source page
+ * @src_off: first byte to read; @src_off + @len <= PAGE_SIZE
+ * @len: bytes
+ *
+ * Context: any, NMI excepted; does not sleep.
+ */
+static inline void memcpy_page(struct page *dst_page, size_t dst_off,
+			       struct page *src_page, size_t src_off,
+			       size_t len)
+{
+	char *src, *dst;
+
+	if (highmem_bad_range(dst_off, len, PAGE_SIZE) ||
+	    highmem_bad_range(src_off, len, PAGE_SIZE))
+		return;
+
+	src = kmap_local_page(src_page);
+	dst = kmap_local_page(dst_page);
+	memcpy(dst + dst_off, src + src_off, len);
+	kunmap_local(dst);
+	kunmap_local(src);
+}
+
+/**
+ * memset_page() - set bytes of a page
+ * @page: the page
+ * @offset: first byte; @offset + @len <= PAGE_SIZE
+ * @val: value of each byte
+ * @len: bytes
+ *
+ * Leaves the data cache to the caller: see flush_dcache_page().
+ *
+ * Context: any, NMI excepted; does not sleep.
+ */
+static inline void memset_page(struct page *page, size_t offset, int val,
+			       size_t len)
+{
+	char *kaddr;
+
+	if (highmem_bad_range(offset, len, PAGE_SIZE))
+		return;
+
+	kaddr = kmap_local_page(page);
+	memset(kaddr + offset, val, len);
+	kunmap_local(kaddr);
+}
+
+/**
+ * memcpy_from_page() - read bytes of a page
+ * @to: buffer of @len bytes
+ * @page: the page
+ * @offset: first byte to read; @offset + @len <= PAGE_SIZE
+ * @len: bytes
+ *
+ * Context: any, NMI excepted; does not sleep.
+ */
+static inline void memcpy_from_page(char *to, struct page *page,
+				    size_t offset, size_t len)
+{
+	const char *kaddr;
+
+	if (highmem_bad_range(offset, len, PAGE_SIZE))
+		return;
+
+	kaddr = kmap_local_page(page);
+	memcpy(to, kaddr + offset, len);
+	kunmap_local(kaddr);
+}
+
+/**
+ * memcpy_to_page() - write bytes of a page
+ * @page: the page
+ * @offset: first byte to write; @offset + @len <= PAGE_SIZE
+ * @from: buffer of @len bytes
+ * @len: bytes
+ *
+ * Context: any, NMI excepted; does not sleep.
+ */
+static inline void memcpy_to_page(struct page *page, size_t offset,
+				  const char *from, size_t len)
+{
+	char *kaddr;
+
+	if (highmem_bad_range(offset, len, PAGE_SIZE))
+		return;
+
+	kaddr = kmap_local_page(page);
+	memcpy(kaddr + offset, from, len);
+	flush_dcache_page(page);
+	kunmap_local(kaddr);
+}
+
+/**
+ * memzero_page() - zero bytes of a page
+ * @page: the page
+ * @offset: first byte; @offset + @len <= PAGE_SIZE
+ * @len: bytes
+ *
+ * Context: any, NMI excepted; does not sleep.
+ */
+static inline void memzero_page(struct page *page, size_t offset, size_t len)
+{
+	char *kaddr;
+
+	if (highmem_bad_range(offset, len, PAGE_SIZE))
+		return;
+
+	kaddr = kmap_local_page(page);
+	memset(kaddr + offset, 0, len);
+	flush_dcache_page(page);
+	kunmap_local(kaddr);
+}
+
+/* Helpers: parts of a folio or compound page ------------------------------- */
+
+/**
+ * zero_user_segments() - zero two ranges of a (compound) page
+ * @page: a page, or the head of a compound page for ranges beyond its first
+ * @start1: first byte of the first range
+ * @end1: byte behind the first range; nothing is done if not above @start1
+ * @start2: first byte of the second range
+ * @end2: byte behind the second range; nothing is done if not above @start2
+ *
+ * A range that goes beyond page_size() is reported once and cut.
+ *
+ * Context: any, NMI excepted; does not sleep.
+ */
+#if KMAP_LOCAL_MAPS_PAGES
+void zero_user_segments(struct page *page,
+			unsigned int start1, unsigned int end1,
+			unsigned int start2, unsigned int end2);
+#else
+static inline void zero_user_segments(struct page *page,
+				      unsigned int start1, unsigned int end1,
+				      unsigned int start2, unsigned int end2)
+{
+	size_t stop1 = highmem_clamp_end(page, end1);
+	size_t stop2 = highmem_clamp_end(page, end2);
+	void *kaddr = kmap_local_page(page);
+	unsigned int i;
+
+	if (start1 < stop1)
+		memset(kaddr + start1, 0, stop1 - start1);
+	if (start2 < stop2)
+		memset(kaddr + start2, 0, stop2 - start2);
+	kunmap_local(kaddr);
+
+	for (i = 0; i < compound_nr(page); i++)
+		flush_dcache_page(nth_page(page, i));
+}
+#endif
+
+/**
+ * zero_user_segment() - zero a range of a (compound) page
+ * @page: as for zero_user_segments()
+ * @start: first byte
+ * @end: byte behind the last
+ *
+ * Context: any, NMI excepted; does not sleep.
+ */
+static inline void zero_user_segment(struct page *page, unsigned int start,
+				     unsigned int end)
+{
+	zero_user_segments(page, start, end, 0, 0);
+}
+
+/**
+ * zero_user() - zero some bytes of a (compound) page
+ * @page: as for zero_user_segments()
+ * @start: first byte
+ * @size: bytes
+ *
+ * Context: any, NMI excepted; does not sleep.
+ */
+static inline void zero_user(struct page *page, unsigned int start,
+			     unsigned int size)
+{
+	zero_user_segment(page, start, start + size);
+}
+
+/**
+ * folio_zero_segments() - zero two ranges of a folio
+ * @folio: the folio
+ * @start1: first byte of the first range
+ * @xend1: byte behind the first range
+ * @start2: first byte of the second range
+ * @xend2: byte behind the second range
+ *
+ * Context: any, NMI excepted; does not sleep.
+ */
+static inline void folio_zero_segments(struct folio *folio, size_t start1,
+				       size_t xend1, size_t start2,
+				       size_t xend2)
+{
+	zero_user_segments(&folio->page, start1, xend1, start2, xend2);
+}
+
+/**
+ * folio_zero_segment() - zero a range of a folio
+ * @folio: the folio
+ * @start: first byte
+ * @xend: byte behind the last
+ *
+ * Context: any, NMI excepted; does not sleep.
+ */
+static inline void folio_zero_segment(struct folio *folio, size_t start,
+				      size_t xend)
+{
+	folio_zero_segments(folio, start, xend, 0, 0);
+}
+
+/**
+ * folio_zero_range() - zero some bytes of a folio
+ * @folio: the folio
+ * @start: first byte
+ * @length: bytes
+ *
+ * Context: any, NMI excepted; does not sleep.
+ */
+static inline void folio_zero_range(struct folio *folio, size_t start,
+				    size_t length)
+{
+	folio_zero_segment(folio, start, start + length);
+}
+
+/**
+ * memcpy_from_folio() - read bytes of a folio
+ * @to: buffer of @len bytes
+ * @folio: the folio
+ * @offset: first byte to read; @offset + @len <= folio_size()
+ * @len: bytes; may be 0
+ *
+ * Context: any, NMI excepted; does not sleep.
+ */
+static inline void memcpy_from_folio(char *to, struct folio *folio,
+				     size_t offset, size_t len)
+{
+	if (highmem_bad_range(offset, len, folio_size(folio)))
+		return;
+
+	while (len) {
+		size_t reach = kmap_local_reach(folio, offset, len);
+		const char *kaddr = kmap_local_folio(folio, offset);
+
+		memcpy(to, kaddr, reach);
+		kunmap_local(kaddr);
+
+		to += reach;
+		len -= reach;
+		offset += reach;
+	}
+}
+
+/**
+ * memcpy_to_folio() - write bytes of a folio
+ * @folio: the folio
+ * @offset: first byte to write; @offset + @len <= folio_size()
+ * @from: buffer of @len bytes
+ * @len: bytes; may be 0
+ *
+ * Context: any, NMI excepted; does not sleep.
+ */
+static inline void memcpy_to_folio(struct folio *folio, size_t offset,
+				   const char *from, size_t len)
+{
+	if (highmem_bad_range(offset, len, folio_size(folio)))
+		return;
+
+	while (len) {
+		size_t reach = kmap_local_reach(folio, offset, len);
+		char *kaddr = kmap_local_folio(folio, offset);
+
+		memcpy(kaddr, from, reach);
+		kunmap_local(kaddr);
+
+		from += reach;
+		len -= reach;
+		offset += reach;
+	}
+	flush_dcache_folio(folio);
+}
+
+/**
+ * folio_zero_tail() - zero a folio from a byte to its end, while it is mapped
+ * @folio: the folio
+ * @offset: first byte to zero; <= folio_size()
+ * @kaddr: address of byte @offset. The page with this byte (at the end of the
+ *	   folio: the last page) is the caller's latest local mapping.
+ *
+ * For code that has a page mapped which it has just filled in part. Where the
+ * folio has none mapped, folio_zero_segment() does. The mapping may be another
+ * one afterwards.
+ *
+ * Context: any, NMI excepted; does not sleep.
+ * Return: what to pass to kunmap_local() instead of @kaddr.
+ */
+static inline __must_check void *folio_zero_tail(struct folio *folio,
+						 size_t offset, void *kaddr)
+{
+	size_t len = folio_size(folio) - offset;
+	size_t reach = kmap_local_reach(folio, offset, len);
+
+	/* An address behind the last page would not be inside the mapping. */
+	if (!len)
+		return kaddr - 1;
+
+	memset(kaddr, 0, reach);
+	if (reach < len) {
+		kunmap_local(kaddr);
+		folio_zero_segment(folio, offset + reach, offset + len);
+		kaddr = kmap_local_folio(folio, offset + reach);
+	}
+	flush_dcache_folio(folio);
+	return kaddr;
+}
+
+/**
+ * folio_fill_tail() - copy data into a folio and zero what follows
+ * @folio: the folio
+ * @offset: first byte to write; @offset + @len <= folio_size()
+ * @from: buffer of @len bytes
+ * @len: bytes; may be 0
+ *
+ * Puts data that a file system keeps inside an inode into the page cache. The
+ * bytes from @offset + @len to the end of the folio become zero.
+ *
+ * Context: any, NMI excepted; does not sleep.
+ */
+static inline void folio_fill_tail(struct folio *folio, size_t offset,
+				   const char *from, size_t len)
+{
+	if (highmem_bad_range(offset, len, folio_size(folio)))
+		return;
+
+	memcpy_to_folio(folio, offset, from, len);
+	folio_zero_segment(folio, offset + len, folio_size(folio));
+}
+
+/**
+ * memcpy_from_file_folio() - read some bytes of a file from a folio
+ * @to: buffer of @len bytes
+ * @folio: the folio, which holds the file's byte @pos
+ * @pos: position in the file, bytes
+ * @len: bytes wanted
+ *
+ * Copies as much as one mapping reaches, at most to the end of the folio. Call
+ * it again for the rest.
+ *
+ * Context: any, NMI excepted; does not sleep.
+ * Return: bytes copied; not 0 unless @len is.
+ */
+static inline size_t memcpy_from_file_folio(char *to, struct folio *folio,
+					    loff_t pos, size_t len)
+{
+	size_t offset = offset_in_folio(folio, pos);
+	const char *kaddr = kmap_local_folio(folio, offset);
+
+	len = min(len, folio_size(folio) - offset);
+	len = kmap_local_reach(folio, offset, len);
+	memcpy(to, kaddr, len);
+	kunmap_local(kaddr);
+
+	return len;
+}
+
+/**
+ * folio_release_kmap() - unmap a folio and drop a reference to it
+ * @folio: the folio
+ * @addr: an address in the caller's latest local mapping, a page of @folio
+ *
+ * Context: any in which a folio may be freed.
+ */
+static inline void folio_release_kmap(struct folio *folio, void *addr)
+{
+	kunmap_local(addr);
+	folio_put(folio);
+}
+
+/**
+ * unmap_and_put_page() - unmap a page and drop a reference to its folio
+ * @page: the page
+ * @addr: an address in the caller's latest local mapping, of @page
+ *
+ * Context: any in which a folio may be freed.
+ */
+static inline void unmap_and_put_page(struct page *page, void *addr)
+{
+	folio_release_kmap(page_folio(page), addr);
+}
+
+#endif /* _LINUX_HIGHMEM_H */
