@@ -262,7 +262,7 @@ static void *pkmap_try(struct page *page, unsigned int color)
 static bool may_not_sleep(unsigned long irqflags)
 {
 	return system_state >= SYSTEM_SCHEDULING &&
-	       (in_atomic() || irqs_disabled_flags(irqflags));
+	       (preempt_count() || irqs_disabled_flags(irqflags));
 }
 
 /**

@@ -47,13 +47,17 @@
 #define KM_LIMIT	(KM_MAX_IDX - (KM_STEP - 1))
 
 #ifndef arch_kmap_local_map_idx
-#define arch_kmap_local_map_idx(idx, pfn) \
-	((idx) + KM_MAX_IDX * smp_processor_id())
+static inline int arch_kmap_local_map_idx(int idx, unsigned long pfn)
+{
+	return idx + KM_MAX_IDX * smp_processor_id();
+}
 #endif
 
 #ifndef arch_kmap_local_unmap_idx
-#define arch_kmap_local_unmap_idx(idx, vaddr) \
-	((idx) + KM_MAX_IDX * smp_processor_id())
+static inline int arch_kmap_local_unmap_idx(int idx, unsigned long vaddr)
+{
+	return idx + KM_MAX_IDX * smp_processor_id();
+}
 #endif
 
 #ifndef arch_kmap_local_set_pte
@@ -62,23 +66,26 @@
 #endif
 
 #ifndef arch_kmap_local_pre_map
-#define arch_kmap_local_pre_map(vaddr, pteval)	do { } while (0)
+#define arch_kmap_local_pre_map(vaddr, pteval)	((void)(vaddr), (void)(pteval))
 #endif
 
 #ifndef arch_kmap_local_post_map
-#define arch_kmap_local_post_map(vaddr, pteval)	do { } while (0)
+#define arch_kmap_local_post_map(vaddr, pteval)	((void)(vaddr), (void)(pteval))
 #endif
 
 #ifndef arch_kmap_local_pre_unmap
-#define arch_kmap_local_pre_unmap(vaddr)	do { } while (0)
+#define arch_kmap_local_pre_unmap(vaddr)	((void)(vaddr))
 #endif
 
 #ifndef arch_kmap_local_post_unmap
-#define arch_kmap_local_post_unmap(vaddr)	do { } while (0)
+#define arch_kmap_local_post_unmap(vaddr)	((void)(vaddr))
 #endif
 
 #ifndef arch_kmap_local_high_get
-#define arch_kmap_local_high_get(page)		NULL
+static inline void *arch_kmap_local_high_get(struct page *page)
+{
+	return NULL;
+}
 #endif
 
 static void *reserve_map(unsigned long pfn, pgprot_t prot);

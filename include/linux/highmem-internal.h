@@ -289,10 +289,14 @@ static inline bool is_kmap_addr(const void *x)
 	       is_kmap_local_reserve(addr);
 }
 
-/* Both macros below catch the classic slip: passing the page itself. */
-#define __kunmap_check_type(addr)					\
-	BUILD_BUG_ON_MSG(__same_type((addr), struct page *),		\
-			 "unmap takes the mapped address, not the page")
+/* Catches the classic slip: passing the page itself. */
+#define __kunmap_local_arg(addr)					\
+({									\
+	BUILD_BUG_ON_MSG(__builtin_types_compatible_p(typeof(addr),	\
+						      struct page *),	\
+			 "unmap takes the mapped address, not the page");\
+	(addr);								\
+})
 
 /**
  * kunmap_atomic() - give back a mapping made by kmap_atomic() - deprecated
@@ -304,11 +308,7 @@ static inline bool is_kmap_addr(const void *x)
  *
  * Context: the one that called kmap_atomic().
  */
-#define kunmap_atomic(__addr)						\
-	do {								\
-		__kunmap_check_type(__addr);				\
-		__kunmap_atomic(__addr);				\
-	} while (0)
+#define kunmap_atomic(__addr)	__kunmap_atomic(__kunmap_local_arg(__addr))
 
 /**
  * kunmap_local() - give back a mapping made by a kmap_local function
@@ -320,10 +320,6 @@ static inline bool is_kmap_addr(const void *x)
  *
  * Context: the one that made the mapping; does not sleep.
  */
-#define kunmap_local(__addr)						\
-	do {								\
-		__kunmap_check_type(__addr);				\
-		__kunmap_local(__addr);					\
-	} while (0)
+#define kunmap_local(__addr)	__kunmap_local(__kunmap_local_arg(__addr))
 
 #endif /* _LINUX_HIGHMEM_INTERNAL_H */

@@ -23,63 +23,6 @@
 /* Mappings of one page -------------------------------------------------- */
 
 /**
- * kmap() - map a page for as long as needed, for everybody
- * @page: the page
- *
- * The address is valid on every CPU and in every context until kunmap() is
- * called once for each kmap(). Mapping a page again while it is mapped gives
- * the same address. The space is small and shared by the whole system (4 MB
- * on i386): code that needs the page in one place only is better served by
- * kmap_local_page().
- *
- * Example::
- *
- *	void *addr = kmap(page);
- *
- *	complete_later(addr, page);	// which calls kunmap(page)
- *
- * Context: task context. May sleep until a mapping is released, so do not hold
- * many at a time.
- * Return: the address of the page's first byte; never NULL.
- */
-static inline void *kmap(struct page *page);
-
-/**
- * kunmap() - give back a mapping made by kmap()
- * @page: the page that was mapped, not its address
- *
- * Once too often, or for a page that was never mapped, is reported once and
- * changes nothing.
- *
- * Context: task context. May sleep.
- */
-static inline void kunmap(struct page *page);
-
-/**
- * kmap_to_page() - the page behind an address
- * @addr: an address in the direct mapping, or one from kmap() or from a
- *	  kmap_local function of the calling task
- *
- * Deprecated for mapped addresses, which are reported once: keep the page.
- *
- * Context: any.
- * Return: the page that @addr shows.
- */
-static inline struct page *kmap_to_page(void *addr);
-
-/**
- * kmap_flush_unused() - drop all mappings that nobody holds
- *
- * kunmap() leaves a page mapped until its place is wanted. Code that changes
- * what the hardware or a hypervisor thinks of a page (caching attributes,
- * ownership) calls this first, so that no forgotten alias remains: neither in
- * the page tables nor in the TLB of any CPU when it returns.
- *
- * Context: task context. May sleep.
- */
-static inline void kmap_flush_unused(void);
-
-/**
  * kmap_local_page() - map a page for a moment, for the caller only
  * @page: the page
  *
@@ -146,6 +89,63 @@ static inline void *kmap_local_page_prot(struct page *page, pgprot_t prot);
  * Return: the address of the frame's first byte.
  */
 static inline void *kmap_local_pfn(unsigned long pfn);
+
+/**
+ * kmap() - map a page for as long as needed, for everybody
+ * @page: the page
+ *
+ * The address is valid on every CPU and in every context until kunmap() is
+ * called once for each kmap(). Mapping a page again while it is mapped gives
+ * the same address. The space is small and shared by the whole system (4 MB
+ * on i386): code that needs the page in one place only is better served by
+ * kmap_local_page().
+ *
+ * Example::
+ *
+ *	void *addr = kmap(page);
+ *
+ *	complete_later(addr, page);	// which calls kunmap(page)
+ *
+ * Context: task context. May sleep until a mapping is released, so do not hold
+ * many at a time.
+ * Return: the address of the page's first byte; never NULL.
+ */
+static inline void *kmap(struct page *page);
+
+/**
+ * kunmap() - give back a mapping made by kmap()
+ * @page: the page that was mapped, not its address
+ *
+ * Once too often, or for a page that was never mapped, is reported once and
+ * changes nothing.
+ *
+ * Context: task context. May sleep.
+ */
+static inline void kunmap(struct page *page);
+
+/**
+ * kmap_flush_unused() - drop all mappings that nobody holds
+ *
+ * kunmap() leaves a page mapped until its place is wanted. Code that changes
+ * what the hardware or a hypervisor thinks of a page (caching attributes,
+ * ownership) calls this first, so that no forgotten alias remains: neither in
+ * the page tables nor in the TLB of any CPU when it returns.
+ *
+ * Context: task context. May sleep.
+ */
+static inline void kmap_flush_unused(void);
+
+/**
+ * kmap_to_page() - the page behind an address
+ * @addr: an address in the direct mapping, or one from kmap() or from a
+ *	  kmap_local function of the calling task
+ *
+ * Deprecated for mapped addresses, which are reported once: keep the page.
+ *
+ * Context: any.
+ * Return: the page that @addr shows.
+ */
+static inline struct page *kmap_to_page(void *addr);
 
 /**
  * kmap_atomic() - map a page with page faults disabled - deprecated
@@ -287,20 +287,6 @@ vma_alloc_zeroed_movable_folio(struct vm_area_struct *vma, unsigned long vaddr)
 #endif
 
 /**
- * clear_highpage() - zero a page
- * @page: the page
- *
- * Context: any, NMI excepted; does not sleep.
- */
-static inline void clear_highpage(struct page *page)
-{
-	void *kaddr = kmap_local_page(page);
-
-	clear_page(kaddr);
-	kunmap_local(kaddr);
-}
-
-/**
  * clear_highpage_kasan_tagged() - zero a page whose memory tag may differ
  * @page: the page; KASAN does not compare its tag with that of the address
  *
@@ -308,10 +294,24 @@ static inline void clear_highpage(struct page *page)
  */
 static inline void clear_highpage_kasan_tagged(struct page *page)
 {
-	void *kaddr = kmap_local_page(page);
+	void *tagged = kmap_local_page(page);
 
-	clear_page(kasan_reset_tag(kaddr));
-	kunmap_local(kaddr);
+	clear_page(kasan_reset_tag(tagged));
+	kunmap_local(tagged);
+}
+
+/**
+ * clear_highpage() - zero a page
+ * @page: the page
+ *
+ * Context: any, NMI excepted; does not sleep.
+ */
+static inline void clear_highpage(struct page *page)
+{
+	void *dst = kmap_local_page(page);
+
+	clear_page(dst);
+	kunmap_local(dst);
 }
 
 #ifndef __HAVE_ARCH_COPY_USER_HIGHPAGE

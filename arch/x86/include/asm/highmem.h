@@ -35,18 +35,23 @@ void add_highpages_with_active_regions(int nid, unsigned long start_pfn,
 				       unsigned long end_pfn);
 #endif
 
+#define arch_kmap_local_post_map arch_kmap_local_post_map
+#define arch_kmap_local_post_unmap arch_kmap_local_post_unmap
+
 /*
  * A PTE that becomes valid needs no flush; a hypervisor may still hold it in
  * the queue of lazy MMU mode, which has to be emptied before the first access.
  */
-#define arch_kmap_local_post_map(vaddr, pteval)		\
-	arch_flush_lazy_mmu_mode()
+static inline void arch_kmap_local_post_map(unsigned long vaddr, pte_t pteval)
+{
+	arch_flush_lazy_mmu_mode();
+}
 
 /* PTEs are global, so switching the address space does not drop them. */
-#define arch_kmap_local_post_unmap(vaddr)		\
-	do {						\
-		flush_tlb_one_kernel(vaddr);		\
-		arch_flush_lazy_mmu_mode();		\
-	} while (0)
+static inline void arch_kmap_local_post_unmap(unsigned long vaddr)
+{
+	flush_tlb_one_kernel(vaddr);
+	arch_flush_lazy_mmu_mode();
+}
 
 #endif /* _ASM_X86_HIGHMEM_H */

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The driver: every target is a script in driver/. "make help" lists them.
+
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+SHELL := /bin/bash
+
+VARIABLES := PAE CPUS MEM DEBUG TREE KSRC FORCE VARIANT FILTER TIMEOUT SHORT
+
+# A misspelt variable would silently test something else than was asked for.
+given := $(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v)))
+unknown := $(filter-out $(VARIABLES) MAKEFLAGS SHELL -*-command-variables-*-,$(given))
+ifneq ($(unknown),)
+$(error unknown variable $(firstword $(unknown)); known are $(VARIABLES))
+endif
+
+.PHONY: help run shell test builds tree clean
+.NOTPARALLEL:
+
+help:
+	@cat driver/help.txt
+
+run shell test builds tree clean:
+	@driver/$@

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What all scripts of the driver share: messages, settings, packages, disk
+# space, locks, and running a long command with its output in a log.
+
+set -eEuo pipefail
+export LC_ALL=C
+# An ordinary user may lack these, and mkfs.jfs lives there.
+export PATH=$PATH:/usr/sbin:/sbin
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+# Not all of these are used here: other scripts source this file.
+# shellcheck disable=SC2034
+DRIVER=$ROOT/driver
+BUILD=$ROOT/build
+LOGS=$BUILD/log
+# shellcheck disable=SC2034
+JOBS=$(nproc)
+
+# ---------------------------------------------------------------- messages
+
+note() { printf '== %s\n' "$*"; }
+
+# The last line of every failure: what happened, what to do, where the log is.
+die() {
+	clear_line
+	printf 'error: %s\n' "$*" >&2
+	exit 1
+}
+
+# A line that the next one overwrites; nothing where stdout is no terminal.
+progress() {
+	if [[ -t 1 ]]; then printf '\r\033[K   %s' "$*"; fi
+}
+
+clear_line() {
+	if [[ -t 1 ]]; then printf '\r\033[K'; fi
+}
+
+# What nobody foresaw must not end in silence either.
+trap 'clear_line; echo "error: $0, line $LINENO: $BASH_COMMAND" >&2' ERR
+
+# ---------------------------------------------------------------- settings
+
+# allow NAME DEFAULT REGEX WORDS: give NAME its default, refuse other values.
+# The variable then leaves the environment: a kernel Makefile reads it too.
+allow() {
+	local name=$1 value=${!1:-$2}
+	[[ $value =~ ^($3)$ ]] ||
+		die "$name=$value is not known; allowed: $4"
+	printf -v "$name" '%s' "$value"
+	declare -g +x "$name"
+}
+
+load_settings() {
+	# What make hands down would reach the kernel's own make.
+	unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL GNUMAKEFLAGS MAKEFILES
+	unset ARCH CROSS_COMPILE KCFLAGS KCPPFLAGS KAFLAGS KBUILD_OUTPUT O W V C
+	unset CC LD LLVM KCONFIG_CONFIG KCONFIG_ALLCONFIG LOCALVERSION
+
+	allow PAE 0 '0|1' '0 1'
+	allow DEBUG 0 '0|1' '0 1'
+	allow SHORT 0 '0|1' '0 1'
+	allow FORCE 0 '0|1' '0 1'
+	allow CPUS 2 '[1-8]' '1 to 8'
+	allow MEM '' '|[1-9][0-9]*[MG]' 'a size such as 2G or 1792M'
+	allow TREE ours 'ours|pristine' 'ours pristine'
+	allow TIMEOUT '' '|[1-9][0-9]*' 'a number of seconds'
+	allow FILTER '' '[][A-Za-z0-9_.*?-]*' 'a glob such as highmem*.kmap_*'
+	local one='4g|pae|nohighmem|forcemap|arm|mips|all'
+	allow VARIANT '' "|($one)([ ,]($one))*" \
+		'4g pae nohighmem forcemap arm mips all'
+	KSRC=${KSRC:-}
+	declare -g +x KSRC
+}
+
+# ---------------------------------------------------------------- the machine
+
+installed() {
+	dpkg-query -W -f='${db:Status-Abbrev}\n' "$1" 2>/dev/null |
+		grep -q '^ii'
+}
+
+# need_packages NAME...: install what is missing (root), or name it (a user).
+need_packages() {
+	local p missing=()
+	[[ -x $(command -v dpkg-query) && -x $(command -v apt-get) ]] ||
+		die "this driver needs Debian or a derivative (no apt-get here)"
+	for p; do
+		installed "$p" || missing+=("$p")
+	done
+	if ((${#missing[@]} == 0)); then return; fi
+	if ((EUID != 0)); then
+		die "packages are missing; as root: apt-get install" \
+			"--no-install-recommends ${missing[*]}"
+	fi
+	note "installing ${missing[*]}"
+	# A list that fails may not matter; the install below tells.
+	run_logged 'apt-get update' "$LOGS/apt.log" '' \
+		env DEBIAN_FRONTEND=noninteractive apt-get update || true
+	run_logged 'apt-get install' "$LOGS/apt.log" '' \
+		env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y --no-install-recommends "${missing[@]}" ||
+		die "apt-get cannot install ${missing[*]};" \
+			"see $LOGS/apt.log, put it right and run again"
+}
+
+# What a kernel build for this machine's own kind needs. libc6-dev: gcc only
+# recommends it. libelf-dev is for objtool, which only x86_64 kernels run.
+# shellcheck disable=SC2034
+BUILD_PACKAGES=(gcc libc6-dev make flex bison bc python3 patch xz-utils)
+
+# need_space MEGABYTES WHAT: refuse before a disk is full, not after.
+need_space() {
+	local free
+	free=$(df -Pm "$BUILD" | awk 'NR == 2 { print $4 }')
+	((free >= $1)) ||
+		die "$2 needs $1 MB in $BUILD and $free MB are free;" \
+			"make room (or make clean) and run again"
+}
+
+host_memory_mb() { awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo; }
+
+# mem_mb SIZE: 2G and 1792M in megabytes
+mem_mb() {
+	case $1 in
+	*G) echo $((${1%G} * 1024)) ;;
+	*M) echo "${1%M}" ;;
+	esac
+}
+
+# KVM needs more than its device file: without vmx or svm QEMU hangs.
+accel() {
+	if grep -qwE 'vmx|svm' /proc/cpuinfo && [[ -r /dev/kvm && -w /dev/kvm ]]
+	then
+		echo kvm
+	else
+		echo tcg,thread=multi
+	fi
+}
+
+need_command() {
+	command -v "$1" >/dev/null ||
+		die "$1 is not in PATH; install $2 or put it there, then run again"
+}
+
+# ---------------------------------------------------------------- locks
+
+# lock FD NAME: hold build/NAME until unlock or the end of the script.
+lock() {
+	eval "exec $1>>\"\$BUILD/$2\""
+	if flock -n "$1"; then return; fi
+	note "another run holds $BUILD/$2; waiting for it"
+	flock "$1"
+}
+
+unlock() { eval "exec $1>&-"; }
+
+# One kernel build or change of a tree at a time: two would not be faster,
+# and a tree must not change below a build.
+lock_builds() { lock 8 .kernel-build.lock; }
+unlock_builds() { unlock 8; }
+
+# ---------------------------------------------------------------- commands
+
+child=
+# Kill what run_logged or a boot started: it has its own process group.
+kill_child() {
+	if [[ -n $child ]]; then
+		kill -- "-$child" 2>/dev/null || true
+		wait "$child" 2>/dev/null || true
+		child=
+	fi
+}
+trap kill_child EXIT
+trap 'clear_line; printf "interrupted\n" >&2; exit 130' INT TERM HUP
+
+# run_logged LABEL LOG COUNTER COMMAND...: run it with its output appended to
+# LOG; meanwhile show the seconds and what COUNTER (words, may be empty) prints.
+run_logged() {
+	local label=$1 log=$2 counter=$3 start=$SECONDS said=0 now rc=0
+	shift 3
+	mkdir -p "${log%/*}"
+	printf '\n$ %s\n' "$*" >>"$log"
+	setsid "$@" >>"$log" 2>&1 </dev/null 6>&- 7>&- 8>&- &
+	child=$!
+	while kill -0 "$child" 2>/dev/null; do
+		sleep 0.5
+		now=$((SECONDS - start))
+		if [[ -t 1 ]]; then
+			progress "$label: $now s$($counter)"
+		elif ((now - said >= 60)); then
+			printf '   %s: %d s%s\n' "$label" "$now" "$($counter)"
+			said=$now
+		fi
+	done
+	wait "$child" || rc=$?
+	child=
+	clear_line
+	return $rc
+}
+
+# Counters for run_logged. count_objects DIR: since DIR/.started was touched
+count_objects() {
+	printf ', %d files compiled' \
+		"$(find "$1" -name '*.o' -newer "$1/.started" 2>/dev/null |
+			wc -l)"
+}
+count_cases() {
+	printf ', %d cases' \
+		"$(grep -cE '^\[[0-9:]*\] \[(PASSED|FAILED|SKIPPED|CRASHED)\]' \
+			"$1" 2>/dev/null)"
+}
+
+if ! mkdir -p "$LOGS" 2>/dev/null || [[ ! -w $BUILD || ! -w $LOGS ]]; then
+	die "cannot write to $BUILD; run as the owner of $ROOT"
+fi
+
+# ---------------------------------------------------------------- kernels
+
+# kernel_command TREE DIR ARCH CROSS ARGUMENT...: the kernel's make, out of tree
+kernel_command() {
+	command=(make -C "$1" O="$2" ARCH="$3" ${4:+CROSS_COMPILE="$4"}
+		--no-print-directory -j "$JOBS" "${@:5}")
+}
+
+# configure TREE DIR ARCH CROSS LOG FRAGMENT...: a kernel with nothing but what
+# the fragments name. The configuration is made anew only when they change.
+configure() {
+	local tree=$1 dir=$2 arch=$3 cross=$4 log=$5 line target=olddefconfig
+	mkdir -p "$dir"
+	cat "${@:6}" >"$dir/.fragments.new"
+	if ! cmp -s "$dir/.fragments.new" "$dir/.fragments"; then
+		target=allnoconfig
+	fi
+	kernel_command "$tree" "$dir" "$arch" "$cross" \
+		KCONFIG_ALLCONFIG="$dir/.fragments.new" "$target"
+	if [[ $target == olddefconfig ]]; then
+		kernel_command "$tree" "$dir" "$arch" "$cross" "$target"
+	fi
+	run_logged configuring "$log" '' "${command[@]}" ||
+		die "the kernel cannot be configured; see $log"
+	while read -r line; do
+		grep -qxF "$line" "$dir/.config" || die "$line is not to be" \
+			"had in this kernel ($dir/.config)"
+	done < <(grep '^CONFIG_' "$dir/.fragments.new")
+	mv "$dir/.fragments.new" "$dir/.fragments"
+}
+
+# compile TREE DIR ARCH CROSS LOG TARGET...
+compile() {
+	local log=$5
+	kernel_command "$1" "$2" "$3" "$4" "${@:6}"
+	touch "$2/.started"
+	run_logged compiling "$log" "count_objects $2" "${command[@]}" && return
+	grep -m 5 -E 'error:|undefined reference|\*\*\*' "$log" | sed 's/^/   /'
+	die "the kernel in $2 does not build; see $log"
+}
