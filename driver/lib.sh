@@ -109,7 +109,18 @@ need_packages() {
 # What a kernel build for this machine's own kind needs. libc6-dev: gcc only
 # recommends it. libelf-dev is for objtool, which only x86_64 kernels run.
 # shellcheck disable=SC2034
-BUILD_PACKAGES=(gcc libc6-dev make flex bison bc python3 patch xz-utils)
+BUILD_PACKAGES=(gcc libc6-dev make flex bison bc python3)
+
+# tree_packages: what driver/tree needs, so that all can be asked for at once
+tree_packages() {
+	echo patch xz-utils
+	[[ -n $KSRC ]] || echo linux-source-6.12
+}
+
+# make_tree ours|pristine
+make_tree() {
+	KSRC=$KSRC FORCE=$FORCE "$DRIVER/tree" "$1" || exit 1
+}
 
 # need_space MEGABYTES WHAT: refuse before a disk is full, not after.
 need_space() {
