@@ -11,16 +11,21 @@
  * highmem pages in <linux/highmem.h>.
  */
 
+#include <linux/atomic.h>
 #include <linux/export.h>
 #include <linux/hash.h>
 #include <linux/highmem.h>
 #include <linux/init.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/mutex.h>
 #include <linux/rculist_nulls.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/vmalloc.h>
 #include <linux/wait.h>
 
 #include <asm/tlbflush.h>
@@ -30,41 +35,94 @@
 /* The pkmap pool: data ------------------------------------------------- */
 
 /*
- * LAST_PKMAP slots of one page each. What a slot's users says about it:
+ * A slot is one page of address space. Its state word is its lock as well:
+ * whoever moves it out of a state by compare-and-exchange owns what the next
+ * state stands for. The low bits say
  *
- *   value		PTE	page set	TLBs may know it	who may change it
- *   PKMAP_CLEAN	none	no		no		kmap() maps a page
- *   PKMAP_IDLE		valid	yes		yes		kmap() holds, reclaim condemns
- *   PKMAP_IDLE + n	valid	yes		yes		n holders
- *   PKMAP_CONDEMNED	valid	yes		yes		kmap() holds, reclaim clears
- *   PKMAP_FLUSHING	none	no		yes		reclaim, after its flush
+ *   state		PTE	findable  in TLBs  goes on to, and who does it
+ *   PKMAP_CLEAN	none	no	  no	   BUSY: kmap() takes it
+ *   PKMAP_BUSY		none	no	  no	   held: the taker has filled it;
+ *						   CLEAN: it found the page mapped
+ *   PKMAP_IDLE + n	valid	yes	  maybe	   n holders: one more by kmap(), one
+ *						   less by kunmap(), which ends at IDLE
+ *   PKMAP_IDLE		valid	yes	  maybe	   held: kmap(); CONDEMNED: reclaim
+ *   PKMAP_CONDEMNED	valid	yes	  maybe	   IDLE: kmap() takes it back; STALE:
+ *						   reclaim, when caches are flushed
+ *   PKMAP_STALE	none	no	  maybe	   CLEAN: reclaim, when TLBs are flushed
  *
- * CLEAN -> held -> IDLE -> held ... -> IDLE -> CONDEMNED -> FLUSHING -> CLEAN
+ * and the high bits count how often the slot was filled, modulo 256.
  *
- * A slot is never handed out between losing its page and the end of the flush
- * of all TLBs, or a CPU could go on seeing the old page there. The flush waits
- * for the other CPUs, so it runs with interrupts on and pkmap_lock not held;
- * CONDEMNED and FLUSHING keep everybody else away meanwhile. A condemned slot
- * still shows its page and may be taken back.
+ * What must hold:
+ *   - a page is findable in one slot at most: pkmap_fill() looks for it and
+ *     makes it findable under the page's lock;
+ *   - a slot's page, PTE and place in the lookup change only in BUSY, and from
+ *     CONDEMNED to STALE, both under the lock of the page concerned;
+ *   - no slot becomes CLEAN before every TLB that may know it was flushed;
+ *   - a slot is held by users of its page only, so that one that nobody uses
+ *     can be condemned at any time: kmap_flush_unused() misses none.
  *
- * Locking: pkmap_reclaim_lock (a mutex; at most one task reclaims) outside of
- * pkmap_lock (all that is stored in pkmap_slots, held for a few instructions
- * per slot with interrupts off: kmap_high_get() comes from any context).
+ * Slots are never freed. A lookup that is late may find a slot that shows
+ * another page by now. pkmap_hold() therefore looks at the state, then at the
+ * page, and takes its hold only if the state, with the count of fills, is still
+ * the same. Should 256 fills have passed in between, it looks once more.
+ *
+ * That holds can be had without a lock is P. Zijlstra's idea ("mm: remove
+ * global locks", 2007). His slots had no state for a flush without a lock, his
+ * lookup took one, and unused mappings could not be flushed on request.
+ *
+ * Locking: pkmap_reclaim_lock, a mutex, outside of pkmap_page_locks, which are
+ * held for some tens of instructions. Nothing that can spin is held while TLBs
+ * are flushed.
  */
-#define PKMAP_FLUSHING	(-2)
-#define PKMAP_CONDEMNED	(-1)
-#define PKMAP_CLEAN	0
-#define PKMAP_IDLE	1
+enum pkmap_state {
+	PKMAP_CLEAN,
+	PKMAP_BUSY,
+	PKMAP_STALE,
+	PKMAP_CONDEMNED,
+	PKMAP_IDLE,
+};
 
-static struct pkmap_slot {
-	int users;			/* see above; pkmap_lock */
+#define PKMAP_STATE_MASK	0x00ffffffU
+#define PKMAP_ONE_FILL		0x01000000U
+
+struct pkmap_slot {
+	atomic_t state;			/* see above */
+	bool hot;			/* mapped again since reclaim last looked */
+	struct page *page;		/* what the PTE maps */
+	void *vaddr;			/* never changes once set */
 #ifdef HASHED_PAGE_VIRTUAL
-	struct page *page;		/* pkmap_lock; read without */
 	struct hlist_nulls_node node;	/* in page_address_table */
 #endif
-} pkmap_slots[LAST_PKMAP];
+};
 
-static __cacheline_aligned_in_smp DEFINE_SPINLOCK(pkmap_lock);
+/*
+ * The areas that slots lie in. The first is the architecture's. The others are
+ * taken from vmalloc space, with their page tables, when all slots are held at
+ * once, so that kmap() goes on instead of waiting for a kunmap() that may never
+ * come. They are kept: a load that needed them once will again.
+ *
+ * The second exists from boot on, for tasks that are themselves freeing memory
+ * (PF_MEMALLOC) and must not wait for some.
+ */
+#define PKMAP_AREAS		6
+#define PKMAP_MEMALLOC_AREA	1
+#define PKMAP_MEMALLOC_SLOTS	16
+#define PKMAP_GROW_SLOTS	LAST_PKMAP
+
+static struct pkmap_slot pkmap_slots[LAST_PKMAP];
+
+static struct pkmap_area {
+	struct pkmap_slot *slots;
+	unsigned long start;		/* unused for the first area */
+	unsigned int nr;		/* slots; 0 while the area does not exist */
+	unsigned int hand;		/* where to look next; a hint */
+} pkmap_areas[PKMAP_AREAS] = {
+	{ .slots = pkmap_slots, .nr = LAST_PKMAP },
+};
+
+/* How long kmap() waits for a slot before it asks for memory again. */
+#define PKMAP_WAIT_MEMORY	(HZ / 10)
+
 static DEFINE_MUTEX(pkmap_reclaim_lock);
 
 pte_t *pkmap_page_table;
@@ -83,9 +141,11 @@ static inline unsigned int get_pkmap_entries_count(unsigned int color)
 
 static inline unsigned int get_next_pkmap_nr(unsigned int color)
 {
-	static unsigned int hand;
+	unsigned int nr = READ_ONCE(pkmap_areas[0].hand);
 
-	return hand++ % LAST_PKMAP;
+	/* Two who come at once look at the same slot first, no more. */
+	WRITE_ONCE(pkmap_areas[0].hand, (nr + 1) % LAST_PKMAP);
+	return nr;
 }
 
 static inline wait_queue_head_t *get_pkmap_wait_queue_head(unsigned int color)
@@ -96,199 +156,653 @@ static inline wait_queue_head_t *get_pkmap_wait_queue_head(unsigned int color)
 }
 #endif
 
-/* The pkmap pool: slots -------------------------------------------------- */
+/* From page to slot ------------------------------------------------------- */
 
-static bool pkmap_slot_shows_page(const struct pkmap_slot *slot)
+#ifdef HASHED_PAGE_VIRTUAL
+
+/*
+ * A hash table over the slots. Readers take no lock and wait for no grace
+ * period, since slots stay: the worst that a reader meets is a slot that moved
+ * to another chain under its hands, and then its walk ends at that chain's
+ * nulls value instead of its own and starts again. See
+ * Documentation/RCU/rculist_nulls.rst.
+ *
+ * Chains change under the page's lock. hlist_nulls_add_head_rcu() publishes a
+ * slot with a release that pairs with the address dependency of the walk: a
+ * reader that reaches the slot sees its page and vaddr.
+ */
+#define PKMAP_HASH_BITS		(const_ilog2(LAST_PKMAP) + 1)
+#define PKMAP_LOCK_BITS		4
+
+static struct hlist_nulls_head page_address_table[1 << PKMAP_HASH_BITS];
+
+static spinlock_t pkmap_page_locks[1 << PKMAP_LOCK_BITS] __cacheline_aligned_in_smp = {
+	[0 ... (1 << PKMAP_LOCK_BITS) - 1] = __SPIN_LOCK_UNLOCKED(pkmap_page_locks),
+};
+
+static __always_inline struct pkmap_slot *page_slot(const struct page *page)
 {
-	return slot->users >= PKMAP_IDLE || slot->users == PKMAP_CONDEMNED;
+	unsigned int hash = hash_ptr(page, PKMAP_HASH_BITS);
+	struct hlist_nulls_node *node;
+	struct pkmap_slot *slot;
+
+	do {
+		hlist_nulls_for_each_entry_rcu(slot, node,
+					       &page_address_table[hash], node) {
+			if (likely(READ_ONCE(slot->page) == page))
+				return slot;
+		}
+	} while (unlikely(get_nulls_value(node) != hash));
+
+	return NULL;
 }
 
-/* The slot that shows @page, or NULL. */
-static struct pkmap_slot *pkmap_find(const struct page *page)
+static spinlock_t *page_lock_of(const struct page *page)
+{
+	return &pkmap_page_locks[hash_ptr(page, PKMAP_LOCK_BITS)];
+}
+
+static void slot_make_findable(struct pkmap_slot *slot)
+{
+	unsigned int hash = hash_ptr(slot->page, PKMAP_HASH_BITS);
+
+	hlist_nulls_add_head_rcu(&slot->node, &page_address_table[hash]);
+}
+
+static void slot_hide(struct pkmap_slot *slot)
+{
+	hlist_nulls_del_rcu(&slot->node);
+}
+
+/**
+ * page_address() - the address at which a page is mapped
+ * @page: any page
+ *
+ * For a highmem page the answer is only good for as long as the caller, or
+ * somebody the caller knows of, holds the page with kmap(). Local mappings are
+ * not found.
+ *
+ * Context: any; takes no lock.
+ * Return: the address of the page's first byte, or NULL for a highmem page
+ * that kmap() has not mapped.
+ */
+void *page_address(const struct page *page)
 {
 	struct pkmap_slot *slot;
-	void *addr;
 
-	lockdep_assert_held(&pkmap_lock);
+	if (!PageHighMem(page))
+		return lowmem_page_address(page);
 
-	addr = page_address(page);
-	if (!addr)
-		return NULL;
+	slot = page_slot(page);
+	return slot ? slot->vaddr : NULL;
+}
+EXPORT_SYMBOL(page_address);
 
-	slot = &pkmap_slots[PKMAP_NR((unsigned long)addr)];
-	return WARN_ON_ONCE(!pkmap_slot_shows_page(slot)) ? NULL : slot;
+void __init page_address_init(void)
+{
+	unsigned int hash;
+
+	for (hash = 0; hash < ARRAY_SIZE(page_address_table); hash++)
+		INIT_HLIST_NULLS_HEAD(&page_address_table[hash], hash);
 }
 
-static void *pkmap_hold(struct pkmap_slot *slot)
+#else /* !HASHED_PAGE_VIRTUAL: struct page has room for its address */
+
+/* Whatever area the address in @page is in, see pkmap_areas. */
+static struct pkmap_slot *page_slot(const struct page *page)
 {
-	if (slot->users == PKMAP_CONDEMNED)
-		slot->users = PKMAP_IDLE;
-	slot->users++;
-	return (void *)PKMAP_ADDR(slot - pkmap_slots);
-}
+	unsigned long addr = (unsigned long)page_address(page);
+	struct pkmap_area *area;
 
-/* A slot of @color in state CLEAN, or NULL. */
-static struct pkmap_slot *pkmap_find_clean(unsigned int color)
-{
-	unsigned int left = get_pkmap_entries_count(color);
-
-	lockdep_assert_held(&pkmap_lock);
-
-	while (left--) {
-		struct pkmap_slot *slot = &pkmap_slots[get_next_pkmap_nr(color)];
-
-		if (slot->users == PKMAP_CLEAN)
-			return slot;
+	if (!addr || is_pkmap_window(addr))
+		return addr ? &pkmap_slots[PKMAP_NR(addr)] : NULL;
+	for (area = pkmap_areas + 1; area < pkmap_areas + PKMAP_AREAS; area++) {
+		if (addr - area->start < area->nr * PAGE_SIZE)
+			return &area->slots[(addr - area->start) >> PAGE_SHIFT];
 	}
 	return NULL;
 }
 
-static void pkmap_fill(struct pkmap_slot *slot, struct page *page)
+static spinlock_t *page_lock_of(const struct page *page)
 {
-	unsigned int nr = slot - pkmap_slots;
-	unsigned long addr = PKMAP_ADDR(nr);
+	static DEFINE_SPINLOCK(lock);
 
-	set_pte_at(&init_mm, addr, &pkmap_page_table[nr],
-		   mk_pte(page, kmap_prot));
-	slot->users = PKMAP_IDLE;
-	/* Only now, with the PTE in place, may others learn the address. */
-	set_page_address(page, (void *)addr);
+	return &lock;
 }
 
-/* The pkmap pool: reclaim ------------------------------------------------ */
-
-/* Moves all slots in state @from on to @to and returns how many there were. */
-static unsigned int pkmap_sweep(int from, int to)
+static void slot_make_findable(struct pkmap_slot *slot)
 {
-	unsigned int nr, swept = 0;
-	unsigned long flags;
+	set_page_address(slot->page, slot->vaddr);
+}
 
-	spin_lock_irqsave(&pkmap_lock, flags);
-	for (nr = 0; nr < LAST_PKMAP; nr++) {
-		struct pkmap_slot *slot = &pkmap_slots[nr];
+static void slot_hide(struct pkmap_slot *slot)
+{
+	set_page_address(slot->page, NULL);
+}
 
-		if (slot->users != from)
-			continue;
-		if (to == PKMAP_FLUSHING) {
-			pte_t *ptep = &pkmap_page_table[nr];
+#endif
 
-			set_page_address(pte_page(ptep_get(ptep)), NULL);
-			pte_clear(&init_mm, PKMAP_ADDR(nr), ptep);
-		}
-		slot->users = to;
-		swept++;
-	}
-	spin_unlock_irqrestore(&pkmap_lock, flags);
+/* The pkmap pool: holders -------------------------------------------------- */
 
-	return swept;
+/* The colour of the slot at @vaddr, which is that of every page it shows. */
+static unsigned int pkmap_color(const void *vaddr)
+{
+#ifdef DCACHE_ALIAS
+	return DCACHE_ALIAS((unsigned long)vaddr);
+#else
+	return 0;
+#endif
 }
 
 /*
- * Makes all idle slots clean. On return no slot that was idle at the time of
- * the call is known to any TLB, whoever cleaned it: the mutex waits for a
- * reclaim that was already running.
+ * Wakes one task that waits for a slot, if there is one.
  *
- * Between the two first sweeps, data that a virtually indexed cache holds for
- * the condemned addresses is written back; nobody can write more unless he
- * takes the slot back, in which case the second sweep leaves it alone.
- *
- * Returns whether it cleaned any.
+ * wq_has_sleeper() has a full barrier between the change of state, which the
+ * caller made, and the look at the queue. It pairs with the one in
+ * prepare_to_wait_exclusive(), which comes before pkmap_has_room(): either we
+ * see the sleeper or it sees our slot, and nobody sleeps beside a free slot.
  */
-static bool pkmap_reclaim(void)
+static void pkmap_wake(const void *vaddr)
 {
-	bool cleaned;
+	wait_queue_head_t *queue = get_pkmap_wait_queue_head(pkmap_color(vaddr));
+
+	if (unlikely(wq_has_sleeper(queue)))
+		wake_up(queue);
+}
+
+static unsigned int pkmap_state(const struct pkmap_slot *slot)
+{
+	return atomic_read(&slot->state) & PKMAP_STATE_MASK;
+}
+
+/*
+ * Moves @slot from one state to another; false if it is not in @from. Fully
+ * ordered if it succeeds.
+ */
+static bool pkmap_move(struct pkmap_slot *slot, unsigned int from, unsigned int to)
+{
+	int old = atomic_read(&slot->state);
+
+	return (old & PKMAP_STATE_MASK) == from &&
+	       atomic_try_cmpxchg(&slot->state, &old, old - from + to);
+}
+
+/*
+ * Takes a holder from @slot; false, and nothing changed, if it has none.
+ *
+ * The full ordering of the compare-and-exchange keeps the holder's accesses to
+ * the page before the slot can be condemned, which is what takes it over.
+ */
+static __always_inline bool pkmap_drop(struct pkmap_slot *slot)
+{
+	int old = atomic_read(&slot->state);
+	void *vaddr = slot->vaddr;
+
+	do {
+		if (unlikely((old & PKMAP_STATE_MASK) <= PKMAP_IDLE))
+			return false;
+	} while (unlikely(!atomic_try_cmpxchg(&slot->state, &old, old - 1)));
+
+	if ((old & PKMAP_STATE_MASK) == PKMAP_IDLE + 1)
+		pkmap_wake(vaddr);
+	return true;
+}
+
+/*
+ * Adds a holder to @slot, which page_slot() found for @page. False if the slot
+ * cannot be had or shows another page by now.
+ *
+ * Reading the state is an acquire: it pairs with the release in pkmap_fill(),
+ * so that the page seen next is not older than the count of fills, and neither
+ * is the PTE. The full ordering of the compare-and-exchange keeps the last look
+ * at the page, and the caller's accesses to it, behind the hold.
+ */
+static __always_inline bool pkmap_hold(struct pkmap_slot *slot,
+				       const struct page *page)
+{
+	int old = atomic_read_acquire(&slot->state);
+
+	do {
+		if (unlikely((old & PKMAP_STATE_MASK) < PKMAP_IDLE) ||
+		    unlikely(READ_ONCE(slot->page) != page))
+			return false;
+	} while (unlikely(!atomic_try_cmpxchg(&slot->state, &old, old + 1)));
+
+	if (likely(READ_ONCE(slot->page) == page))
+		return true;
+
+	pkmap_drop(slot);
+	return false;
+}
+
+/* As pkmap_hold(), but also takes back a slot that is condemned. */
+static bool pkmap_hold_or_save(struct pkmap_slot *slot, const struct page *page)
+{
+	pkmap_move(slot, PKMAP_CONDEMNED, PKMAP_IDLE);
+	return pkmap_hold(slot, page);
+}
+
+/* The pkmap pool: slots ---------------------------------------------------- */
+
+static bool area_is_pool(const struct pkmap_area *area)
+{
+	return area == pkmap_areas;
+}
+
+/* The first area after @area, or of all for NULL, that exists; else NULL. */
+static struct pkmap_area *next_area(struct pkmap_area *area)
+{
+	for (area = area ? area + 1 : pkmap_areas;
+	     area < pkmap_areas + PKMAP_AREAS; area++) {
+		/* Pairs with the release in pkmap_grow(). */
+		if (smp_load_acquire(&area->nr))
+			return area;
+	}
+	return NULL;
+}
+
+static void *area_vaddr(const struct pkmap_area *area, unsigned int nr)
+{
+	return (void *)(area_is_pool(area) ? PKMAP_ADDR(nr) :
+			area->start + nr * PAGE_SIZE);
+}
+
+static pte_t *pkmap_pte(const void *vaddr)
+{
+	unsigned long addr = (unsigned long)vaddr;
+
+	if (likely(is_pkmap_window(addr)))
+		return &pkmap_page_table[PKMAP_NR(addr)];
+	return virt_to_kpte(addr);
+}
+
+/* How many slots of @area a search for @color has to look at ... */
+static unsigned int area_count(const struct pkmap_area *area, unsigned int color)
+{
+	return area_is_pool(area) ? get_pkmap_entries_count(color) : area->nr;
+}
+
+/* ... and the next of them. */
+static unsigned int area_next(struct pkmap_area *area, unsigned int color)
+{
+	unsigned int nr;
+
+	if (area_is_pool(area))
+		return get_next_pkmap_nr(color);
+
+	nr = READ_ONCE(area->hand);
+	WRITE_ONCE(area->hand, (nr + 1) % area->nr);
+	return nr;
+}
+
+/* May the current task take slots of @area? */
+static bool area_is_open(const struct pkmap_area *area)
+{
+	return area != &pkmap_areas[PKMAP_MEMALLOC_AREA] ||
+	       current->flags & PF_MEMALLOC;
+}
+
+/* Takes a clean slot for the caller to fill, or returns NULL. */
+static struct pkmap_slot *pkmap_claim(unsigned int color)
+{
+	struct pkmap_area *area;
+
+	for (area = next_area(NULL); area; area = next_area(area)) {
+		unsigned int left = area_is_open(area) ? area_count(area, color) : 0;
+
+		while (left--) {
+			unsigned int nr = area_next(area, color);
+			struct pkmap_slot *slot = &area->slots[nr];
+
+			if (pkmap_state(slot) != PKMAP_CLEAN ||
+			    pkmap_color(area_vaddr(area, nr)) != color)
+				continue;
+			/* Pairs with pkmap_release(): comes after its flush. */
+			if (pkmap_move(slot, PKMAP_CLEAN, PKMAP_BUSY)) {
+				slot->vaddr = area_vaddr(area, nr);
+				return slot;
+			}
+		}
+	}
+	return NULL;
+}
+
+/*
+ * Shows @page in @slot, which the caller has claimed, and holds it for the
+ * caller. If another slot shows @page already, gives @slot back and returns
+ * false.
+ */
+static bool pkmap_fill(struct pkmap_slot *slot, struct page *page)
+{
+	spinlock_t *lock = page_lock_of(page);
+	unsigned long addr = (unsigned long)slot->vaddr;
+	unsigned long flags;
+	bool found;
+
+	spin_lock_irqsave(lock, flags);
+	found = page_slot(page);
+	if (!found) {
+		WRITE_ONCE(slot->page, page);
+		WRITE_ONCE(slot->hot, false);
+		set_pte_at(&init_mm, addr, pkmap_pte(slot->vaddr),
+			   mk_pte(page, kmap_prot));
+		if (!is_pkmap_window(addr))
+			flush_cache_vmap(addr, addr + PAGE_SIZE);
+		slot_make_findable(slot);
+		/* Release: whoever may hold it now sees all of the above. */
+		atomic_set_release(&slot->state, atomic_read(&slot->state) +
+				   PKMAP_ONE_FILL - PKMAP_BUSY + PKMAP_IDLE + 1);
+	}
+	spin_unlock_irqrestore(lock, flags);
+
+	if (found) {
+		pkmap_move(slot, PKMAP_BUSY, PKMAP_CLEAN);
+		pkmap_wake(slot->vaddr);
+	}
+	return !found;
+}
+
+/* The pkmap pool: reclaim --------------------------------------------------- */
+
+/*
+ * First step: condemn the idle slots of @area; unless @all, spare those that
+ * were mapped again since the last time and look whether they are next time.
+ * Returns how many it condemned.
+ */
+static unsigned int pkmap_condemn(struct pkmap_area *area, bool all)
+{
+	unsigned int nr, condemned = 0;
+
+	for (nr = 0; nr < area->nr; nr++) {
+		struct pkmap_slot *slot = &area->slots[nr];
+
+		if (pkmap_state(slot) != PKMAP_IDLE)
+			continue;
+		if (READ_ONCE(slot->hot)) {
+			WRITE_ONCE(slot->hot, false);
+			if (!all)
+				continue;
+		}
+		condemned += pkmap_move(slot, PKMAP_IDLE, PKMAP_CONDEMNED);
+	}
+	return condemned;
+}
+
+/*
+ * Second step: take the page from those slots of @area that are condemned
+ * still. What virtually indexed caches held for them is written back by now,
+ * and was not added to: a slot that somebody wrote through in between had a
+ * holder, and is not condemned any more.
+ */
+static unsigned int pkmap_clear(struct pkmap_area *area)
+{
+	unsigned int nr, cleared = 0;
+
+	for (nr = 0; nr < area->nr; nr++) {
+		struct pkmap_slot *slot = &area->slots[nr];
+		struct page *page = slot->page;
+		unsigned long flags;
+
+		if (pkmap_state(slot) != PKMAP_CONDEMNED)
+			continue;
+		/* It keeps its page: only this task, with the mutex, takes it. */
+		spin_lock_irqsave(page_lock_of(page), flags);
+		if (pkmap_move(slot, PKMAP_CONDEMNED, PKMAP_STALE)) {
+			slot_hide(slot);
+			pte_clear(&init_mm, (unsigned long)slot->vaddr,
+				  pkmap_pte(slot->vaddr));
+			cleared++;
+		}
+		spin_unlock_irqrestore(page_lock_of(page), flags);
+	}
+	return cleared;
+}
+
+/* Third step: flush, with nothing held but the mutex, and let others have it. */
+static void pkmap_release(struct pkmap_area *area)
+{
+	unsigned long start = (unsigned long)area_vaddr(area, 0);
+	unsigned int nr;
+
+	flush_tlb_kernel_range(start, start + area->nr * PAGE_SIZE);
+
+	for (nr = 0; nr < area->nr; nr++) {
+		/* Pairs with pkmap_claim(). First the flush, then this. */
+		pkmap_move(&area->slots[nr], PKMAP_STALE, PKMAP_CLEAN);
+	}
+}
+
+/*
+ * Makes idle slots clean: all, or those that were not mapped again lately, if
+ * these are enough to be worth a flush. Returns whether there were any.
+ */
+static bool pkmap_reclaim(bool all)
+{
+	unsigned int condemned = 0, cleared = 0;
+	struct pkmap_area *area;
+
+	lockdep_assert_held(&pkmap_reclaim_lock);
+
+	for (area = next_area(NULL); area; area = next_area(area))
+		condemned += pkmap_condemn(area, all);
+	if (!all && condemned < LAST_PKMAP / 4) {
+		for (area = next_area(NULL); area; area = next_area(area))
+			condemned += pkmap_condemn(area, true);
+	}
+	if (!condemned)
+		return false;
+
+	flush_cache_kmaps();
+	for (area = next_area(NULL); area; area = next_area(area)) {
+		unsigned int n = pkmap_clear(area);
+
+		if (n)
+			pkmap_release(area);
+		cleared += n;
+	}
+	return cleared;
+}
+
+/*
+ * On return no slot that was idle at the time of the call shows its page or is
+ * known to any TLB, whoever cleaned it: the mutex waits for a reclaim that was
+ * already going on.
+ */
+void __kmap_flush_unused(void)
+{
+	mutex_lock(&pkmap_reclaim_lock);
+	pkmap_reclaim(true);
+	mutex_unlock(&pkmap_reclaim_lock);
+}
+
+/* The pkmap pool: when all slots are held ----------------------------------- */
+
+/* The hull of all areas but the first, see is_pkmap_addr(). */
+unsigned long pkmap_extra_start __read_mostly = ULONG_MAX;
+unsigned long pkmap_extra_end __read_mostly;
+
+bool is_pkmap_extra(unsigned long addr)
+{
+	struct pkmap_area *area;
+
+	for (area = next_area(NULL); area; area = next_area(area)) {
+		if (!area_is_pool(area) && addr >= area->start &&
+		    addr - area->start < area->nr * PAGE_SIZE)
+			return true;
+	}
+	return false;
+}
+
+static int pkmap_make_pte(pte_t *ptep, unsigned long addr, void *data)
+{
+	return 0;
+}
+
+/*
+ * Adds an area of @nr slots. The page tables come with it, so that filling a
+ * slot needs no memory.
+ *
+ * Callers of kmap() hold locks that freeing memory may need. In the scope of
+ * memalloc_noreclaim_save() the few pages that this takes come from the free
+ * ones, the emergency reserve included, or not at all.
+ */
+static bool pkmap_grow(struct pkmap_area *area, unsigned int nr)
+{
+	unsigned long size = nr * PAGE_SIZE;
+	unsigned int noreclaim = memalloc_noreclaim_save();
+	struct pkmap_slot *slots;
+	struct vm_struct *vm;
+
+	slots = kvcalloc(nr, sizeof(*slots), GFP_KERNEL | __GFP_NOWARN);
+	vm = slots ? get_vm_area(size, VM_MAP) : NULL;
+	if (vm && apply_to_page_range(&init_mm, (unsigned long)vm->addr, size,
+				      pkmap_make_pte, NULL)) {
+		free_vm_area(vm);
+		vm = NULL;
+	}
+	memalloc_noreclaim_restore(noreclaim);
+	if (!vm) {
+		kvfree(slots);
+		return false;
+	}
+
+	area->slots = slots;
+	area->start = (unsigned long)vm->addr;
+	WRITE_ONCE(pkmap_extra_start, min(pkmap_extra_start, area->start));
+	WRITE_ONCE(pkmap_extra_end, max(pkmap_extra_end, area->start + size));
+	/* Pairs with next_area(): whoever sees the size sees the rest. */
+	smp_store_release(&area->nr, nr);
+	return true;
+}
+
+static int __init pkmap_memalloc_init(void)
+{
+	return pkmap_grow(&pkmap_areas[PKMAP_MEMALLOC_AREA],
+			  PKMAP_MEMALLOC_SLOTS) ? 0 : -ENOMEM;
+}
+early_initcall(pkmap_memalloc_init);
+
+#define PKMAP_ROOM	(BIT(PKMAP_CLEAN) | BIT(PKMAP_STALE) |	\
+			 BIT(PKMAP_CONDEMNED) | BIT(PKMAP_IDLE))
+
+/* Has @color a slot, in one of @states, that the current task may take? */
+static bool pkmap_any(unsigned int color, unsigned long states)
+{
+	struct pkmap_area *area;
+
+	for (area = next_area(NULL); area; area = next_area(area)) {
+		unsigned int left = area_is_open(area) ? area_count(area, color) : 0;
+
+		while (left--) {
+			unsigned int nr = area_next(area, color);
+			unsigned int state = pkmap_state(&area->slots[nr]);
+
+			if (state <= PKMAP_IDLE && BIT(state) & states &&
+			    pkmap_color(area_vaddr(area, nr)) == color)
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Gets slots for @color from where they cost least: idle ones, else a new area.
+ * False if there is neither.
+ */
+static bool pkmap_refill(unsigned int color)
+{
+	struct pkmap_area *area;
+	bool refilled;
 
 	mutex_lock(&pkmap_reclaim_lock);
 
-	cleaned = pkmap_sweep(PKMAP_IDLE, PKMAP_CONDEMNED);
-	if (cleaned) {
-		flush_cache_kmaps();
-		cleaned = pkmap_sweep(PKMAP_CONDEMNED, PKMAP_FLUSHING);
-	}
-	if (cleaned) {
-		flush_tlb_kernel_range(PKMAP_ADDR(0), PKMAP_ADDR(LAST_PKMAP));
-		pkmap_sweep(PKMAP_FLUSHING, PKMAP_CLEAN);
+	/* Somebody may have done it while this task waited for the mutex. */
+	refilled = pkmap_any(color, BIT(PKMAP_CLEAN)) ||
+		   (pkmap_reclaim(false) &&
+		    pkmap_any(color, BIT(PKMAP_CLEAN)));
+
+	for (area = pkmap_areas; !refilled && area < pkmap_areas + PKMAP_AREAS;
+	     area++) {
+		if (!area->nr)
+			refilled = pkmap_grow(area, PKMAP_GROW_SLOTS);
 	}
 
 	mutex_unlock(&pkmap_reclaim_lock);
-	return cleaned;
+	return refilled;
 }
 
-void __kmap_flush_unused(void)
+/*
+ * Sleeps until a slot may be had or it is worth asking for memory again. Takes
+ * one wake-up; who leaves without using the slot it stands for passes it on.
+ */
+static void pkmap_wait(const struct page *page, unsigned int color)
 {
-	pkmap_reclaim();
+	wait_queue_head_t *queue = get_pkmap_wait_queue_head(color);
+	DEFINE_WAIT(wait);
+
+	prepare_to_wait_exclusive(queue, &wait, TASK_UNINTERRUPTIBLE);
+	if (!pkmap_any(color, PKMAP_ROOM) && !page_slot(page))
+		schedule_timeout(PKMAP_WAIT_MEMORY);
+	finish_wait(queue, &wait);
 }
 
-/* Is there a slot that @page could have now or after a reclaim? */
-static bool pkmap_has_room(struct page *page, unsigned int color)
-{
-	unsigned int left = get_pkmap_entries_count(color);
-	unsigned long flags;
-	bool room;
+/* The pkmap pool: kmap() and kunmap() --------------------------------------- */
 
-	spin_lock_irqsave(&pkmap_lock, flags);
-	room = page_address(page);
-	while (!room && left--)
-		room = pkmap_slots[get_next_pkmap_nr(color)].users <= PKMAP_IDLE;
-	spin_unlock_irqrestore(&pkmap_lock, flags);
-
-	return room;
-}
-
-static void pkmap_make_room(struct page *page, unsigned int color)
-{
-	if (pkmap_reclaim())
-		return;
-	wait_event(*get_pkmap_wait_queue_head(color),
-		   pkmap_has_room(page, color));
-}
-
-/* The pkmap pool: kmap() and kunmap() ------------------------------------ */
-
-/* The address of @page, held, or NULL if it has no slot and none is clean. */
-static void *pkmap_try(struct page *page, unsigned int color)
-{
-	struct pkmap_slot *slot = pkmap_find(page);
-
-	if (!slot) {
-		slot = pkmap_find_clean(color);
-		if (!slot)
-			return NULL;
-		pkmap_fill(slot, page);
-	}
-	return pkmap_hold(slot);
-}
-
-static bool may_not_sleep(unsigned long irqflags)
+static bool may_not_sleep(void)
 {
 	return system_state >= SYSTEM_SCHEDULING &&
-	       (preempt_count() || irqs_disabled_flags(irqflags));
+	       (preempt_count() || irqs_disabled());
+}
+
+static noinline void *kmap_high_slow(struct page *page)
+{
+	unsigned int color = get_pkmap_color(page);
+	struct pkmap_slot *slot;
+	bool waited = false;
+
+	/* It will do for this once, unless the slots run out. */
+	WARN_ONCE(may_not_sleep(),
+		  "highmem: kmap() in atomic context; use kmap_local_page() there\n");
+
+	for (;;) {
+		slot = page_slot(page);
+		if (slot && pkmap_hold_or_save(slot, page)) {
+			WRITE_ONCE(slot->hot, true);
+			break;
+		}
+		slot = pkmap_claim(color);
+		if (slot) {
+			if (pkmap_fill(slot, page))
+				break;
+			continue;
+		}
+		if (!pkmap_refill(color)) {
+			pkmap_wait(page, color);
+			waited = true;
+		}
+	}
+
+	if (waited)
+		pkmap_wake(slot->vaddr);
+	return slot->vaddr;
 }
 
 /**
  * kmap_high() - out-of-line part of kmap()
  * @page: a highmem page
  *
- * Context: task context; sleeps while all slots are held.
+ * Context: task context; may sleep.
  * Return: the page's address, valid for every CPU until kunmap().
  */
 void *kmap_high(struct page *page)
 {
-	unsigned int color = get_pkmap_color(page);
-	unsigned long flags;
-	void *addr;
+	struct pkmap_slot *slot = page_slot(page);
 
-	for (;;) {
-		spin_lock_irqsave(&pkmap_lock, flags);
-		addr = pkmap_try(page, color);
-		spin_unlock_irqrestore(&pkmap_lock, flags);
+	if (unlikely(!slot) || unlikely(!pkmap_hold(slot, page)))
+		return kmap_high_slow(page);
 
-		WARN_ONCE(may_not_sleep(flags),
-			  "highmem: kmap() in atomic context; use kmap_local_page() there\n");
-		if (addr)
-			return addr;
-		pkmap_make_room(page, color);
-	}
+	WRITE_ONCE(slot->hot, true);
+	return slot->vaddr;
 }
 EXPORT_SYMBOL(kmap_high);
 
@@ -300,23 +814,15 @@ EXPORT_SYMBOL(kmap_high);
  * For cache maintenance that must not miss what an existing mapping left in
  * a virtually indexed cache.
  *
- * Context: any; does not sleep.
+ * Context: any; takes no lock.
  * Return: the page's address, to be given back with kunmap_high(), or NULL if
- * the pool does not map the page.
+ * kmap() has not mapped the page.
  */
 void *kmap_high_get(struct page *page)
 {
-	struct pkmap_slot *slot;
-	unsigned long flags;
-	void *addr = NULL;
+	struct pkmap_slot *slot = page_slot(page);
 
-	spin_lock_irqsave(&pkmap_lock, flags);
-	slot = pkmap_find(page);
-	if (slot)
-		addr = pkmap_hold(slot);
-	spin_unlock_irqrestore(&pkmap_lock, flags);
-
-	return addr;
+	return slot && pkmap_hold_or_save(slot, page) ? slot->vaddr : NULL;
 }
 #endif
 
@@ -331,34 +837,25 @@ void *kmap_high_get(struct page *page)
  */
 void kunmap_high(struct page *page)
 {
-	struct pkmap_slot *slot;
-	unsigned long flags;
-	bool held, idle;
+	/* The caller's hold keeps the slot where it is. */
+	struct pkmap_slot *slot = page_slot(page);
 
-	spin_lock_irqsave(&pkmap_lock, flags);
-	slot = pkmap_find(page);
-	held = slot && slot->users > PKMAP_IDLE;
-	idle = held && --slot->users == PKMAP_IDLE;
-	spin_unlock_irqrestore(&pkmap_lock, flags);
-
-	WARN_ONCE(!held, "highmem: kunmap() of page %p (pfn %#lx) that is not mapped\n",
-		  page, page_to_pfn(page));
-
-	/*
-	 * wq_has_sleeper() orders the store of users before its look at the
-	 * queue and pairs with set_current_state() in wait_event(), which
-	 * comes before pkmap_has_room(): one of the two sees the other, and
-	 * no task sleeps next to an idle slot.
-	 */
-	if (idle) {
-		wait_queue_head_t *queue =
-			get_pkmap_wait_queue_head(get_pkmap_color(page));
-
-		if (wq_has_sleeper(queue))
-			wake_up(queue);
-	}
+	if (unlikely(!slot) || unlikely(!pkmap_drop(slot)))
+		WARN_ONCE(1, "highmem: kunmap() of page %p (pfn %#lx) that is not mapped\n",
+			  page, page_to_pfn(page));
 }
 EXPORT_SYMBOL(kunmap_high);
+
+/**
+ * pkmap_to_page() - the page at an address from kmap()
+ * @addr: an address for which is_pkmap_addr() is true
+ *
+ * Context: any, while the page is held.
+ */
+struct page *pkmap_to_page(unsigned long addr)
+{
+	return pte_page(ptep_get(pkmap_pte((void *)(addr & PAGE_MASK))));
+}
 
 /* How much high memory there is ------------------------------------------ */
 
@@ -402,19 +899,15 @@ EXPORT_SYMBOL(__totalhigh_pages);
  */
 struct page *__kmap_to_page(void *vaddr)
 {
-	struct page *page = NULL;
-
 	if (likely(!is_kmap_addr(vaddr)))
 		return virt_to_page(vaddr);
 
 	WARN_ON_ONCE(1);
-	if (!is_pkmap_addr((unsigned long)vaddr))
-		page = kmap_local_to_page(vaddr);
 #ifdef CONFIG_HIGHMEM
-	else
-		page = pte_page(ptep_get(&pkmap_page_table[PKMAP_NR((unsigned long)vaddr)]));
+	if (is_pkmap_addr((unsigned long)vaddr))
+		return pkmap_to_page((unsigned long)vaddr);
 #endif
-	return page;
+	return kmap_local_to_page(vaddr);
 }
 EXPORT_SYMBOL(__kmap_to_page);
 
@@ -443,103 +936,3 @@ void zero_user_segments(struct page *page, unsigned int start1, unsigned int end
 EXPORT_SYMBOL(zero_user_segments);
 
 #endif /* KMAP_LOCAL_MAPS_PAGES */
-
-/* page_address(): from page to slot --------------------------------------- */
-
-#ifdef HASHED_PAGE_VIRTUAL
-
-/*
- * A hash table over the pool's slots. The slots are static, so a reader needs
- * no lock and no grace period: the worst that it meets is a slot that moved
- * to another chain meanwhile, and then the walk ends at that chain's nulls
- * value instead of its own and starts again (see rculist_nulls.rst).
- *
- * Chains are changed under pkmap_lock. slot->page is stored before the slot is
- * published by hlist_nulls_add_head_rcu(), whose release pairs with the
- * dependency in the reader's walk.
- */
-#define PAGE_ADDRESS_BITS	7
-
-static struct hlist_nulls_head page_address_table[1 << PAGE_ADDRESS_BITS];
-
-static unsigned int page_address_hash(const struct page *page)
-{
-	return hash_ptr(page, PAGE_ADDRESS_BITS);
-}
-
-static struct pkmap_slot *page_address_slot(const struct page *page)
-{
-	unsigned int hash = page_address_hash(page);
-	struct hlist_nulls_node *node;
-	struct pkmap_slot *slot;
-
-	do {
-		hlist_nulls_for_each_entry_rcu(slot, node,
-					       &page_address_table[hash], node) {
-			if (READ_ONCE(slot->page) == page)
-				return slot;
-		}
-	} while (get_nulls_value(node) != hash);
-
-	return NULL;
-}
-
-/**
- * page_address() - the address at which a page is mapped
- * @page: any page
- *
- * For a highmem page the answer is only good for as long as the caller, or
- * somebody the caller knows of, holds the page with kmap(). Local mappings are
- * not found.
- *
- * Context: any; takes no lock.
- * Return: the address of the page's first byte, or NULL for a highmem page
- * that the pkmap pool does not map.
- */
-void *page_address(const struct page *page)
-{
-	struct pkmap_slot *slot;
-
-	if (!PageHighMem(page))
-		return lowmem_page_address(page);
-
-	slot = page_address_slot(page);
-	return slot ? (void *)PKMAP_ADDR(slot - pkmap_slots) : NULL;
-}
-EXPORT_SYMBOL(page_address);
-
-/**
- * set_page_address() - note at which address a highmem page is mapped
- * @page: the page
- * @virtual: an address in the pkmap area, or NULL when the page leaves it
- *
- * Context: any; the caller sees to it that two calls do not overlap.
- */
-void set_page_address(struct page *page, void *virtual)
-{
-	struct pkmap_slot *slot;
-
-	if (virtual) {
-		slot = &pkmap_slots[PKMAP_NR((unsigned long)virtual)];
-		WRITE_ONCE(slot->page, page);
-		hlist_nulls_add_head_rcu(&slot->node,
-					 &page_address_table[page_address_hash(page)]);
-		return;
-	}
-
-	slot = page_address_slot(page);
-	if (slot) {
-		hlist_nulls_del_rcu(&slot->node);
-		WRITE_ONCE(slot->page, NULL);
-	}
-}
-
-void __init page_address_init(void)
-{
-	unsigned int hash;
-
-	for (hash = 0; hash < ARRAY_SIZE(page_address_table); hash++)
-		INIT_HLIST_NULLS_HEAD(&page_address_table[hash], hash);
-}
-
-#endif /* HASHED_PAGE_VIRTUAL */

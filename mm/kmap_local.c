@@ -312,7 +312,7 @@ static void unmap_foreign(unsigned long vaddr)
 
 #ifdef ARCH_NEEDS_KMAP_HIGH_GET
 	if (is_pkmap_addr(vaddr)) {
-		kunmap_high(pte_page(ptep_get(&pkmap_page_table[PKMAP_NR(vaddr)])));
+		kunmap_high(pkmap_to_page(vaddr));
 		return;
 	}
 #endif

@@ -32,7 +32,8 @@
  * get_pkmap_color(), get_next_pkmap_nr(), get_pkmap_entries_count(),
  * get_pkmap_wait_queue_head()
  *	For caches that alias: a page is only mapped in slots of its colour.
- *	Either all or none are defined; the pool serialises the calls.
+ *	Either all or none are defined. get_next_pkmap_nr() may run on several
+ *	CPUs at once; what it returns is a place to look, no more.
  * ARCH_NEEDS_KMAP_HIGH_GET, arch_kmap_local_high_get()
  *	The second is a use of kmap_high_get(): an address in the pkmap area
  *	which kunmap_local() gives back, or NULL to go on with a local slot.
@@ -120,9 +121,22 @@ static inline bool is_kmap_local_reserve(unsigned long addr) { return false; }
 #endif /* CONFIG_KMAP_LOCAL */
 
 #ifdef CONFIG_HIGHMEM
-static inline bool is_pkmap_addr(unsigned long addr)
+extern unsigned long pkmap_extra_start, pkmap_extra_end;
+bool is_pkmap_extra(unsigned long addr);
+struct page *pkmap_to_page(unsigned long addr);
+
+/* Is it in the part of the pool that the architecture has set aside? */
+static inline bool is_pkmap_window(unsigned long addr)
 {
 	return addr >= PKMAP_ADDR(0) && addr < PKMAP_ADDR(LAST_PKMAP);
+}
+
+/* Or in what was added from vmalloc space? */
+static inline bool is_pkmap_addr(unsigned long addr)
+{
+	return is_pkmap_window(addr) ||
+	       (addr >= READ_ONCE(pkmap_extra_start) &&
+		addr < READ_ONCE(pkmap_extra_end) && is_pkmap_extra(addr));
 }
 #else
 static inline bool is_pkmap_addr(unsigned long addr) { return false; }

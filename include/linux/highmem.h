@@ -97,8 +97,8 @@ static inline void *kmap_local_pfn(unsigned long pfn);
  * The address is valid on every CPU and in every context until kunmap() is
  * called once for each kmap(). Mapping a page again while it is mapped gives
  * the same address. The space is small and shared by the whole system (4 MB
- * on i386): code that needs the page in one place only is better served by
- * kmap_local_page().
+ * on i386, and four times as much when that is full): code that needs the page
+ * in one place only is better served by kmap_local_page().
  *
  * Example::
  *
@@ -106,8 +106,8 @@ static inline void *kmap_local_pfn(unsigned long pfn);
  *
  *	complete_later(addr, page);	// which calls kunmap(page)
  *
- * Context: task context. May sleep until a mapping is released, so do not hold
- * many at a time.
+ * Context: task context. May sleep, in the worst case until others release
+ * their mappings, so do not hold many at a time.
  * Return: the address of the page's first byte; never NULL.
  */
 static inline void *kmap(struct page *page);
