@@ -2711,6 +2711,7 @@ static void kmap_reuse_is_seen_by_all(struct kunit *test)
 struct hoard {
 	struct page_set *set;
 	struct worker *worker;
+	unsigned int pause;	/* stop with so many, until told to go on */
 	unsigned int held;	/* by the hoarder: pages up to here */
 	unsigned int released;	/* by the case: pages up to here */
 	unsigned int bad;
@@ -2721,12 +2722,14 @@ static void hoard_pages(struct worker *worker)
 {
 	struct hoard *hoard = worker->data;
 
-	if (!wait_for_completion_timeout(&hoard->go, PATIENCE))
-		return;
 	while (hoard->held < hoard->set->nr && !worker_stopped(worker)) {
 		struct page *page = hoard->set->page[hoard->held];
-		void *addr = kmap(page);
+		void *addr;
 
+		if (hoard->held && hoard->held == hoard->pause &&
+		    !wait_for_completion_timeout(&hoard->go, PATIENCE))
+			return;
+		addr = kmap(page);
 		hoard->bad += !stamped(addr, page, 40);
 		stamp(addr, page, 41);
 		/* The page is mapped: pairs with hoard_held() */
@@ -2774,45 +2777,120 @@ static bool wait_for_hoard(struct hoard *hoard, unsigned int nr, unsigned long p
 	return true;
 }
 
-static void kmap_beyond_pool(struct kunit *test)
+static struct hoard *start_hoard(struct kunit *test, unsigned int nr, unsigned int pause)
 {
 	struct hoard *hoard = kunit_kzalloc(test, sizeof(*hoard), GFP_KERNEL);
-	unsigned int i, good = 0, nr = LAST_PKMAP + NR_EXCESS;
-	bool waited = false;
+	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, hoard);
 	hoard->set = get_page_set(test, true, nr);
+	hoard->pause = pause;
 	init_completion(&hoard->go);
 	for (i = 0; i < nr; i++)
 		stamp_page(hoard->set->page[i], 40);
 	hoard->worker = start_worker(test, -1, hoard_pages, hoard);
 	KUNIT_ASSERT_EQ(test, kunit_add_action(test, give_up_hoard, hoard), 0);
-	complete(&hoard->go);
+	return hoard;
+}
 
-	/* Somebody else may hold a few slots, but not half of them */
-	KUNIT_ASSERT_TRUE_MSG(test, wait_for_hoard(hoard, LAST_PKMAP / 2, PATIENCE),
-			      "the pool ended at %u pages", hoard_held(hoard));
-	for (i = hoard_held(hoard); !wait_for_hoard(hoard, nr, HZ / 4);) {
+/* The hoarder is through: was each page mapped to its own address? */
+static void check_hoard(struct kunit *test, struct hoard *hoard)
+{
+	unsigned int i, good = 0;
+
+	join_worker(test, hoard->worker);
+	kunit_release_action(test, give_up_hoard, hoard);
+	for (i = 0; i < hoard->set->nr; i++)
+		good += page_stamped(hoard->set->page[i], 41);
+	KUNIT_EXPECT_EQ(test, good, hoard->set->nr);
+	KUNIT_EXPECT_EQ(test, hoard->bad, 0);
+}
+
+/* Give back one page at a time, as soon as the hoarder is stuck, till he is done */
+static bool feed_hoard(struct kunit *test, struct hoard *hoard)
+{
+	unsigned int nr = hoard->set->nr;
+	bool waited = false;
+
+	while (!wait_for_hoard(hoard, nr, HZ / 4)) {
 		unsigned int held = hoard_held(hoard);
 
-		if (held != i) {
-			i = held;	/* slow, not stuck */
-			continue;
-		}
+		if (wait_for_hoard(hoard, held + 1, HZ / 4))
+			continue;	/* slow, not stuck */
 		waited = true;
 		release_one(hoard);
 		KUNIT_ASSERT_TRUE_MSG(test, wait_for_hoard(hoard, held + 1, 5 * HZ),
 				      "no use made of a free slot at %u pages", held);
-		i = held + 1;
 	}
-	join_worker(test, hoard->worker);
-	kunit_info(test, "%s at the end of the pool\n", waited ? "waited" : "did not wait");
-	kunit_release_action(test, give_up_hoard, hoard);
+	return waited;
+}
 
-	for (i = 0; i < nr; i++)
-		good += page_stamped(hoard->set->page[i], 41);
-	KUNIT_EXPECT_EQ(test, good, nr);
-	KUNIT_EXPECT_EQ(test, hoard->bad, 0);
+static void kmap_beyond_pool(struct kunit *test)
+{
+	struct hoard *hoard = start_hoard(test, LAST_PKMAP + NR_EXCESS, 0);
+	bool waited;
+
+	/* Somebody else may hold a few slots, but not half of them */
+	KUNIT_ASSERT_TRUE_MSG(test, wait_for_hoard(hoard, LAST_PKMAP / 2, PATIENCE),
+			      "the pool ended at %u pages", hoard_held(hoard));
+	waited = feed_hoard(test, hoard);
+	kunit_info(test, "%s at the end of the pool\n", waited ? "waited" : "did not wait");
+	check_hoard(test, hoard);
+}
+
+/* One task wants half a pool more than there is, and nobody gives anything back */
+static void kmap_far_beyond_pool(struct kunit *test)
+{
+	struct hoard *hoard = start_hoard(test, LAST_PKMAP + 512, 0);
+
+	KUNIT_ASSERT_TRUE_MSG(test, wait_for_hoard(hoard, hoard->set->nr, PATIENCE),
+			      "stuck with %u pages", hoard_held(hoard));
+	check_hoard(test, hoard);
+}
+
+/* Many tasks hold some and want more, none gives back before it has them all */
+#define NR_HOARDS	24
+#define HOARD_FIRST	64
+
+static void kmap_hold_and_want_more(struct kunit *test)
+{
+	struct hoard *hoard[NR_HOARDS];
+	unsigned int i, held = 0;
+	bool through = true;
+
+	for (i = 0; i < NR_HOARDS; i++)
+		hoard[i] = start_hoard(test, 2 * HOARD_FIRST, HOARD_FIRST);
+	for (i = 0; i < NR_HOARDS; i++)
+		through &= wait_for_hoard(hoard[i], HOARD_FIRST, HZ);
+	for (i = 0; i < NR_HOARDS; i++)
+		complete(&hoard[i]->go);
+	for (i = 0; i < NR_HOARDS; i++)
+		through &= wait_for_hoard(hoard[i], 2 * HOARD_FIRST, HZ);
+	for (i = 0; i < NR_HOARDS; i++) {
+		held += hoard_held(hoard[i]);
+		/* Those who are stuck take no more when they get on */
+		WRITE_ONCE(hoard[i]->worker->stop, true);
+	}
+	KUNIT_ASSERT_TRUE_MSG(test, through, "stuck with %u pages", held);
+	for (i = 0; i < NR_HOARDS; i++)
+		check_hoard(test, hoard[i]);
+}
+
+/* However far kmap() goes, it ends somewhere, and then it must wait and go on */
+#define NR_FAR		(5 * LAST_PKMAP + NR_EXCESS)
+
+static void kmap_to_the_end(struct kunit *test)
+{
+	struct hoard *hoard = start_hoard(test, NR_FAR, 0);
+	unsigned int held = 0;
+	bool waited;
+
+	while (held < NR_FAR && wait_for_hoard(hoard, held + 1, HZ))
+		held = hoard_held(hoard);
+	KUNIT_ASSERT_GE(test, held, 2 * LAST_PKMAP);
+	waited = feed_hoard(test, hoard);
+	kunit_info(test, "%s with %u pages\n", waited ? "waited" : "did not wait", held);
+	check_hoard(test, hoard);
 }
 
 /* -------------------------------------------------- highmem_pool: many at once */
@@ -3123,6 +3201,9 @@ static struct kunit_case highmem_pool_cases[] = {
 	KUNIT_CASE(kmap_streaming),
 	KUNIT_CASE(kmap_reuse_is_seen_by_all),
 	KUNIT_CASE(kmap_beyond_pool),
+	KUNIT_CASE(kmap_far_beyond_pool),
+	KUNIT_CASE(kmap_hold_and_want_more),
+	KUNIT_CASE(kmap_to_the_end),
 	KUNIT_CASE_SLOW(kmap_shared),
 	KUNIT_CASE_SLOW(kmap_shared_and_flushed),
 	KUNIT_CASE(kmap_in_atomic_context),
