@@ -46,17 +46,21 @@
 /* The highest value of idx: the last slot of a debug kernel is a guard. */
 #define KM_LIMIT	(KM_MAX_IDX - (KM_STEP - 1))
 
+/*
+ * Not smp_processor_id(): a task that has nothing mapped may ask with preemption
+ * on, for an address that then is not its own whatever the CPU.
+ */
 #ifndef arch_kmap_local_map_idx
 static inline int arch_kmap_local_map_idx(int idx, unsigned long pfn)
 {
-	return idx + KM_MAX_IDX * smp_processor_id();
+	return idx + KM_MAX_IDX * raw_smp_processor_id();
 }
 #endif
 
 #ifndef arch_kmap_local_unmap_idx
 static inline int arch_kmap_local_unmap_idx(int idx, unsigned long vaddr)
 {
-	return idx + KM_MAX_IDX * smp_processor_id();
+	return idx + KM_MAX_IDX * raw_smp_processor_id();
 }
 #endif
 
@@ -88,32 +92,39 @@ static inline void *arch_kmap_local_high_get(struct page *page)
 }
 #endif
 
-static void *reserve_map(unsigned long pfn, pgprot_t prot);
+static void *reserve_map(pte_t pteval);
 static void reserve_unmap(unsigned long vaddr);
 
-/* PTEs ---------------------------------------------------------------- */
-
-static pte_t *fixmap_pte(unsigned long vaddr)
+/*
+ * A slot has two numbers: n, its place in the task's stack, and idx, its place
+ * in the fixmap behind FIX_KMAP_BEGIN, which depends on the CPU.
+ */
+static __always_inline unsigned long idx_vaddr(int idx)
 {
-	/* The table of the first slot, from where most tables are one array. */
-	static pte_t *first;
-	unsigned long top = __fix_to_virt(FIX_KMAP_BEGIN);
-
-	if (IS_ENABLED(CONFIG_KMAP_LOCAL_NON_LINEAR_PTE_ARRAY))
-		return virt_to_kpte(vaddr);
-	if (unlikely(!first))
-		first = virt_to_kpte(top);
-	return first - ((top - vaddr) >> PAGE_SHIFT);
+	return __fix_to_virt(FIX_KMAP_BEGIN + idx);
 }
 
-static void install_pte(unsigned long vaddr, pte_t *ptep, pte_t pteval)
+static __always_inline pte_t *idx_pte(int idx)
+{
+	/* From the first slot's PTE the others follow, downwards, on most. */
+	static pte_t *first;
+
+	if (IS_ENABLED(CONFIG_KMAP_LOCAL_NON_LINEAR_PTE_ARRAY))
+		return virt_to_kpte(idx_vaddr(idx));
+	if (unlikely(!first))
+		first = virt_to_kpte(idx_vaddr(0));
+	return first - idx;
+}
+
+static __always_inline void install_pte(unsigned long vaddr, pte_t *ptep,
+					pte_t pteval)
 {
 	arch_kmap_local_pre_map(vaddr, pteval);
 	arch_kmap_local_set_pte(&init_mm, vaddr, ptep, pteval);
 	arch_kmap_local_post_map(vaddr, pteval);
 }
 
-static void remove_pte(unsigned long vaddr, pte_t *ptep)
+static __always_inline void remove_pte(unsigned long vaddr, pte_t *ptep)
 {
 	arch_kmap_local_pre_unmap(vaddr);
 	pte_clear(&init_mm, vaddr, ptep);
@@ -122,10 +133,10 @@ static void remove_pte(unsigned long vaddr, pte_t *ptep)
 
 /* The stack ----------------------------------------------------------- */
 
-/* Where the current task's slot @n, which maps @pfn, is on this CPU. */
-static unsigned long slot_vaddr(int n, unsigned long pfn)
+/* Where the current task's slot @n is, which maps what its pteval says. */
+static int slot_idx(const struct kmap_ctrl *ctrl, int n)
 {
-	return __fix_to_virt(FIX_KMAP_BEGIN + arch_kmap_local_map_idx(n, pfn));
+	return arch_kmap_local_map_idx(n, pte_pfn(ctrl->pteval[n]));
 }
 
 static unsigned int hole_bit(int n)
@@ -151,44 +162,35 @@ static int find_slot(const struct kmap_ctrl *ctrl, unsigned long vaddr)
 	int n;
 
 	for (n = live_below(ctrl, ctrl->idx); n >= 0; n = live_below(ctrl, n)) {
-		if (slot_vaddr(n, pte_pfn(ctrl->pteval[n])) == vaddr)
+		if (idx_vaddr(slot_idx(ctrl, n)) == vaddr)
 			break;
 	}
 	return n;
 }
 
-/* Takes the next slot of the current task, or returns -1 if there is none. */
-static int push_slot(struct kmap_ctrl *ctrl)
+static noinline void pop_holes(struct kmap_ctrl *ctrl, int depth)
 {
-	int idx = ctrl->idx + KM_STEP;
-
-	/* An interrupt that lets others in is one more stack to overflow. */
-	WARN_ON_ONCE(in_hardirq() && !irqs_disabled());
-
-	if (unlikely(idx > KM_LIMIT))
-		return -1;
-
-	/* From here on interrupts nest above the new slot. */
-	WRITE_ONCE(ctrl->idx, idx);
+	while (depth && ctrl->holes & hole_bit(depth - 1)) {
+		ctrl->holes &= ~hole_bit(depth - 1);
+		depth -= KM_STEP;
+	}
 	barrier();
-	return idx - 1;
+	WRITE_ONCE(ctrl->idx, depth);
 }
 
 /*
- * Lowers idx below slot @n, which is the highest in use and empty now, and
- * below the holes that this uncovers. An interrupt which comes before the one
- * store of idx still nests above @n and leaves the holes alone.
+ * Lowers the depth to @depth, whose slots above are empty now, and below the
+ * holes that this uncovers. An interrupt which comes before the one store of
+ * idx still nests above and leaves the holes alone.
  */
-static void pop_slot(struct kmap_ctrl *ctrl, int n)
+static __always_inline void pop_to(struct kmap_ctrl *ctrl, int depth)
 {
-	int idx = n + 1 - KM_STEP;
-
-	while (unlikely(ctrl->holes) && idx && ctrl->holes & hole_bit(idx - 1)) {
-		ctrl->holes &= ~hole_bit(idx - 1);
-		idx -= KM_STEP;
+	if (unlikely(ctrl->holes)) {
+		pop_holes(ctrl, depth);
+		return;
 	}
 	barrier();
-	WRITE_ONCE(ctrl->idx, idx);
+	WRITE_ONCE(ctrl->idx, depth);
 }
 
 /**
@@ -211,25 +213,32 @@ void *__kmap_local_pfn_prot(unsigned long pfn, pgprot_t prot)
 	pte_t pteval = pfn_pte(pfn, prot);
 	unsigned long vaddr;
 	pte_t *ptep;
-	int n;
+	int depth, idx;
+
+	/* An interrupt that lets others in is one more stack to overflow. */
+	WARN_ON_ONCE(in_hardirq() && !irqs_disabled());
 
 	migrate_disable();
 	preempt_disable();
 
-	n = push_slot(ctrl);
-	if (unlikely(n < 0)) {
+	depth = ctrl->idx + KM_STEP;
+	if (unlikely(depth > KM_LIMIT)) {
 		preempt_enable();
-		return reserve_map(pfn, prot);
+		return reserve_map(pteval);
 	}
+	/* From here on interrupts nest above the new slot. */
+	WRITE_ONCE(ctrl->idx, depth);
+	barrier();
 
-	vaddr = slot_vaddr(n, pfn);
-	ptep = fixmap_pte(vaddr);
+	idx = arch_kmap_local_map_idx(depth - 1, pfn);
+	vaddr = idx_vaddr(idx);
+	ptep = idx_pte(idx);
 
 	/* Never let a page shine through that somebody forgot here. */
 	if (WARN_ON_ONCE(!pte_none(ptep_get(ptep))))
 		remove_pte(vaddr, ptep);
 
-	ctrl->pteval[n] = pteval;
+	ctrl->pteval[depth - 1] = pteval;
 	install_pte(vaddr, ptep, pteval);
 
 	preempt_enable();
@@ -239,7 +248,7 @@ EXPORT_SYMBOL_GPL(__kmap_local_pfn_prot);
 
 /**
  * __kmap_local_page_prot() - out-of-line part of kmap_local_page_prot()
- * @page: the page to map
+ * @page: the page to map; kmap_local_page_prot() has found that it must be
  * @prot: protection of the mapping
  *
  * Context: any; does not sleep.
@@ -248,9 +257,6 @@ EXPORT_SYMBOL_GPL(__kmap_local_pfn_prot);
 void *__kmap_local_page_prot(struct page *page, pgprot_t prot)
 {
 	void *vaddr;
-
-	if (!page_needs_kmap_local(page))
-		return lowmem_page_address(page);
 
 	/* Caches that alias want one address per page, if there is one. */
 	vaddr = arch_kmap_local_high_get(page);
@@ -261,36 +267,16 @@ void *__kmap_local_page_prot(struct page *page, pgprot_t prot)
 }
 EXPORT_SYMBOL(__kmap_local_page_prot);
 
-/* Empties slot @n of the current task and shrinks the stack if it is the top. */
-static void unmap_slot(struct kmap_ctrl *ctrl, int n, unsigned long vaddr)
-{
-	remove_pte(vaddr, fixmap_pte(vaddr));
-	ctrl->pteval[n] = __pte(0);
-
-	if (likely(n == ctrl->idx - 1))
-		pop_slot(ctrl, n);
-	else
-		ctrl->holes |= hole_bit(n);
-}
-
-static void unmap_fixmap(unsigned long vaddr)
+/*
+ * The latest mapping of the current task is not at @vaddr. An earlier one may
+ * be: then it goes, and leaves a hole.
+ */
+static void unmap_out_of_order(unsigned long vaddr)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	int n;
+	int n = find_slot(ctrl, vaddr);
 
-	preempt_disable();
-
-	n = ctrl->idx - 1;
-	if (likely(n >= 0) &&
-	    likely(vaddr == __fix_to_virt(FIX_KMAP_BEGIN +
-					  arch_kmap_local_unmap_idx(n, vaddr)))) {
-		unmap_slot(ctrl, n, vaddr);
-		goto out;
-	}
-
-	n = find_slot(ctrl, vaddr);
 	if (n < 0) {
-		preempt_enable();
 		WARN_ONCE(1, "highmem: kunmap_local() of address %p that %s/%d has not mapped on this CPU\n",
 			  (void *)vaddr, current->comm, current->pid);
 		return;
@@ -299,8 +285,10 @@ static void unmap_fixmap(unsigned long vaddr)
 	WARN_ONCE(1, "highmem: kunmap_local() out of order: %s/%d gives back mapping %d of %d\n",
 		  current->comm, current->pid, n / KM_STEP + 1,
 		  ctrl->idx / KM_STEP);
-	unmap_slot(ctrl, n, vaddr);
-out:
+	preempt_disable();
+	remove_pte(vaddr, idx_pte(slot_idx(ctrl, n)));
+	ctrl->pteval[n] = __pte(0);
+	ctrl->holes |= hole_bit(n);
 	preempt_enable();
 	migrate_enable();
 }
@@ -308,17 +296,26 @@ out:
 /* An address from outside our windows: it may be one we had no need to map. */
 static void unmap_foreign(unsigned long vaddr)
 {
-	bool direct = vaddr >= PAGE_OFFSET && vaddr < (unsigned long)high_memory;
-
 #ifdef ARCH_NEEDS_KMAP_HIGH_GET
 	if (is_pkmap_addr(vaddr)) {
 		kunmap_high(pkmap_to_page(vaddr));
 		return;
 	}
 #endif
-	WARN_ONCE(IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP) || !direct,
+	WARN_ONCE(!is_kmap_local_direct((void *)vaddr),
 		  "highmem: kunmap_local() of address %p that no kmap_local function returns\n",
 		  (void *)vaddr);
+}
+
+/* All but the latest mapping of the current task. */
+static noinline void unmap_other(unsigned long vaddr)
+{
+	if (is_kmap_local_fixmap(vaddr))
+		unmap_out_of_order(vaddr);
+	else if (vaddr == kmap_local_reserve_end || is_kmap_local_reserve(vaddr))
+		reserve_unmap(vaddr);
+	else
+		unmap_foreign(vaddr);
 }
 
 /**
@@ -330,14 +327,23 @@ static void unmap_foreign(unsigned long vaddr)
 void kunmap_local_indexed(const void *vaddr)
 {
 	unsigned long addr = (unsigned long)vaddr & PAGE_MASK;
+	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
+	int depth = ctrl->idx;
+	int idx;
 
-	if (is_kmap_local_fixmap(addr))
-		unmap_fixmap(addr);
-	else if (unlikely(addr == kmap_local_reserve_end ||
-			  is_kmap_local_reserve(addr)))
-		reserve_unmap(addr);
-	else
-		unmap_foreign(addr);
+	/* With something mapped the task stays on its CPU, preemptible or not. */
+	idx = arch_kmap_local_unmap_idx(depth - 1, addr);
+	if (unlikely(addr != idx_vaddr(idx)) || unlikely(!depth)) {
+		unmap_other(addr);
+		return;
+	}
+
+	preempt_disable();
+	remove_pte(addr, idx_pte(idx));
+	ctrl->pteval[depth - 1] = __pte(0);
+	pop_to(ctrl, depth - KM_STEP);
+	preempt_enable();
+	migrate_enable();
 }
 EXPORT_SYMBOL(kunmap_local_indexed);
 
@@ -375,9 +381,9 @@ void __kmap_local_sched_out(void)
 	int n;
 
 	for (n = live_below(ctrl, ctrl->idx); n >= 0; n = live_below(ctrl, n)) {
-		unsigned long vaddr = slot_vaddr(n, pte_pfn(ctrl->pteval[n]));
+		int idx = slot_idx(ctrl, n);
 
-		remove_pte(vaddr, fixmap_pte(vaddr));
+		remove_pte(idx_vaddr(idx), idx_pte(idx));
 	}
 }
 
@@ -393,10 +399,9 @@ void __kmap_local_sched_in(void)
 	int n;
 
 	for (n = live_below(ctrl, ctrl->idx); n >= 0; n = live_below(ctrl, n)) {
-		pte_t pteval = ctrl->pteval[n];
-		unsigned long vaddr = slot_vaddr(n, pte_pfn(pteval));
+		int idx = slot_idx(ctrl, n);
 
-		install_pte(vaddr, fixmap_pte(vaddr), pteval);
+		install_pte(idx_vaddr(idx), idx_pte(idx), ctrl->pteval[n]);
 	}
 }
 
@@ -480,12 +485,12 @@ static int reserve_take(unsigned long pfn)
  * reserve is never mapped: whoever touches it gets a page fault, not the data
  * of another page.
  */
-static void *reserve_map(unsigned long pfn, pgprot_t prot)
+static noinline void *reserve_map(pte_t pteval)
 {
 	unsigned long vaddr;
 	int n;
 
-	n = reserve_take(pfn);
+	n = reserve_take(pte_pfn(pteval));
 	WARN_ONCE(1, "highmem: %s/%d has more than %d nested local mappings, %s\n",
 		  current->comm, current->pid, KM_LIMIT / KM_STEP,
 		  n < 0 ? "and the reserve is used up" : "going on in the reserve");
@@ -498,7 +503,7 @@ static void *reserve_map(unsigned long pfn, pgprot_t prot)
 	vaddr = reserve_vaddr(n);
 	preempt_disable();
 	arch_kmap_local_post_unmap(vaddr);
-	install_pte(vaddr, reserve[n].ptep, pfn_pte(pfn, prot));
+	install_pte(vaddr, reserve[n].ptep, pteval);
 	preempt_enable();
 
 	return (void *)vaddr;

@@ -219,12 +219,19 @@ static inline void *kmap_local_pfn(unsigned long pfn)
 	return lowmem_page_address(pfn_to_page(pfn));
 }
 
+/* Has kmap_local given out the page's own address in the direct mapping? */
+static inline bool is_kmap_local_direct(const void *addr)
+{
+	return !IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP) &&
+	       (unsigned long)addr >= PAGE_OFFSET && addr < high_memory;
+}
+
 static inline void __kunmap_local(const void *addr)
 {
-	if (KMAP_LOCAL_MAPS_PAGES)
-		kunmap_local_indexed(addr);
-	else
+	if (!KMAP_LOCAL_MAPS_PAGES)
 		kunmap_direct(addr);
+	else if (!is_kmap_local_direct(addr))
+		kunmap_local_indexed(addr);
 }
 
 /*
