@@ -148,11 +148,11 @@ static inline unsigned int get_next_pkmap_nr(unsigned int color)
 	return nr;
 }
 
+static DECLARE_WAIT_QUEUE_HEAD(pkmap_wait_queue);
+
 static inline wait_queue_head_t *get_pkmap_wait_queue_head(unsigned int color)
 {
-	static DECLARE_WAIT_QUEUE_HEAD(queue);
-
-	return &queue;
+	return &pkmap_wait_queue;
 }
 #endif
 
@@ -176,9 +176,8 @@ static inline wait_queue_head_t *get_pkmap_wait_queue_head(unsigned int color)
 
 static struct hlist_nulls_head page_address_table[1 << PKMAP_HASH_BITS];
 
-static spinlock_t pkmap_page_locks[1 << PKMAP_LOCK_BITS] __cacheline_aligned_in_smp = {
-	[0 ... (1 << PKMAP_LOCK_BITS) - 1] = __SPIN_LOCK_UNLOCKED(pkmap_page_locks),
-};
+/* One for a range of hash values: all pages of a chain have the same lock. */
+static spinlock_t pkmap_page_locks[1 << PKMAP_LOCK_BITS] __cacheline_aligned_in_smp;
 
 static __always_inline struct pkmap_slot *page_slot(const struct page *page)
 {
@@ -240,10 +239,12 @@ EXPORT_SYMBOL(page_address);
 
 void __init page_address_init(void)
 {
-	unsigned int hash;
+	unsigned int i;
 
-	for (hash = 0; hash < ARRAY_SIZE(page_address_table); hash++)
-		INIT_HLIST_NULLS_HEAD(&page_address_table[hash], hash);
+	for (i = 0; i < ARRAY_SIZE(page_address_table); i++)
+		INIT_HLIST_NULLS_HEAD(&page_address_table[i], i);
+	for (i = 0; i < ARRAY_SIZE(pkmap_page_locks); i++)
+		spin_lock_init(&pkmap_page_locks[i]);
 }
 
 #else /* !HASHED_PAGE_VIRTUAL: struct page has room for its address */
