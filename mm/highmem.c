@@ -23,6 +23,7 @@
 #include <linux/rculist_nulls.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/vmalloc.h>
@@ -107,7 +108,7 @@ struct pkmap_slot {
 #define PKMAP_AREAS		6
 #define PKMAP_MEMALLOC_AREA	1
 #define PKMAP_MEMALLOC_SLOTS	16
-#define PKMAP_GROW_SLOTS	LAST_PKMAP
+#define PKMAP_GROW_SLOTS	(SZ_4M >> PAGE_SHIFT)
 
 static struct pkmap_slot pkmap_slots[LAST_PKMAP];
 

@@ -97,8 +97,8 @@ static inline void *kmap_local_pfn(unsigned long pfn);
  * The address is valid on every CPU and in every context until kunmap() is
  * called once for each kmap(). Mapping a page again while it is mapped gives
  * the same address. The space is small and shared by the whole system (4 MB
- * on i386, and four times as much when that is full): code that needs the page
- * in one place only is better served by kmap_local_page().
+ * on i386, and up to 16 MB of vmalloc space when that is full): code that needs
+ * the page in one place only is better served by kmap_local_page().
  *
  * Example::
  *

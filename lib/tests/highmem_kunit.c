@@ -41,6 +41,7 @@
 #include <linux/prandom.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include <linux/timer.h>
@@ -2877,7 +2878,7 @@ static void kmap_hold_and_want_more(struct kunit *test)
 }
 
 /* However far kmap() goes, it ends somewhere, and then it must wait and go on */
-#define NR_FAR		(5 * LAST_PKMAP + NR_EXCESS)
+#define NR_FAR		(LAST_PKMAP + (SZ_16M >> PAGE_SHIFT) + NR_EXCESS)
 
 static void kmap_to_the_end(struct kunit *test)
 {
