@@ -154,7 +154,7 @@ accel() {
 # PAE is about memory above 4 GB, if this machine can spare it. QEMU's default
 # CPU has 32 address bits, to which a page table entry above that is a fault.
 # shellcheck disable=SC2034
-PAE_CPU=qemu32,+pse36,+nx,+nx
+PAE_CPU=qemu32,+pse36,+nx
 pae_memory() {
 	if (($(host_memory_mb) > 6500)); then echo 5G; else echo 2G; fi
 }
