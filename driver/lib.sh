@@ -152,7 +152,8 @@ accel() {
 }
 
 # PAE is about memory above 4 GB, if this machine can spare it. QEMU's default
-# CPU has 32 address bits, to which a page table entry above that is a fault.
+# CPU has 32 address bits, to which a page table entry above that is a fault,
+# and no NX, which ioremap() sets all the same and CONFIG_DEBUG_VM reports.
 # shellcheck disable=SC2034
 PAE_CPU=qemu32,+pse36,+nx
 pae_memory() {
