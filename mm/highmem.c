@@ -47,7 +47,7 @@
  *   PKMAP_IDLE + n	valid	yes	  maybe	   n holders: one more by kmap(), one
  *						   less by kunmap(), which ends at IDLE
  *   PKMAP_IDLE		valid	yes	  maybe	   held: kmap(); CONDEMNED: reclaim
- *   PKMAP_CONDEMNED	valid	yes	  maybe	   IDLE: kmap() takes it back; STALE:
+ *   PKMAP_CONDEMNED	valid	yes	  maybe	   held: kmap() takes it back; STALE:
  *						   reclaim, when caches are flushed
  *   PKMAP_STALE	none	no	  maybe	   CLEAN: reclaim, when TLBs are flushed
  *
@@ -301,7 +301,7 @@ static unsigned int pkmap_color(const void *vaddr)
  *
  * wq_has_sleeper() has a full barrier between the change of state, which the
  * caller made, and the look at the queue. It pairs with the one in
- * prepare_to_wait_exclusive(), which comes before pkmap_has_room(): either we
+ * prepare_to_wait_exclusive(), which comes before pkmap_any(): either we
  * see the sleeper or it sees our slot, and nobody sleeps beside a free slot.
  */
 static void pkmap_wake(const void *vaddr)
@@ -377,11 +377,25 @@ static __always_inline bool pkmap_hold(struct pkmap_slot *slot,
 	return false;
 }
 
-/* As pkmap_hold(), but also takes back a slot that is condemned. */
-static bool pkmap_hold_or_save(struct pkmap_slot *slot, const struct page *page)
+/*
+ * As pkmap_hold(), for a slot that reclaim has condemned. One that shows
+ * another page by now is left to it: kmap_flush_unused() counts on that.
+ */
+static bool pkmap_save(struct pkmap_slot *slot, const struct page *page)
 {
-	pkmap_move(slot, PKMAP_CONDEMNED, PKMAP_IDLE);
-	return pkmap_hold(slot, page);
+	int old = atomic_read_acquire(&slot->state);
+
+	if ((old & PKMAP_STATE_MASK) != PKMAP_CONDEMNED ||
+	    READ_ONCE(slot->page) != page ||
+	    !atomic_try_cmpxchg(&slot->state, &old,
+				old - PKMAP_CONDEMNED + PKMAP_IDLE + 1))
+		return false;
+
+	if (likely(READ_ONCE(slot->page) == page))
+		return true;
+
+	pkmap_drop(slot);
+	return false;
 }
 
 /* The pkmap pool: slots ---------------------------------------------------- */
@@ -768,7 +782,7 @@ static noinline void *kmap_high_slow(struct page *page)
 
 	for (;;) {
 		slot = page_slot(page);
-		if (slot && pkmap_hold_or_save(slot, page)) {
+		if (slot && (pkmap_hold(slot, page) || pkmap_save(slot, page))) {
 			WRITE_ONCE(slot->hot, true);
 			break;
 		}
@@ -824,7 +838,9 @@ void *kmap_high_get(struct page *page)
 {
 	struct pkmap_slot *slot = page_slot(page);
 
-	return slot && pkmap_hold_or_save(slot, page) ? slot->vaddr : NULL;
+	if (slot && (pkmap_hold(slot, page) || pkmap_save(slot, page)))
+		return slot->vaddr;
+	return NULL;
 }
 #endif
 
