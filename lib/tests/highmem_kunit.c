@@ -2896,6 +2896,75 @@ static void kmap_to_the_end(struct kunit *test)
 
 /* -------------------------------------------------- highmem_pool: many at once */
 
+/*
+ * Two tasks map a page that nobody had mapped, at the same moment. Both must
+ * get the one address, or one of them would give back what the other holds.
+ */
+#define NR_RACES	500
+
+struct race {
+	struct page_set *set;
+	void **addr[2];
+	atomic_t joined;
+	atomic_t started;
+	atomic_t late;
+};
+
+static void race_to_map(struct worker *worker)
+{
+	struct race *race = worker->data;
+	unsigned int me = atomic_inc_return(&race->joined) - 1;
+	unsigned int i;
+
+	for (i = 0; i < race->set->nr && !worker_stopped(worker); i++) {
+		unsigned long end = jiffies + HZ;
+
+		atomic_inc(&race->started);
+		while (atomic_read(&race->started) < 2 * (i + 1)) {
+			if (time_after(jiffies, end)) {
+				atomic_inc(&race->late);
+				return;
+			}
+			cpu_relax();
+		}
+		race->addr[me][i] = kmap(race->set->page[i]);
+	}
+}
+
+static void kmap_first_by_two(struct kunit *test)
+{
+	struct race *race = kunit_kzalloc(test, sizeof(*race), GFP_KERNEL);
+	struct worker *worker[2];
+	unsigned int i, same = 0, gone = 0;
+
+	NEEDS_TWO_CPUS(test);
+	KUNIT_ASSERT_NOT_NULL(test, race);
+	race->set = get_page_set(test, true, min(NR_RACES, LAST_PKMAP / 2));
+	for (i = 0; i < 2; i++) {
+		race->addr[i] = kunit_kcalloc(test, race->set->nr, sizeof(void *),
+					      GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, race->addr[i]);
+	}
+	worker[0] = start_worker(test, first_cpu(), race_to_map, race);
+	worker[1] = start_worker(test, second_cpu(), race_to_map, race);
+	for (i = 0; i < 2; i++)
+		join_worker(test, worker[i]);
+
+	for (i = 0; i < race->set->nr; i++) {
+		same += race->addr[0][i] && race->addr[0][i] == race->addr[1][i];
+		if (race->addr[0][i])
+			kunmap(race->set->page[i]);
+		if (race->addr[1][i])
+			kunmap(race->set->page[i]);
+	}
+	kmap_flush_unused();
+	for (i = 0; i < race->set->nr; i++)
+		gone += !page_address(race->set->page[i]);
+	KUNIT_EXPECT_EQ(test, atomic_read(&race->late), 0);
+	KUNIT_EXPECT_EQ(test, same, race->set->nr);
+	KUNIT_EXPECT_EQ(test, gone, race->set->nr);
+}
+
 #define NR_SHARED	4
 #define NR_SHARERS	4
 
@@ -3205,6 +3274,7 @@ static struct kunit_case highmem_pool_cases[] = {
 	KUNIT_CASE(kmap_far_beyond_pool),
 	KUNIT_CASE(kmap_hold_and_want_more),
 	KUNIT_CASE(kmap_to_the_end),
+	KUNIT_CASE(kmap_first_by_two),
 	KUNIT_CASE_SLOW(kmap_shared),
 	KUNIT_CASE_SLOW(kmap_shared_and_flushed),
 	KUNIT_CASE(kmap_in_atomic_context),
