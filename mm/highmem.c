@@ -244,7 +244,8 @@ void __init page_address_init(void)
 
 	for (i = 0; i < ARRAY_SIZE(page_address_table); i++)
 		INIT_HLIST_NULLS_HEAD(&page_address_table[i], i);
-	for (i = 0; i < ARRAY_SIZE(pkmap_page_locks); i++)
+	/* Not ARRAY_SIZE(): without SMP a lock may be of no size. */
+	for (i = 0; i < 1 << PKMAP_LOCK_BITS; i++)
 		spin_lock_init(&pkmap_page_locks[i]);
 }
 

@@ -1954,6 +1954,7 @@ static void kmap_local_page_survives_preemption(struct kunit *test)
 	check_duet(test, num_online_cpus() > 1 ? second_cpu() : first_cpu(), true);
 }
 
+#ifdef CONFIG_SMP
 struct mover {
 	struct task_struct *task;
 	unsigned int cpu;
@@ -1966,6 +1967,7 @@ static void move_task(struct worker *worker)
 
 	mover->error = set_cpus_allowed_ptr(mover->task, cpumask_of(mover->cpu));
 }
+#endif
 
 /* While a page is mapped its task cannot be moved away from the mapping */
 static void kmap_local_page_stays_on_cpu(struct kunit *test)
