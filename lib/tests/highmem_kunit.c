@@ -2706,6 +2706,38 @@ static void kmap_reuse_is_seen_by_all(struct kunit *test)
 }
 
 /*
+ * Three of four kmap() calls go to a small set of pages, the fourth to a page
+ * not seen lately. The set should stay mapped whatever streams past it.
+ */
+#define NR_HOT	64
+
+static void kmap_keeps_hot_pages(struct kunit *test)
+{
+	struct page_set *hot = get_page_set(test, true, NR_HOT);
+	struct page_set *cold = get_page_set(test, true, 4 * LAST_PKMAP);
+	unsigned int i, j, tries = 0, hits = 0, bad = 0;
+
+	for (i = 0; i < NR_HOT; i++)
+		stamp_page(hot->page[i], 50);
+	for (i = 0; i < 2 * cold->nr; i++) {
+		for (j = 0; j < 3; j++) {
+			struct page *page = hot->page[(3 * i + j) % NR_HOT];
+
+			/* The first round finds nothing mapped yet */
+			tries += 3 * i + j >= NR_HOT;
+			hits += page_address(page) && 3 * i + j >= NR_HOT;
+			bad += !stamped(kmap(page), page, 50);
+			kunmap(page);
+		}
+		kmap(cold->page[i % cold->nr]);
+		kunmap(cold->page[i % cold->nr]);
+	}
+	kunit_info(test, "%u of %u were mapped still\n", hits, tries);
+	KUNIT_EXPECT_EQ(test, bad, 0);
+	KUNIT_EXPECT_GE(test, 100 * hits, 99 * tries);
+}
+
+/*
  * A hoarder keeps more pages mapped than the pool has slots. Where the pool is
  * all there is he has to wait, but not longer than until a slot is given back.
  */
@@ -3272,6 +3304,7 @@ static struct kunit_case highmem_pool_cases[] = {
 #ifdef CONFIG_HIGHMEM
 	KUNIT_CASE(kmap_streaming),
 	KUNIT_CASE(kmap_reuse_is_seen_by_all),
+	KUNIT_CASE(kmap_keeps_hot_pages),
 	KUNIT_CASE(kmap_beyond_pool),
 	KUNIT_CASE(kmap_far_beyond_pool),
 	KUNIT_CASE(kmap_hold_and_want_more),
