@@ -1581,9 +1581,13 @@ static void kmap_local_page_nests_16_deep(struct kunit *test)
 /* More than there are slots: to be told so, and to get by */
 static void kmap_local_page_nests_24_deep(struct kunit *test)
 {
+	unsigned int i;
+
 	NEEDS_MAPPING(test);
 	provoke(test, "nested");
-	check_nesting(test, 24);
+	/* More often than any reserve lasts that does not get its places back */
+	for (i = 0; i < 3 && map_depth(current) == 0; i++)
+		check_nesting(test, 24);
 	provoked(test);
 	if (map_depth(current) == 0)
 		check_nesting(test, 15);
