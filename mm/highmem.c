@@ -38,7 +38,7 @@
 /*
  * A slot is one page of address space. Its state word is its lock as well:
  * whoever moves it out of a state by compare-and-exchange owns what the next
- * state stands for. The low bits say
+ * state stands for. The high bits say
  *
  *   state		PTE	findable  in TLBs  goes on to, and who does it
  *   PKMAP_CLEAN	none	no	  no	   BUSY: kmap() takes it
@@ -51,7 +51,9 @@
  *						   reclaim, when caches are flushed
  *   PKMAP_STALE	none	no	  maybe	   CLEAN: reclaim, when TLBs are flushed
  *
- * and the high bits count how often the slot was filled, modulo 256.
+ * and the low bits count how often the slot was filled, modulo 256. So many
+ * holders that the word turns negative can only be leaks. Such a slot keeps its
+ * page for ever: holds and drops leave it alone, and it is of no other use.
  *
  * What must hold:
  *   - a page is findable in one slot at most: pkmap_fill() looks for it and
@@ -73,24 +75,28 @@
  *
  * Locking: pkmap_reclaim_lock, a mutex, outside of pkmap_page_locks, which are
  * held for some tens of instructions. Nothing that can spin is held while TLBs
- * are flushed.
+ * are flushed. Interrupts take no lock: they may not call kmap(), and
+ * kmap_high_get(), kunmap() and page_address() need none.
  */
 enum pkmap_state {
 	PKMAP_CLEAN,
 	PKMAP_BUSY,
-	PKMAP_STALE,
-	PKMAP_CONDEMNED,
+	PKMAP_STALE,		/* these three are one apart: */
+	PKMAP_CONDEMNED,	/* reclaim goes down by one at each step */
 	PKMAP_IDLE,
 };
 
-#define PKMAP_STATE_MASK	0x00ffffffU
-#define PKMAP_ONE_FILL		0x01000000U
+#define PKMAP_FILL_BITS		8
+#define PKMAP_FILL_MASK		(BIT(PKMAP_FILL_BITS) - 1)
+#define PKMAP_WORD(state)	((int)(state) << PKMAP_FILL_BITS)
+#define PKMAP_ONE_HOLDER	PKMAP_WORD(1)
 
 struct pkmap_slot {
 	atomic_t state;			/* see above */
 	bool hot;			/* mapped again since reclaim last looked */
 	struct page *page;		/* what the PTE maps */
-	void *vaddr;			/* never changes once set */
+	void *vaddr;			/* these two never change once set */
+	pte_t *ptep;
 #ifdef HASHED_PAGE_VIRTUAL
 	struct hlist_nulls_node node;	/* in page_address_table */
 #endif
@@ -125,6 +131,9 @@ static struct pkmap_area {
 #define PKMAP_WAIT_MEMORY	(HZ / 10)
 
 static DEFINE_MUTEX(pkmap_reclaim_lock);
+
+/* Counts what added clean slots or areas; changes with the mutex held. */
+static unsigned int pkmap_refills;
 
 pte_t *pkmap_page_table;
 
@@ -180,7 +189,9 @@ static struct hlist_nulls_head page_address_table[1 << PKMAP_HASH_BITS];
 /* One for a range of hash values: all pages of a chain have the same lock. */
 static spinlock_t pkmap_page_locks[1 << PKMAP_LOCK_BITS] __cacheline_aligned_in_smp;
 
-static __always_inline struct pkmap_slot *page_slot(const struct page *page)
+/* Finds the slot of @page. Sets @found only if it returns true. */
+static __always_inline bool page_slot(const struct page *page,
+				      struct pkmap_slot **found)
 {
 	unsigned int hash = hash_ptr(page, PKMAP_HASH_BITS);
 	struct hlist_nulls_node *node;
@@ -189,12 +200,14 @@ static __always_inline struct pkmap_slot *page_slot(const struct page *page)
 	do {
 		hlist_nulls_for_each_entry_rcu(slot, node,
 					       &page_address_table[hash], node) {
-			if (likely(READ_ONCE(slot->page) == page))
-				return slot;
+			if (likely(READ_ONCE(slot->page) == page)) {
+				*found = slot;
+				return true;
+			}
 		}
 	} while (unlikely(get_nulls_value(node) != hash));
 
-	return NULL;
+	return false;
 }
 
 static spinlock_t *page_lock_of(const struct page *page)
@@ -202,9 +215,9 @@ static spinlock_t *page_lock_of(const struct page *page)
 	return &pkmap_page_locks[hash_ptr(page, PKMAP_LOCK_BITS)];
 }
 
-static void slot_make_findable(struct pkmap_slot *slot)
+static void slot_make_findable(struct pkmap_slot *slot, const struct page *page)
 {
-	unsigned int hash = hash_ptr(slot->page, PKMAP_HASH_BITS);
+	unsigned int hash = hash_ptr(page, PKMAP_HASH_BITS);
 
 	hlist_nulls_add_head_rcu(&slot->node, &page_address_table[hash]);
 }
@@ -233,8 +246,7 @@ void *page_address(const struct page *page)
 	if (!PageHighMem(page))
 		return lowmem_page_address(page);
 
-	slot = page_slot(page);
-	return slot ? slot->vaddr : NULL;
+	return page_slot(page, &slot) ? slot->vaddr : NULL;
 }
 EXPORT_SYMBOL(page_address);
 
@@ -252,18 +264,24 @@ void __init page_address_init(void)
 #else /* !HASHED_PAGE_VIRTUAL: struct page has room for its address */
 
 /* Whatever area the address in @page is in, see pkmap_areas. */
-static struct pkmap_slot *page_slot(const struct page *page)
+static bool page_slot(const struct page *page, struct pkmap_slot **found)
 {
 	unsigned long addr = (unsigned long)page_address(page);
 	struct pkmap_area *area;
 
-	if (!addr || is_pkmap_window(addr))
-		return addr ? &pkmap_slots[PKMAP_NR(addr)] : NULL;
-	for (area = pkmap_areas + 1; area < pkmap_areas + PKMAP_AREAS; area++) {
-		if (addr - area->start < area->nr * PAGE_SIZE)
-			return &area->slots[(addr - area->start) >> PAGE_SHIFT];
+	if (!addr)
+		return false;
+	if (is_pkmap_window(addr)) {
+		*found = &pkmap_slots[PKMAP_NR(addr)];
+		return true;
 	}
-	return NULL;
+	for (area = pkmap_areas + 1; area < pkmap_areas + PKMAP_AREAS; area++) {
+		if (addr - area->start < area->nr * PAGE_SIZE) {
+			*found = &area->slots[(addr - area->start) >> PAGE_SHIFT];
+			return true;
+		}
+	}
+	return false;
 }
 
 static spinlock_t *page_lock_of(const struct page *page)
@@ -273,9 +291,9 @@ static spinlock_t *page_lock_of(const struct page *page)
 	return &lock;
 }
 
-static void slot_make_findable(struct pkmap_slot *slot)
+static void slot_make_findable(struct pkmap_slot *slot, struct page *page)
 {
-	set_page_address(slot->page, slot->vaddr);
+	set_page_address(page, slot->vaddr);
 }
 
 static void slot_hide(struct pkmap_slot *slot)
@@ -297,37 +315,47 @@ static unsigned int pkmap_color(const void *vaddr)
 #endif
 }
 
+/* Out of line: a call less in the callers needs fewer registers there. */
+static noinline void pkmap_wake_one(wait_queue_head_t *queue)
+{
+	wake_up(queue);
+}
+
 /*
  * Wakes one task that waits for a slot, if there is one.
  *
- * wq_has_sleeper() has a full barrier between the change of state, which the
- * caller made, and the look at the queue. It pairs with the one in
- * prepare_to_wait_exclusive(), which comes before pkmap_any(): either we
- * see the sleeper or it sees our slot, and nobody sleeps beside a free slot.
+ * The caller has changed the state of a slot by a compare-and-exchange, whose
+ * full ordering stands between that and the look at the queue. It pairs with
+ * the barrier in prepare_to_wait_exclusive(), which comes before pkmap_any():
+ * either we see the sleeper or it sees our slot, and nobody sleeps beside a free
+ * slot.
  */
-static void pkmap_wake(const void *vaddr)
+static __always_inline void pkmap_wake(const void *vaddr)
 {
 	wait_queue_head_t *queue = get_pkmap_wait_queue_head(pkmap_color(vaddr));
 
-	if (unlikely(wq_has_sleeper(queue)))
-		wake_up(queue);
+	if (unlikely(waitqueue_active(queue)))
+		pkmap_wake_one(queue);
 }
 
-static unsigned int pkmap_state(const struct pkmap_slot *slot)
+/* One of enum pkmap_state, more than PKMAP_IDLE, or negative after a leak. */
+static __always_inline int pkmap_state(const struct pkmap_slot *slot)
 {
-	return atomic_read(&slot->state) & PKMAP_STATE_MASK;
+	return atomic_read(&slot->state) >> PKMAP_FILL_BITS;
 }
 
 /*
  * Moves @slot from one state to another; false if it is not in @from. Fully
  * ordered if it succeeds.
  */
-static bool pkmap_move(struct pkmap_slot *slot, unsigned int from, unsigned int to)
+static __always_inline bool pkmap_move(struct pkmap_slot *slot,
+				       enum pkmap_state from, enum pkmap_state to)
 {
 	int old = atomic_read(&slot->state);
 
-	return (old & PKMAP_STATE_MASK) == from &&
-	       atomic_try_cmpxchg(&slot->state, &old, old - from + to);
+	return old >> PKMAP_FILL_BITS == from &&
+	       atomic_try_cmpxchg(&slot->state, &old,
+				  old - PKMAP_WORD(from) + PKMAP_WORD(to));
 }
 
 /*
@@ -338,16 +366,16 @@ static bool pkmap_move(struct pkmap_slot *slot, unsigned int from, unsigned int 
  */
 static __always_inline bool pkmap_drop(struct pkmap_slot *slot)
 {
-	int old = atomic_read(&slot->state);
-	void *vaddr = slot->vaddr;
+	int new, old = atomic_read(&slot->state);
 
 	do {
-		if (unlikely((old & PKMAP_STATE_MASK) <= PKMAP_IDLE))
+		if (unlikely(old < PKMAP_WORD(PKMAP_IDLE + 1)))
 			return false;
-	} while (unlikely(!atomic_try_cmpxchg(&slot->state, &old, old - 1)));
+		new = old - PKMAP_ONE_HOLDER;
+	} while (unlikely(!atomic_try_cmpxchg(&slot->state, &old, new)));
 
-	if ((old & PKMAP_STATE_MASK) == PKMAP_IDLE + 1)
-		pkmap_wake(vaddr);
+	if (new < PKMAP_WORD(PKMAP_IDLE + 1))
+		pkmap_wake(slot->vaddr);
 	return true;
 }
 
@@ -357,8 +385,10 @@ static __always_inline bool pkmap_drop(struct pkmap_slot *slot)
  *
  * Reading the state is an acquire: it pairs with the release in pkmap_fill(),
  * so that the page seen next is not older than the count of fills, and neither
- * is the PTE. The full ordering of the compare-and-exchange keeps the last look
- * at the page, and the caller's accesses to it, behind the hold.
+ * is the PTE. The full ordering of the compare-and-exchange keeps the caller's
+ * accesses to the page, and its last look at which one it is, behind the hold:
+ * unless slot->page is @page still, what was held is a slot that was filled 256
+ * times in between, and has to be dropped again.
  */
 static __always_inline bool pkmap_hold(struct pkmap_slot *slot,
 				       const struct page *page)
@@ -366,16 +396,12 @@ static __always_inline bool pkmap_hold(struct pkmap_slot *slot,
 	int old = atomic_read_acquire(&slot->state);
 
 	do {
-		if (unlikely((old & PKMAP_STATE_MASK) < PKMAP_IDLE) ||
+		if (unlikely(old < PKMAP_WORD(PKMAP_IDLE)) ||
 		    unlikely(READ_ONCE(slot->page) != page))
 			return false;
-	} while (unlikely(!atomic_try_cmpxchg(&slot->state, &old, old + 1)));
-
-	if (likely(READ_ONCE(slot->page) == page))
-		return true;
-
-	pkmap_drop(slot);
-	return false;
+	} while (unlikely(!atomic_try_cmpxchg(&slot->state, &old,
+					      old + PKMAP_ONE_HOLDER)));
+	return true;
 }
 
 /*
@@ -386,17 +412,34 @@ static bool pkmap_save(struct pkmap_slot *slot, const struct page *page)
 {
 	int old = atomic_read_acquire(&slot->state);
 
-	if ((old & PKMAP_STATE_MASK) != PKMAP_CONDEMNED ||
-	    READ_ONCE(slot->page) != page ||
-	    !atomic_try_cmpxchg(&slot->state, &old,
-				old - PKMAP_CONDEMNED + PKMAP_IDLE + 1))
-		return false;
+	return old >> PKMAP_FILL_BITS == PKMAP_CONDEMNED &&
+	       READ_ONCE(slot->page) == page &&
+	       atomic_try_cmpxchg(&slot->state, &old,
+				  old + PKMAP_WORD(PKMAP_IDLE + 1 - PKMAP_CONDEMNED));
+}
 
+/* Has a leak made @slot keep @page for ever? Then it needs no holder. */
+static bool pkmap_is_stuck(const struct pkmap_slot *slot, const struct page *page)
+{
+	return pkmap_state(slot) < 0 && READ_ONCE(slot->page) == page;
+}
+
+/* The slot that shows @page, with a holder added, or NULL. */
+static struct pkmap_slot *pkmap_get(const struct page *page)
+{
+	struct pkmap_slot *slot;
+
+	if (!page_slot(page, &slot))
+		return NULL;
+	if (pkmap_is_stuck(slot, page))
+		return slot;
+	if (!pkmap_hold(slot, page) && !pkmap_save(slot, page))
+		return NULL;
 	if (likely(READ_ONCE(slot->page) == page))
-		return true;
+		return slot;
 
 	pkmap_drop(slot);
-	return false;
+	return NULL;
 }
 
 /* The pkmap pool: slots ---------------------------------------------------- */
@@ -422,15 +465,6 @@ static void *area_vaddr(const struct pkmap_area *area, unsigned int nr)
 {
 	return (void *)(area_is_pool(area) ? PKMAP_ADDR(nr) :
 			area->start + nr * PAGE_SIZE);
-}
-
-static pte_t *pkmap_pte(const void *vaddr)
-{
-	unsigned long addr = (unsigned long)vaddr;
-
-	if (likely(is_pkmap_window(addr)))
-		return &pkmap_page_table[PKMAP_NR(addr)];
-	return virt_to_kpte(addr);
 }
 
 /* How many slots of @area a search for @color has to look at ... */
@@ -459,29 +493,47 @@ static bool area_is_open(const struct pkmap_area *area)
 	       current->flags & PF_MEMALLOC;
 }
 
-/* Takes a clean slot for the caller to fill, or returns NULL. */
-static struct pkmap_slot *pkmap_claim(unsigned int color)
+/* Those of the other areas are set up by pkmap_grow(). */
+static noinline void pool_slot_init(struct pkmap_slot *slot, unsigned int nr)
 {
-	struct pkmap_area *area;
+	slot->ptep = &pkmap_page_table[nr];
+	slot->vaddr = (void *)PKMAP_ADDR(nr);
+}
 
-	for (area = next_area(NULL); area; area = next_area(area)) {
-		unsigned int left = area_is_open(area) ? area_count(area, color) : 0;
+static __always_inline struct pkmap_slot *area_claim(struct pkmap_area *area,
+						     unsigned int color)
+{
+	unsigned int left = area_count(area, color);
 
-		while (left--) {
-			unsigned int nr = area_next(area, color);
-			struct pkmap_slot *slot = &area->slots[nr];
+	while (left--) {
+		unsigned int nr = area_next(area, color);
+		struct pkmap_slot *slot = &area->slots[nr];
 
-			if (pkmap_state(slot) != PKMAP_CLEAN ||
-			    pkmap_color(area_vaddr(area, nr)) != color)
-				continue;
-			/* Pairs with pkmap_release(): comes after its flush. */
-			if (pkmap_move(slot, PKMAP_CLEAN, PKMAP_BUSY)) {
-				slot->vaddr = area_vaddr(area, nr);
-				return slot;
-			}
+		/* Pairs with the release in pkmap_release(). */
+		if (pkmap_color(area_vaddr(area, nr)) == color &&
+		    likely(pkmap_move(slot, PKMAP_CLEAN, PKMAP_BUSY))) {
+			if (unlikely(!slot->vaddr))
+				pool_slot_init(slot, nr);
+			return slot;
 		}
 	}
 	return NULL;
+}
+
+/* Takes a clean slot for the caller to fill, or returns NULL. */
+static __always_inline struct pkmap_slot *pkmap_claim(unsigned int color)
+{
+	struct pkmap_area *area = pkmap_areas;
+	struct pkmap_slot *slot = area_claim(area, color);
+
+	while (unlikely(!slot)) {
+		area = next_area(area);
+		if (!area)
+			break;
+		if (area_is_open(area))
+			slot = area_claim(area, color);
+	}
+	return slot;
 }
 
 /*
@@ -491,28 +543,29 @@ static struct pkmap_slot *pkmap_claim(unsigned int color)
  */
 static bool pkmap_fill(struct pkmap_slot *slot, struct page *page)
 {
+	struct pkmap_slot *other;
 	spinlock_t *lock = page_lock_of(page);
 	unsigned long addr = (unsigned long)slot->vaddr;
-	unsigned long flags;
+	int word = atomic_read(&slot->state);
 	bool found;
 
-	spin_lock_irqsave(lock, flags);
-	found = page_slot(page);
-	if (!found) {
+	spin_lock(lock);
+	found = page_slot(page, &other);
+	if (likely(!found)) {
 		WRITE_ONCE(slot->page, page);
 		WRITE_ONCE(slot->hot, false);
-		set_pte_at(&init_mm, addr, pkmap_pte(slot->vaddr),
-			   mk_pte(page, kmap_prot));
+		set_pte_at(&init_mm, addr, slot->ptep,
+			   pfn_pte(page_to_pfn(page), kmap_prot));
 		if (!is_pkmap_window(addr))
 			flush_cache_vmap(addr, addr + PAGE_SIZE);
-		slot_make_findable(slot);
+		slot_make_findable(slot, page);
+		word = PKMAP_WORD(PKMAP_IDLE + 1) | ((word + 1) & PKMAP_FILL_MASK);
 		/* Release: whoever may hold it now sees all of the above. */
-		atomic_set_release(&slot->state, atomic_read(&slot->state) +
-				   PKMAP_ONE_FILL - PKMAP_BUSY + PKMAP_IDLE + 1);
+		atomic_set_release(&slot->state, word);
 	}
-	spin_unlock_irqrestore(lock, flags);
+	spin_unlock(lock);
 
-	if (found) {
+	if (unlikely(found)) {
 		pkmap_move(slot, PKMAP_BUSY, PKMAP_CLEAN);
 		pkmap_wake(slot->vaddr);
 	}
@@ -528,19 +581,21 @@ static bool pkmap_fill(struct pkmap_slot *slot, struct page *page)
  */
 static unsigned int pkmap_condemn(struct pkmap_area *area, bool all)
 {
-	unsigned int nr, condemned = 0;
+	struct pkmap_slot *slot, *end = area->slots + area->nr;
+	unsigned int condemned = 0;
 
-	for (nr = 0; nr < area->nr; nr++) {
-		struct pkmap_slot *slot = &area->slots[nr];
+	for (slot = area->slots; slot < end; slot++) {
+		int old = atomic_read(&slot->state);
 
-		if (pkmap_state(slot) != PKMAP_IDLE)
+		if (old >> PKMAP_FILL_BITS != PKMAP_IDLE)
 			continue;
 		if (READ_ONCE(slot->hot)) {
 			WRITE_ONCE(slot->hot, false);
 			if (!all)
 				continue;
 		}
-		condemned += pkmap_move(slot, PKMAP_IDLE, PKMAP_CONDEMNED);
+		if (atomic_try_cmpxchg(&slot->state, &old, old - PKMAP_WORD(1)))
+			condemned++;
 	}
 	return condemned;
 }
@@ -553,24 +608,24 @@ static unsigned int pkmap_condemn(struct pkmap_area *area, bool all)
  */
 static unsigned int pkmap_clear(struct pkmap_area *area)
 {
-	unsigned int nr, cleared = 0;
+	struct pkmap_slot *slot, *end = area->slots + area->nr;
+	unsigned int cleared = 0;
 
-	for (nr = 0; nr < area->nr; nr++) {
-		struct pkmap_slot *slot = &area->slots[nr];
-		struct page *page = slot->page;
-		unsigned long flags;
+	for (slot = area->slots; slot < end; slot++) {
+		int old = atomic_read(&slot->state);
+		spinlock_t *lock;
 
-		if (pkmap_state(slot) != PKMAP_CONDEMNED)
+		if (old >> PKMAP_FILL_BITS != PKMAP_CONDEMNED)
 			continue;
 		/* It keeps its page: only this task, with the mutex, takes it. */
-		spin_lock_irqsave(page_lock_of(page), flags);
-		if (pkmap_move(slot, PKMAP_CONDEMNED, PKMAP_STALE)) {
+		lock = page_lock_of(slot->page);
+		spin_lock(lock);
+		if (atomic_try_cmpxchg(&slot->state, &old, old - PKMAP_WORD(1))) {
 			slot_hide(slot);
-			pte_clear(&init_mm, (unsigned long)slot->vaddr,
-				  pkmap_pte(slot->vaddr));
+			pte_clear(&init_mm, (unsigned long)slot->vaddr, slot->ptep);
 			cleared++;
 		}
-		spin_unlock_irqrestore(page_lock_of(page), flags);
+		spin_unlock(lock);
 	}
 	return cleared;
 }
@@ -578,14 +633,20 @@ static unsigned int pkmap_clear(struct pkmap_area *area)
 /* Third step: flush, with nothing held but the mutex, and let others have it. */
 static void pkmap_release(struct pkmap_area *area)
 {
+	struct pkmap_slot *slot, *end = area->slots + area->nr;
 	unsigned long start = (unsigned long)area_vaddr(area, 0);
-	unsigned int nr;
 
 	flush_tlb_kernel_range(start, start + area->nr * PAGE_SIZE);
 
-	for (nr = 0; nr < area->nr; nr++) {
-		/* Pairs with pkmap_claim(). First the flush, then this. */
-		pkmap_move(&area->slots[nr], PKMAP_STALE, PKMAP_CLEAN);
+	for (slot = area->slots; slot < end; slot++) {
+		int word = atomic_read(&slot->state);
+
+		/*
+		 * Nobody else takes it out of this state. Release: pairs with
+		 * area_claim(). First the flush, then this.
+		 */
+		if (word >> PKMAP_FILL_BITS == PKMAP_STALE)
+			atomic_set_release(&slot->state, word & PKMAP_FILL_MASK);
 	}
 }
 
@@ -650,8 +711,13 @@ bool is_pkmap_extra(unsigned long addr)
 	return false;
 }
 
-static int pkmap_make_pte(pte_t *ptep, unsigned long addr, void *data)
+static int area_slot_init(pte_t *ptep, unsigned long addr, void *next)
 {
+	struct pkmap_slot **slot = next;
+
+	(*slot)->ptep = ptep;
+	(*slot)->vaddr = (void *)addr;
+	(*slot)++;
 	return 0;
 }
 
@@ -667,13 +733,13 @@ static bool pkmap_grow(struct pkmap_area *area, unsigned int nr)
 {
 	unsigned long size = nr * PAGE_SIZE;
 	unsigned int noreclaim = memalloc_noreclaim_save();
-	struct pkmap_slot *slots;
+	struct pkmap_slot *slots, *next;
 	struct vm_struct *vm;
 
-	slots = kvcalloc(nr, sizeof(*slots), GFP_KERNEL | __GFP_NOWARN);
+	next = slots = kvcalloc(nr, sizeof(*slots), GFP_KERNEL | __GFP_NOWARN);
 	vm = slots ? get_vm_area(size, VM_MAP) : NULL;
 	if (vm && apply_to_page_range(&init_mm, (unsigned long)vm->addr, size,
-				      pkmap_make_pte, NULL)) {
+				      area_slot_init, &next)) {
 		free_vm_area(vm);
 		vm = NULL;
 	}
@@ -724,9 +790,10 @@ static bool pkmap_any(unsigned int color, unsigned long states)
 
 /*
  * Gets slots for @color from where they cost least: idle ones, else a new area.
- * False if there is neither.
+ * False if there is neither. @seen is what pkmap_refills was before the caller
+ * looked for a slot.
  */
-static bool pkmap_refill(unsigned int color)
+static bool pkmap_refill(unsigned int color, unsigned int seen)
 {
 	struct pkmap_area *area;
 	bool refilled;
@@ -734,7 +801,7 @@ static bool pkmap_refill(unsigned int color)
 	mutex_lock(&pkmap_reclaim_lock);
 
 	/* Somebody may have done it while this task waited for the mutex. */
-	refilled = pkmap_any(color, BIT(PKMAP_CLEAN)) ||
+	refilled = seen != pkmap_refills ||
 		   (pkmap_reclaim(false) &&
 		    pkmap_any(color, BIT(PKMAP_CLEAN)));
 
@@ -743,6 +810,8 @@ static bool pkmap_refill(unsigned int color)
 		if (!area->nr)
 			refilled = pkmap_grow(area, PKMAP_GROW_SLOTS);
 	}
+	if (refilled)
+		WRITE_ONCE(pkmap_refills, pkmap_refills + 1);
 
 	mutex_unlock(&pkmap_reclaim_lock);
 	return refilled;
@@ -755,10 +824,11 @@ static bool pkmap_refill(unsigned int color)
 static void pkmap_wait(const struct page *page, unsigned int color)
 {
 	wait_queue_head_t *queue = get_pkmap_wait_queue_head(color);
+	struct pkmap_slot *slot;
 	DEFINE_WAIT(wait);
 
 	prepare_to_wait_exclusive(queue, &wait, TASK_UNINTERRUPTIBLE);
-	if (!pkmap_any(color, PKMAP_ROOM) && !page_slot(page))
+	if (!pkmap_any(color, PKMAP_ROOM) && !page_slot(page, &slot))
 		schedule_timeout(PKMAP_WAIT_MEMORY);
 	finish_wait(queue, &wait);
 }
@@ -767,8 +837,8 @@ static void pkmap_wait(const struct page *page, unsigned int color)
 
 static bool may_not_sleep(void)
 {
-	return system_state >= SYSTEM_SCHEDULING &&
-	       (preempt_count() || irqs_disabled());
+	return (preempt_count() || irqs_disabled()) &&
+	       system_state >= SYSTEM_SCHEDULING;
 }
 
 static noinline void *kmap_high_slow(struct page *page)
@@ -782,26 +852,43 @@ static noinline void *kmap_high_slow(struct page *page)
 		  "highmem: kmap() in atomic context; use kmap_local_page() there\n");
 
 	for (;;) {
-		slot = page_slot(page);
-		if (slot && (pkmap_hold(slot, page) || pkmap_save(slot, page))) {
-			WRITE_ONCE(slot->hot, true);
-			break;
-		}
+		unsigned int refills = READ_ONCE(pkmap_refills);
+
 		slot = pkmap_claim(color);
-		if (slot) {
-			if (pkmap_fill(slot, page))
-				break;
-			continue;
-		}
-		if (!pkmap_refill(color)) {
+		if (slot && likely(pkmap_fill(slot, page)))
+			break;
+		if (!slot && !pkmap_refill(color, refills)) {
 			pkmap_wait(page, color);
 			waited = true;
+		}
+		slot = pkmap_get(page);
+		if (slot) {
+			WRITE_ONCE(slot->hot, true);
+			break;
 		}
 	}
 
 	if (waited)
 		pkmap_wake(slot->vaddr);
 	return slot->vaddr;
+}
+
+/* The slot found for @page is another page's or reclaim's by now. */
+static noinline void *kmap_high_again(struct page *page)
+{
+	struct pkmap_slot *slot = pkmap_get(page);
+
+	if (!slot)
+		return kmap_high_slow(page);
+	WRITE_ONCE(slot->hot, true);
+	return slot->vaddr;
+}
+
+/* As above, and it was held. */
+static noinline void *kmap_high_mistaken(struct page *page, struct pkmap_slot *slot)
+{
+	pkmap_drop(slot);
+	return kmap_high_again(page);
 }
 
 /**
@@ -813,10 +900,14 @@ static noinline void *kmap_high_slow(struct page *page)
  */
 void *kmap_high(struct page *page)
 {
-	struct pkmap_slot *slot = page_slot(page);
+	struct pkmap_slot *slot;
 
-	if (unlikely(!slot) || unlikely(!pkmap_hold(slot, page)))
+	if (unlikely(!page_slot(page, &slot)))
 		return kmap_high_slow(page);
+	if (unlikely(!pkmap_hold(slot, page)))
+		return kmap_high_again(page);
+	if (unlikely(READ_ONCE(slot->page) != page))
+		return kmap_high_mistaken(page, slot);
 
 	WRITE_ONCE(slot->hot, true);
 	return slot->vaddr;
@@ -837,13 +928,21 @@ EXPORT_SYMBOL(kmap_high);
  */
 void *kmap_high_get(struct page *page)
 {
-	struct pkmap_slot *slot = page_slot(page);
+	struct pkmap_slot *slot = pkmap_get(page);
 
-	if (slot && (pkmap_hold(slot, page) || pkmap_save(slot, page)))
-		return slot->vaddr;
-	return NULL;
+	return slot ? slot->vaddr : NULL;
 }
 #endif
+
+static noinline void kunmap_high_failed(struct page *page)
+{
+	struct pkmap_slot *slot;
+
+	if (page_slot(page, &slot) && pkmap_is_stuck(slot, page))
+		return;
+	WARN_ONCE(1, "highmem: kunmap() of page %p (pfn %#lx) that is not mapped\n",
+		  page, page_to_pfn(page));
+}
 
 /**
  * kunmap_high() - out-of-line part of kunmap()
@@ -857,11 +956,10 @@ void *kmap_high_get(struct page *page)
 void kunmap_high(struct page *page)
 {
 	/* The caller's hold keeps the slot where it is. */
-	struct pkmap_slot *slot = page_slot(page);
+	struct pkmap_slot *slot;
 
-	if (unlikely(!slot) || unlikely(!pkmap_drop(slot)))
-		WARN_ONCE(1, "highmem: kunmap() of page %p (pfn %#lx) that is not mapped\n",
-			  page, page_to_pfn(page));
+	if (unlikely(!page_slot(page, &slot)) || unlikely(!pkmap_drop(slot)))
+		kunmap_high_failed(page);
 }
 EXPORT_SYMBOL(kunmap_high);
 
@@ -873,7 +971,7 @@ EXPORT_SYMBOL(kunmap_high);
  */
 struct page *pkmap_to_page(unsigned long addr)
 {
-	return pte_page(ptep_get(pkmap_pte((void *)(addr & PAGE_MASK))));
+	return pte_page(ptep_get(virt_to_kpte(addr)));
 }
 
 /* How much high memory there is ------------------------------------------ */
