@@ -23,6 +23,7 @@
 #include <linux/rculist_nulls.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
+#include <linux/seq_file.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -31,7 +32,11 @@
 
 #include <asm/tlbflush.h>
 
+#include "highmem_debug.h"
+
 #ifdef CONFIG_HIGHMEM
+
+#include <trace/events/highmem.h>
 
 /* The pkmap pool: data ------------------------------------------------- */
 
@@ -372,8 +377,10 @@ static __always_inline bool pkmap_drop(struct pkmap_slot *slot)
 		if (unlikely(old < PKMAP_WORD(PKMAP_IDLE + 1)))
 			return false;
 		new = old - PKMAP_ONE_HOLDER;
+		highmem_race_window();
 	} while (unlikely(!atomic_try_cmpxchg(&slot->state, &old, new)));
 
+	highmem_race_window();
 	if (new < PKMAP_WORD(PKMAP_IDLE + 1))
 		pkmap_wake(slot->vaddr);
 	return true;
@@ -393,14 +400,18 @@ static __always_inline bool pkmap_drop(struct pkmap_slot *slot)
 static __always_inline bool pkmap_hold(struct pkmap_slot *slot,
 				       const struct page *page)
 {
-	int old = atomic_read_acquire(&slot->state);
+	int old;
 
+	highmem_race_window();
+	old = atomic_read_acquire(&slot->state);
 	do {
 		if (unlikely(old < PKMAP_WORD(PKMAP_IDLE)) ||
 		    unlikely(READ_ONCE(slot->page) != page))
 			return false;
+		highmem_race_window();
 	} while (unlikely(!atomic_try_cmpxchg(&slot->state, &old,
 					      old + PKMAP_ONE_HOLDER)));
+	highmem_race_window();
 	return true;
 }
 
@@ -412,10 +423,13 @@ static bool pkmap_save(struct pkmap_slot *slot, const struct page *page)
 {
 	int old = atomic_read_acquire(&slot->state);
 
-	return old >> PKMAP_FILL_BITS == PKMAP_CONDEMNED &&
-	       READ_ONCE(slot->page) == page &&
-	       atomic_try_cmpxchg(&slot->state, &old,
-				  old + PKMAP_WORD(PKMAP_IDLE + 1 - PKMAP_CONDEMNED));
+	if (old >> PKMAP_FILL_BITS != PKMAP_CONDEMNED ||
+	    READ_ONCE(slot->page) != page)
+		return false;
+
+	highmem_race_window();
+	return atomic_try_cmpxchg(&slot->state, &old,
+			old + PKMAP_WORD(PKMAP_IDLE + 1 - PKMAP_CONDEMNED));
 }
 
 /* Has a leak made @slot keep @page for ever? Then it needs no holder. */
@@ -549,16 +563,19 @@ static bool pkmap_fill(struct pkmap_slot *slot, struct page *page)
 	int word = atomic_read(&slot->state);
 	bool found;
 
+	highmem_race_window();
 	spin_lock(lock);
 	found = page_slot(page, &other);
 	if (likely(!found)) {
 		WRITE_ONCE(slot->page, page);
 		WRITE_ONCE(slot->hot, false);
+		highmem_race_window();
 		set_pte_at(&init_mm, addr, slot->ptep,
 			   pfn_pte(page_to_pfn(page), kmap_prot));
 		if (!is_pkmap_window(addr))
 			flush_cache_vmap(addr, addr + PAGE_SIZE);
 		slot_make_findable(slot, page);
+		highmem_race_window();
 		word = PKMAP_WORD(PKMAP_IDLE + 1) | ((word + 1) & PKMAP_FILL_MASK);
 		/* Release: whoever may hold it now sees all of the above. */
 		atomic_set_release(&slot->state, word);
@@ -591,9 +608,12 @@ static unsigned int pkmap_condemn(struct pkmap_area *area, bool all)
 			continue;
 		if (READ_ONCE(slot->hot)) {
 			WRITE_ONCE(slot->hot, false);
-			if (!all)
+			if (!all) {
+				highmem_count(HIGHMEM_STAT_PKMAP_SPARED, 1);
 				continue;
+			}
 		}
+		highmem_race_window();
 		if (atomic_try_cmpxchg(&slot->state, &old, old - PKMAP_WORD(1)))
 			condemned++;
 	}
@@ -620,8 +640,10 @@ static unsigned int pkmap_clear(struct pkmap_area *area)
 		/* It keeps its page: only this task, with the mutex, takes it. */
 		lock = page_lock_of(slot->page);
 		spin_lock(lock);
+		highmem_race_window();
 		if (atomic_try_cmpxchg(&slot->state, &old, old - PKMAP_WORD(1))) {
 			slot_hide(slot);
+			highmem_race_window();
 			pte_clear(&init_mm, (unsigned long)slot->vaddr, slot->ptep);
 			cleared++;
 		}
@@ -636,7 +658,9 @@ static void pkmap_release(struct pkmap_area *area)
 	struct pkmap_slot *slot, *end = area->slots + area->nr;
 	unsigned long start = (unsigned long)area_vaddr(area, 0);
 
+	highmem_race_window();
 	flush_tlb_kernel_range(start, start + area->nr * PAGE_SIZE);
+	highmem_count(HIGHMEM_STAT_PKMAP_FLUSH, 1);
 
 	for (slot = area->slots; slot < end; slot++) {
 		int word = atomic_read(&slot->state);
@@ -667,17 +691,19 @@ static bool pkmap_reclaim(bool all)
 		for (area = next_area(NULL); area; area = next_area(area))
 			condemned += pkmap_condemn(area, true);
 	}
-	if (!condemned)
-		return false;
-
-	flush_cache_kmaps();
-	for (area = next_area(NULL); area; area = next_area(area)) {
+	if (condemned)
+		flush_cache_kmaps();
+	for (area = next_area(NULL); area && condemned; area = next_area(area)) {
 		unsigned int n = pkmap_clear(area);
 
 		if (n)
 			pkmap_release(area);
 		cleared += n;
 	}
+
+	trace_pkmap_reclaim(all, condemned, cleared);
+	highmem_count(HIGHMEM_STAT_PKMAP_RECLAIM, 1);
+	highmem_count(HIGHMEM_STAT_PKMAP_FREED, cleared);
 	return cleared;
 }
 
@@ -744,6 +770,9 @@ static bool pkmap_grow(struct pkmap_area *area, unsigned int nr)
 		vm = NULL;
 	}
 	memalloc_noreclaim_restore(noreclaim);
+
+	trace_pkmap_grow(vm ? (unsigned long)vm->addr : 0, nr);
+	highmem_count(vm ? HIGHMEM_STAT_PKMAP_GROWN : HIGHMEM_STAT_PKMAP_NOT_GROWN, 1);
 	if (!vm) {
 		kvfree(slots);
 		return false;
@@ -827,10 +856,16 @@ static void pkmap_wait(const struct page *page, unsigned int color)
 	struct pkmap_slot *slot;
 	DEFINE_WAIT(wait);
 
+	trace_pkmap_wait_begin(page);
+	highmem_count(HIGHMEM_STAT_PKMAP_WAIT, 1);
+
 	prepare_to_wait_exclusive(queue, &wait, TASK_UNINTERRUPTIBLE);
+	highmem_race_window();
 	if (!pkmap_any(color, PKMAP_ROOM) && !page_slot(page, &slot))
 		schedule_timeout(PKMAP_WAIT_MEMORY);
 	finish_wait(queue, &wait);
+
+	trace_pkmap_wait_end(page);
 }
 
 /* The pkmap pool: kmap() and kunmap() --------------------------------------- */
@@ -841,6 +876,15 @@ static bool may_not_sleep(void)
 	       system_state >= SYSTEM_SCHEDULING;
 }
 
+/* @slot, which the caller holds, had been mapped before. */
+static __always_inline void *pkmap_hit(struct pkmap_slot *slot)
+{
+	WRITE_ONCE(slot->hot, true);
+	highmem_count(HIGHMEM_STAT_KMAP_HIT, 1);
+	return slot->vaddr;
+}
+
+/* @page has no slot. */
 static noinline void *kmap_high_slow(struct page *page)
 {
 	unsigned int color = get_pkmap_color(page);
@@ -855,15 +899,18 @@ static noinline void *kmap_high_slow(struct page *page)
 		unsigned int refills = READ_ONCE(pkmap_refills);
 
 		slot = pkmap_claim(color);
-		if (slot && likely(pkmap_fill(slot, page)))
+		if (slot && likely(pkmap_fill(slot, page))) {
+			trace_pkmap_fill(page, slot->vaddr);
+			highmem_count(HIGHMEM_STAT_KMAP_MISS, 1);
 			break;
+		}
 		if (!slot && !pkmap_refill(color, refills)) {
 			pkmap_wait(page, color);
 			waited = true;
 		}
 		slot = pkmap_get(page);
 		if (slot) {
-			WRITE_ONCE(slot->hot, true);
+			pkmap_hit(slot);
 			break;
 		}
 	}
@@ -878,10 +925,7 @@ static noinline void *kmap_high_again(struct page *page)
 {
 	struct pkmap_slot *slot = pkmap_get(page);
 
-	if (!slot)
-		return kmap_high_slow(page);
-	WRITE_ONCE(slot->hot, true);
-	return slot->vaddr;
+	return slot ? pkmap_hit(slot) : kmap_high_slow(page);
 }
 
 /* As above, and it was held. */
@@ -908,9 +952,7 @@ void *kmap_high(struct page *page)
 		return kmap_high_again(page);
 	if (unlikely(READ_ONCE(slot->page) != page))
 		return kmap_high_mistaken(page, slot);
-
-	WRITE_ONCE(slot->hot, true);
-	return slot->vaddr;
+	return pkmap_hit(slot);
 }
 EXPORT_SYMBOL(kmap_high);
 
@@ -973,6 +1015,47 @@ struct page *pkmap_to_page(unsigned long addr)
 {
 	return pte_page(ptep_get(virt_to_kpte(addr)));
 }
+
+/* The pkmap pool: what debugfs shows ----------------------------------------- */
+
+#ifdef CONFIG_DEBUG_FS
+static void area_show(struct seq_file *m, const struct pkmap_area *area)
+{
+	unsigned int count[PKMAP_IDLE + 1] = { };
+	unsigned int nr, holders = 0, held = 0, hot = 0;
+
+	for (nr = 0; nr < area->nr; nr++) {
+		int state = pkmap_state(&area->slots[nr]);
+
+		hot += state >= PKMAP_IDLE && READ_ONCE(area->slots[nr].hot);
+		if (state >= 0 && state <= PKMAP_IDLE) {
+			count[state]++;
+		} else {
+			held++;
+			holders += state > 0 ? state - PKMAP_IDLE : 0;
+		}
+	}
+	seq_printf(m, "%px %u clean %u idle %u held %u holders %u hot %u busy %u\n",
+		   area_vaddr(area, 0), area->nr, count[PKMAP_CLEAN],
+		   count[PKMAP_IDLE], held, holders, hot, count[PKMAP_BUSY] +
+		   count[PKMAP_STALE] + count[PKMAP_CONDEMNED]);
+}
+
+/**
+ * pkmap_show() - a line for each area of the pool
+ * @m: where it is written
+ *
+ * The address of the area, how many slots it has, and how many of them are in
+ * which state. The counts are taken one by one while others go on.
+ */
+void pkmap_show(struct seq_file *m)
+{
+	struct pkmap_area *area;
+
+	for (area = next_area(NULL); area; area = next_area(area))
+		area_show(m, area);
+}
+#endif
 
 /* How much high memory there is ------------------------------------------ */
 

@@ -41,6 +41,12 @@
 #include <asm/kmap_size.h>
 #include <asm/tlbflush.h>
 
+#include "highmem_debug.h"
+
+/* Here for both files: this one is there whenever the other needs it. */
+#define CREATE_TRACE_POINTS
+#include <trace/events/highmem.h>
+
 #define KM_STEP		(IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL) ? 2 : 1)
 
 /* The highest value of idx: the last slot of a debug kernel is a guard. */
@@ -218,6 +224,7 @@ void *__kmap_local_pfn_prot(unsigned long pfn, pgprot_t prot)
 	/* An interrupt that lets others in is one more stack to overflow. */
 	WARN_ON_ONCE(in_hardirq() && !irqs_disabled());
 
+	highmem_count(HIGHMEM_STAT_LOCAL_MAP, 1);
 	migrate_disable();
 	preempt_disable();
 
@@ -494,13 +501,16 @@ static noinline void *reserve_map(pte_t pteval)
 	WARN_ONCE(1, "highmem: %s/%d has more than %d nested local mappings, %s\n",
 		  current->comm, current->pid, KM_LIMIT / KM_STEP,
 		  n < 0 ? "and the reserve is used up" : "going on in the reserve");
+
+	vaddr = n < 0 ? kmap_local_reserve_end : reserve_vaddr(n);
+	trace_kmap_local_overflow(current->kmap_ctrl.idx / KM_STEP, vaddr);
+	highmem_count(HIGHMEM_STAT_LOCAL_OVERFLOW, 1);
 	if (n < 0) {
 		pr_err_ratelimited("highmem: no slot left for %s/%d to map a page\n",
 				   current->comm, current->pid);
-		return (void *)kmap_local_reserve_end;
+		return (void *)vaddr;
 	}
 
-	vaddr = reserve_vaddr(n);
 	preempt_disable();
 	arch_kmap_local_post_unmap(vaddr);
 	install_pte(vaddr, reserve[n].ptep, pteval);

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /sys/kernel/debug/highmem/ and the delays of CONFIG_DEBUG_HIGHMEM_RACES.
+ * Documentation/mm/highmem.rst says what the files mean.
+ */
+
+#include <linux/cpumask.h>
+#include <linux/debugfs.h>
+#include <linux/delay.h>
+#include <linux/init.h>
+#include <linux/kstrtox.h>
+#include <linux/seq_file.h>
+
+#include "highmem_debug.h"
+
+#ifdef CONFIG_DEBUG_FS
+
+DEFINE_PER_CPU(struct highmem_stats, highmem_stats);
+DEFINE_STATIC_KEY_FALSE(highmem_stats_on);
+
+#define HIGHMEM_STAT_NAME(id, name)	name,
+static const char * const stat_names[] = {
+	HIGHMEM_STATS(HIGHMEM_STAT_NAME)
+};
+static_assert(ARRAY_SIZE(stat_names) == NR_HIGHMEM_STATS);
+
+/* What all CPUs have counted since boot, also those that are offline now. */
+unsigned long highmem_stat_sum(enum highmem_stat stat)
+{
+	unsigned long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu(highmem_stats, cpu).count[stat]);
+	return sum;
+}
+
+static int stats_show(struct seq_file *m, void *unused)
+{
+	enum highmem_stat stat;
+
+	for (stat = 0; stat < NR_HIGHMEM_STATS; stat++)
+		seq_printf(m, "%s %lu\n", stat_names[stat], highmem_stat_sum(stat));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(stats);
+
+static int stats_enabled_get(void *unused, u64 *value)
+{
+	*value = static_key_enabled(&highmem_stats_on);
+	return 0;
+}
+
+static int stats_enabled_set(void *unused, u64 value)
+{
+	if (value > 1)
+		return -EINVAL;
+	if (value)
+		static_branch_enable(&highmem_stats_on);
+	else
+		static_branch_disable(&highmem_stats_on);
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(stats_enabled_fops, stats_enabled_get,
+			 stats_enabled_set, "%llu\n");
+
+#ifdef CONFIG_HIGHMEM
+static int pkmap_file_show(struct seq_file *m, void *unused)
+{
+	pkmap_show(m);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(pkmap_file);
+#endif
+
+static int __init highmem_debugfs_init(void)
+{
+	struct dentry *dir = debugfs_create_dir("highmem", NULL);
+
+	debugfs_create_file("stats", 0444, dir, NULL, &stats_fops);
+	debugfs_create_file_unsafe("stats_enabled", 0644, dir, NULL,
+				   &stats_enabled_fops);
+#ifdef CONFIG_HIGHMEM
+	/* It has addresses in it. */
+	debugfs_create_file("pkmap", 0400, dir, NULL, &pkmap_file_fops);
+#endif
+	return 0;
+}
+late_initcall(highmem_debugfs_init);
+
+#endif /* CONFIG_DEBUG_FS */
+
+#ifdef CONFIG_DEBUG_HIGHMEM_RACES
+
+/*
+ * Works in any context. A CPU's seed may be changed by an interrupt in between:
+ * that is as random as anything.
+ */
+void highmem_race_window(void)
+{
+	static DEFINE_PER_CPU(u32, seed);
+	u32 random = raw_cpu_read(seed) * 1664525 + 1013904223;
+
+	raw_cpu_write(seed, random);
+	if (random >> 27)
+		return;
+	/* Up to 63 us one time in 32: long enough for some hundred kmap(). */
+	udelay((random >> 16) % 64);
+}
+
+#endif
