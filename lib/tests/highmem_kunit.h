@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the KUnit suites for high memory share.
+ *
+ * highmem        zones, counters, page_address() and the copy, clear and fill
+ *                helpers of <linux/highmem.h>, each against a model
+ * highmem_local  the per-task stack: kmap_local_*(), kmap_atomic*()
+ * highmem_pool   the pool that everybody shares: kmap(), kunmap()
+ *
+ * The suites call nothing but the interface that users of high memory see, so
+ * the same files judge any implementation of it.
+ *
+ * How they keep a failure from spreading:
+ *
+ * - Nothing that needs undoing relies on the rest of its case being reached.
+ *   Pages, threads, timers and long-lived mappings are undone by deferred
+ *   actions. Local mappings are undone before the first assertion.
+ * - No wait is without a bound. A thread that does not come back fails its
+ *   case and is left behind together with the pages it may touch.
+ * - A case that provokes a report says so on the console before and after.
+ *   Many such reports appear once per boot, so one case owns each kind.
+ * - A case that may lose the pool for good (a misuse that kills its task with
+ *   the pool's lock held) notes it, and the cases behind it fail at once
+ *   rather than hang. Such cases come last.
+ *
+ * The functions of highmem_kunit_lib.c begin with hmk_.
+ */
+#ifndef _HIGHMEM_KUNIT_H
+#define _HIGHMEM_KUNIT_H
+
+#include <kunit/test.h>
+#include <kunit/test-bug.h>
+#include <linux/completion.h>
+#include <linux/cpumask.h>
+#include <linux/highmem.h>
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/smp.h>
+#include <linux/uaccess.h>
+
+#ifdef CONFIG_KMAP_LOCAL
+#include <asm/fixmap.h>
+#include <asm/kmap_size.h>
+#endif
+
+/* -------------------------------------------------- what the kernel can do */
+
+/* Does kmap_local_page() build a mapping for pages in low memory as well? */
+#define FORCED		IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP)
+/* Is there any page for which kmap_local_page() builds a mapping? */
+#define CAN_MAP		(IS_ENABLED(CONFIG_HIGHMEM) || FORCED)
+
+#ifdef kmap_prot
+#define USUAL_PROT	kmap_prot
+#else
+#define USUAL_PROT	PAGE_KERNEL
+#endif
+
+#define NEEDS(test, what, why)						\
+do {									\
+	if (!(what))							\
+		kunit_skip(test, why);					\
+} while (0)
+
+#define NEEDS_HIGHMEM(test)						\
+	NEEDS(test, IS_ENABLED(CONFIG_HIGHMEM), "needs CONFIG_HIGHMEM")
+#define NEEDS_MAPPING(test)						\
+	NEEDS(test, CAN_MAP, "no page is ever mapped by kmap_local here")
+#define NEEDS_TWO_CPUS(test)						\
+	NEEDS(test, num_online_cpus() > 1, "needs two CPUs")
+
+#define PATIENCE	(10 * HZ)
+
+/* Depth of a task's stack of local mappings, in slots */
+static inline int map_depth(const struct task_struct *task)
+{
+#ifdef CONFIG_KMAP_LOCAL
+	return task->kmap_ctrl.idx;
+#else
+	return 0;
+#endif
+}
+
+static inline bool in_local_slots(const void *p)
+{
+#ifdef CONFIG_KMAP_LOCAL
+	unsigned long addr = (unsigned long)p;
+
+	return addr >= __fix_to_virt(FIX_KMAP_END) &&
+	       addr < __fix_to_virt(FIX_KMAP_BEGIN) + PAGE_SIZE;
+#else
+	return false;
+#endif
+}
+
+/* Can the kernel read there? A TLB entry is per CPU: ask on the one it is on */
+static inline bool readable(const void *addr)
+{
+	u32 word;
+
+	return !copy_from_kernel_nofault(&word, addr, sizeof(word));
+}
+
+static inline void pin_to_cpu(struct kunit *test, unsigned int cpu)
+{
+	KUNIT_ASSERT_EQ(test, set_cpus_allowed_ptr(current, cpumask_of(cpu)), 0);
+}
+
+static inline unsigned int first_cpu(void)
+{
+	return cpumask_first(cpu_online_mask);
+}
+
+static inline unsigned int second_cpu(void)
+{
+	return cpumask_next(first_cpu(), cpu_online_mask);
+}
+
+/* ------------------------------------------------------------------- pages */
+
+struct page_set {
+	unsigned int nr;
+	struct page *page[];
+};
+
+/*
+ * Each of these aborts the case if there is no memory, and what it returns is
+ * given back when the case ends. @high is a wish where the kernel has no high
+ * memory.
+ */
+struct folio *hmk_get_folio(struct kunit *test, bool high, unsigned int order);
+struct page *hmk_get_page(struct kunit *test, bool high);
+struct page_set *hmk_get_page_set(struct kunit *test, bool high, unsigned int nr);
+void *hmk_get_view(struct kunit *test, struct page **pages, unsigned int nr);
+void *hmk_get_vbuf(struct kunit *test, size_t size);
+void *hmk_hold_kmap(struct kunit *test, struct page *page);
+
+/* Give back earlier, or what was had in another way */
+void hmk_put_page_set(struct kunit *test, struct page_set *set);
+void hmk_drop_kmap(struct kunit *test, struct page *page);
+void hmk_adopt_folio(struct kunit *test, struct folio *folio);
+
+void hmk_guard_against_stale_tlb(struct kunit *test);
+
+/*
+ * A stamp tells pages and rounds apart: one word in every 64 bytes and the
+ * last word of the page depend on the frame number, the salt and the place.
+ */
+#define STAMP_STRIDE	16
+#define PAGE_WORDS	(PAGE_SIZE / sizeof(u32))
+
+static inline u32 stamp_word(struct page *page, u32 salt, unsigned int i)
+{
+	u32 x = (u32)page_to_pfn(page) * 0x85ebca6bu + salt * 0x27d4eb2fu;
+
+	return (x ^ (x >> 15)) + i * 0x01000193u;
+}
+
+static inline void stamp(void *addr, struct page *page, u32 salt)
+{
+	u32 *word = addr;
+	unsigned int i;
+
+	for (i = 0; i < PAGE_WORDS; i += STAMP_STRIDE)
+		WRITE_ONCE(word[i], stamp_word(page, salt, i));
+	WRITE_ONCE(word[PAGE_WORDS - 1], stamp_word(page, salt, PAGE_WORDS - 1));
+}
+
+static inline bool stamped(const void *addr, struct page *page, u32 salt)
+{
+	const u32 *word = addr;
+	unsigned int i;
+
+	for (i = 0; i < PAGE_WORDS; i += STAMP_STRIDE)
+		if (READ_ONCE(word[i]) != stamp_word(page, salt, i))
+			return false;
+	return READ_ONCE(word[PAGE_WORDS - 1]) == stamp_word(page, salt, PAGE_WORDS - 1);
+}
+
+/* As stamped(), for an address that may turn out not to be mapped */
+static inline bool stamped_nofault(const void *addr, struct page *page, u32 salt)
+{
+	u32 first, last;
+
+	if (copy_from_kernel_nofault(&first, addr, sizeof(first)) ||
+	    copy_from_kernel_nofault(&last, addr + PAGE_SIZE - sizeof(last), sizeof(last)))
+		return false;
+	return first == stamp_word(page, salt, 0) &&
+	       last == stamp_word(page, salt, PAGE_WORDS - 1);
+}
+
+/* Local mapping, stamp or check, unmapping: for pages that nobody has mapped */
+static inline void stamp_page(struct page *page, u32 salt)
+{
+	void *addr = kmap_local_page(page);
+
+	stamp(addr, page, salt);
+	kunmap_local(addr);
+}
+
+static inline bool page_stamped(struct page *page, u32 salt)
+{
+	void *addr = kmap_local_page(page);
+	bool good = stamped(addr, page, salt);
+
+	kunmap_local(addr);
+	return good;
+}
+
+/* Map @nr pages, in order, and unmap them in the opposite order */
+static inline void map_all(struct page_set *set, void **addr, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		addr[i] = kmap_local_page(set->page[i]);
+}
+
+static inline void unmap_all(void **addr, unsigned int nr)
+{
+	while (nr--)
+		kunmap_local(addr[nr]);
+}
+
+/* ----------------------------------------------------------------- reports */
+
+void hmk_provoke(struct kunit *test, const char *needle);
+void hmk_provoked(struct kunit *test);
+void hmk_expect_report(struct kunit *test, const char *needle);
+
+/* ----------------------------------------------------------------- threads */
+
+struct worker {
+	void (*run)(struct worker *worker);
+	void *data;
+	bool stop;
+	int depth;
+	struct completion done;
+};
+
+static inline bool worker_stopped(struct worker *worker)
+{
+	return READ_ONCE(worker->stop);
+}
+
+struct worker *hmk_start_worker(struct kunit *test, int cpu,
+				void (*run)(struct worker *), void *data);
+void hmk_join_worker(struct kunit *test, struct worker *worker);
+
+/* --------------------------------------------------- before and after a case */
+
+int hmk_remember_task(struct kunit *test);
+void hmk_check_task(struct kunit *test);
+
+#endif /* _HIGHMEM_KUNIT_H */

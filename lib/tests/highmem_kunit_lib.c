@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the KUnit suites for high memory share: pages and mappings that are
+ * given back by themselves, expected reports, threads. See highmem_kunit.h.
+ */
+
+#include <linux/gfp.h>
+#include <linux/kmsg_dump.h>
+#include <linux/kthread.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+
+#include "highmem_kunit.h"
+
+/* ------------------------------------------------------------------- pages */
+
+/* Set when a thread was lost: it may still use pages, so none is freed */
+static bool leak_pages;
+
+static void release_folio(void *folio)
+{
+	if (!leak_pages)
+		folio_put(folio);
+}
+
+void hmk_adopt_folio(struct kunit *test, struct folio *folio)
+{
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, release_folio, folio), 0);
+}
+
+struct folio *hmk_get_folio(struct kunit *test, bool high, unsigned int order)
+{
+	struct folio *folio = folio_alloc(high ? GFP_HIGHUSER : GFP_KERNEL, order);
+
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	hmk_adopt_folio(test, folio);
+	KUNIT_ASSERT_EQ(test, folio_test_highmem(folio),
+			high && IS_ENABLED(CONFIG_HIGHMEM));
+	return folio;
+}
+
+struct page *hmk_get_page(struct kunit *test, bool high)
+{
+	return folio_page(hmk_get_folio(test, high, 0), 0);
+}
+
+static void release_page_set(void *data)
+{
+	struct page_set *set = data;
+
+	if (leak_pages)
+		return;
+	while (set->nr)
+		__free_page(set->page[--set->nr]);
+	kvfree(set);
+}
+
+struct page_set *hmk_get_page_set(struct kunit *test, bool high, unsigned int nr)
+{
+	struct page_set *set = kvzalloc(struct_size(set, page, nr), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, set);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, release_page_set, set), 0);
+	while (set->nr < nr) {
+		struct page *page = alloc_page(high ? GFP_HIGHUSER : GFP_KERNEL);
+
+		KUNIT_ASSERT_NOT_NULL(test, page);
+		set->page[set->nr++] = page;
+		if (high && IS_ENABLED(CONFIG_HIGHMEM))
+			KUNIT_ASSERT_TRUE(test, PageHighMem(page));
+	}
+	return set;
+}
+
+void hmk_put_page_set(struct kunit *test, struct page_set *set)
+{
+	kunit_release_action(test, release_page_set, set);
+}
+
+static void release_view(void *view)
+{
+	vunmap(view);
+}
+
+/* See pages through vmap(), which none of the code under test has a part in */
+void *hmk_get_view(struct kunit *test, struct page **pages, unsigned int nr)
+{
+	void *view = vmap(pages, nr, VM_MAP, PAGE_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, view);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, release_view, view), 0);
+	return view;
+}
+
+static void release_vbuf(void *buf)
+{
+	vfree(buf);
+}
+
+void *hmk_get_vbuf(struct kunit *test, size_t size)
+{
+	void *buf = vzalloc(size);
+
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, release_vbuf, buf), 0);
+	return buf;
+}
+
+static void unmap_action(void *page)
+{
+	kunmap(page);
+}
+
+/* kmap() that is undone when the case ends, or earlier by hmk_drop_kmap() */
+void *hmk_hold_kmap(struct kunit *test, struct page *page)
+{
+	void *addr = kmap(page);
+
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, unmap_action, page), 0);
+	return addr;
+}
+
+void hmk_drop_kmap(struct kunit *test, struct page *page)
+{
+	kunit_release_action(test, unmap_action, page);
+}
+
+/* A broken unmapping may leave TLB entries that harm the cases which follow */
+static void flush_stale_tlb(void *page)
+{
+	kmap(page);
+	kunmap(page);
+	kmap_flush_unused();
+}
+
+void hmk_guard_against_stale_tlb(struct kunit *test)
+{
+	struct page *page = hmk_get_page(test, true);
+
+	KUNIT_ASSERT_EQ(test, kunit_add_action(test, flush_stale_tlb, page), 0);
+}
+
+/* ----------------------------------------------------------------- reports */
+
+/* The log from here on is to hold @wanted; how often it did */
+static struct kmsg_dump_iter log_start;
+static const char *wanted;
+static unsigned int seen;
+
+static void end_provoking(void *unused)
+{
+	struct kmsg_dump_iter iter = log_start;
+	static char line[256];
+	size_t len;
+
+	while (kmsg_dump_get_line(&iter, false, line, sizeof(line), &len))
+		if (strnstr(line, wanted, len))
+			seen++;
+	pr_info("highmem_kunit: provoked\n");
+}
+
+/*
+ * From here on the kernel is expected to complain, in words with @needle. Who
+ * reads the log for unexpected complaints finds a line at either end.
+ */
+void hmk_provoke(struct kunit *test, const char *needle)
+{
+	kunit_info(test, "highmem_kunit: provoking \"%s\"\n", needle);
+	kmsg_dump_rewind(&log_start);
+	log_start.cur_seq = log_start.next_seq;
+	wanted = needle;
+	seen = 0;
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_provoking, NULL), 0);
+}
+
+void hmk_provoked(struct kunit *test)
+{
+	kunit_release_action(test, end_provoking, NULL);
+}
+
+void hmk_expect_report(struct kunit *test, const char *needle)
+{
+	if (!IS_ENABLED(CONFIG_BUG))
+		return;
+	KUNIT_EXPECT_GT_MSG(test, seen, 0,
+			    "no report with \"%s\" in it (each comes once per boot)",
+			    needle);
+}
+
+/* ----------------------------------------------------------------- threads */
+
+static int worker_main(void *data)
+{
+	struct worker *worker = data;
+
+	worker->run(worker);
+	worker->depth = map_depth(current);
+	/* The worker may be freed from here on */
+	complete_all(&worker->done);
+	return 0;
+}
+
+static void end_worker(void *data)
+{
+	struct worker *worker = data;
+
+	WRITE_ONCE(worker->stop, true);
+	if (!wait_for_completion_timeout(&worker->done, PATIENCE)) {
+		kunit_fail_current_test("a thread never came back");
+		leak_pages = true;
+		return;
+	}
+	kfree(worker);
+}
+
+/* Run @run in a thread of its own, on @cpu if that is not negative */
+struct worker *hmk_start_worker(struct kunit *test, int cpu,
+				void (*run)(struct worker *), void *data)
+{
+	struct worker *worker = kzalloc(sizeof(*worker), GFP_KERNEL);
+	struct task_struct *task;
+
+	KUNIT_ASSERT_NOT_NULL(test, worker);
+	worker->run = run;
+	worker->data = data;
+	init_completion(&worker->done);
+	task = kthread_create(worker_main, worker, "highmem_kunit");
+	if (IS_ERR(task)) {
+		kfree(worker);
+		KUNIT_FAIL_AND_ABORT(test, "no thread");
+	}
+	if (cpu >= 0)
+		kthread_bind(task, cpu);
+	wake_up_process(task);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_worker, worker), 0);
+	return worker;
+}
+
+void hmk_join_worker(struct kunit *test, struct worker *worker)
+{
+	KUNIT_ASSERT_NE_MSG(test, wait_for_completion_timeout(&worker->done, PATIENCE), 0,
+			    "a thread does not get on");
+	KUNIT_EXPECT_EQ_MSG(test, worker->depth, 0, "a thread ended with pages mapped");
+}
+
+/* --------------------------------------------------- before and after a case */
+
+int hmk_remember_task(struct kunit *test)
+{
+	test->priv = get_task_struct(current);
+	return 0;
+}
+
+/* Runs in another thread than the case, even if the case was aborted */
+void hmk_check_task(struct kunit *test)
+{
+	struct task_struct *task = test->priv;
+
+	if (!task)
+		return;
+	KUNIT_EXPECT_EQ_MSG(test, map_depth(task), 0, "the case left a page mapped");
+	put_task_struct(task);
+}

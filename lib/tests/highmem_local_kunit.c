@@ -1,0 +1,980 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit suite "highmem_local": the per-task stack of local mappings,
+ * kmap_local_*() and kmap_atomic*(). See highmem_kunit.h.
+ */
+
+#include <linux/delay.h>
+#include <linux/hrtimer.h>
+#include <linux/io-mapping.h>
+#include <linux/irq_work.h>
+#include <linux/prandom.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/timer.h>
+
+#include "highmem_kunit.h"
+
+/* ------------------------------------------------ map and unmap */
+
+/*
+ * Is a former local mapping gone? It need not be before somebody asks for it,
+ * unless the kernel is built to find uses after unmapping. The direct mapping
+ * stays, of course.
+ */
+static bool local_gone(const void *addr)
+{
+	if (virt_addr_valid(addr))
+		return true;
+	if (!IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL))
+		kmap_flush_unused();
+	return !readable(addr);
+}
+
+static unsigned int count_stamped(struct page_set *set, void **addr, unsigned int nr, u32 salt)
+{
+	unsigned int i, good = 0;
+
+	for (i = 0; i < nr; i++)
+		good += stamped(addr[i], set->page[i], salt);
+	return good;
+}
+
+static void kmap_local_page_round_trip(struct kunit *test)
+{
+	struct page *page = hmk_get_page(test, true);
+	void *view = hmk_get_view(test, &page, 1);
+	bool good, through;
+	void *addr;
+
+	stamp(view, page, 1);
+	addr = kmap_local_page(page);
+	good = stamped(addr, page, 1);
+	stamp(addr, page, 2);
+	kunmap_local(addr);
+	through = stamped(view, page, 2);
+
+	KUNIT_EXPECT_TRUE(test, good);
+	KUNIT_EXPECT_TRUE(test, through);
+	KUNIT_EXPECT_EQ(test, offset_in_page(addr), 0);
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+	if (IS_ENABLED(CONFIG_HIGHMEM))
+		KUNIT_EXPECT_TRUE(test, in_local_slots(addr));
+}
+
+static void kmap_local_page_of_low_page(struct kunit *test)
+{
+	struct page *page = hmk_get_page(test, false);
+	void *addr;
+	int depth;
+
+	NEEDS(test, !FORCED, "every page is mapped here");
+	addr = kmap_local_page(page);
+	depth = map_depth(current);
+	kunmap_local(addr);
+	KUNIT_EXPECT_PTR_EQ(test, addr, page_address(page));
+	KUNIT_EXPECT_EQ(test, depth, 0);
+	KUNIT_EXPECT_TRUE(test, readable(addr));
+}
+
+/* The debug option exists to find those who believe in direct addresses */
+static void kmap_local_page_forced(struct kunit *test)
+{
+	struct page *page = hmk_get_page(test, false);
+	bool good, local;
+	void *addr;
+
+	NEEDS(test, FORCED, "needs CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP");
+	stamp(page_address(page), page, 3);
+	addr = kmap_local_page(page);
+	local = in_local_slots(addr);
+	good = stamped(addr, page, 3);
+	stamp(addr, page, 4);
+	kunmap_local(addr);
+
+	KUNIT_EXPECT_TRUE(test, local);
+	KUNIT_EXPECT_PTR_NE(test, addr, page_address(page));
+	KUNIT_EXPECT_TRUE(test, good);
+	KUNIT_EXPECT_TRUE(test, stamped(page_address(page), page, 4));
+}
+
+static void kunmap_local_removes_mapping(struct kunit *test)
+{
+	struct page *page = hmk_get_page(test, true);
+	unsigned int cpu;
+	void *addr;
+	bool held;
+
+	NEEDS_MAPPING(test);
+	for_each_online_cpu(cpu) {
+		pin_to_cpu(test, cpu);
+		addr = kmap_local_page(page);
+		held = readable(addr);
+		kunmap_local(addr);
+		KUNIT_EXPECT_TRUE(test, held);
+		KUNIT_EXPECT_TRUE(test, local_gone(addr));
+	}
+}
+
+static void kunmap_local_takes_any_offset(struct kunit *test)
+{
+	static const unsigned int offset[] = { 0, 1, 100, PAGE_SIZE / 2, PAGE_SIZE - 1 };
+	struct page *page = hmk_get_page(test, true);
+	unsigned int i;
+
+	NEEDS_MAPPING(test);
+	pin_to_cpu(test, first_cpu());
+	for (i = 0; i < ARRAY_SIZE(offset); i++) {
+		char *addr = kmap_local_page(page);
+
+		kunmap_local(addr + offset[i]);
+		KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+		KUNIT_EXPECT_TRUE(test, local_gone(addr));
+	}
+}
+
+/* One slot, many pages: each must be seen, and none of its predecessors */
+static void kmap_local_page_reuses_slot(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, 64);
+	unsigned int i, good = 0, again = 0;
+
+	pin_to_cpu(test, first_cpu());
+	for (i = 0; i < set->nr; i++)
+		stamp_page(set->page[i], 5);
+	for (i = 0; i < set->nr; i++)
+		good += page_stamped(set->page[i], 5);
+	/* Two pages in turn, and one page again and again */
+	for (i = 0; i < set->nr; i++) {
+		stamp_page(set->page[i & 1], 6 + i);
+		again += page_stamped(set->page[i & 1], 6 + i);
+		again += page_stamped(set->page[i & 1], 6 + i);
+	}
+	KUNIT_EXPECT_EQ(test, good, set->nr);
+	KUNIT_EXPECT_EQ(test, again, 2 * set->nr);
+}
+
+/* Nest @nr mappings, a few times over; everything must be right at each depth */
+static void check_nesting(struct kunit *test, unsigned int nr)
+{
+	struct page_set *set = hmk_get_page_set(test, true, nr);
+	void **addr = kunit_kcalloc(test, nr, sizeof(*addr), GFP_KERNEL);
+	unsigned int round, i, j, shared = 0, good = 0, gone = 0;
+	int depth = -1;
+
+	KUNIT_ASSERT_NOT_NULL(test, addr);
+	pin_to_cpu(test, first_cpu());
+	for (i = 0; i < nr; i++)
+		stamp_page(set->page[i], nr);
+
+	for (round = 0; round < 4; round++) {
+		for (i = 0; i < nr; i++) {
+			addr[i] = kmap_local_page(set->page[i]);
+			for (j = 0; j < i; j++)
+				shared += addr[i] == addr[j];
+		}
+		good += count_stamped(set, addr, nr, nr + round);
+		for (i = 0; i < nr; i++)
+			stamp(addr[i], set->page[i], nr + round + 1);
+		good += count_stamped(set, addr, nr, nr + round + 1);
+		unmap_all(addr, nr);
+		depth = map_depth(current);
+		if (depth)
+			break;
+	}
+	KUNIT_ASSERT_EQ(test, depth, 0);
+	KUNIT_EXPECT_EQ(test, shared, 0);
+	KUNIT_EXPECT_EQ(test, good, 2 * 4 * nr);
+
+	for (i = 0; i < nr; i++)
+		gone += local_gone(addr[i]);
+	KUNIT_EXPECT_EQ(test, gone, nr);
+	for (i = 0; i < nr; i++)
+		KUNIT_EXPECT_TRUE(test, page_stamped(set->page[i], nr + 4));
+}
+
+static void kmap_local_page_nests_15_deep(struct kunit *test)
+{
+	check_nesting(test, 2);
+	check_nesting(test, 15);
+}
+
+static void kmap_local_page_nests_16_deep(struct kunit *test)
+{
+	NEEDS_MAPPING(test);
+	check_nesting(test, 16);
+}
+
+/* More than there are slots: to be told so, and to get by */
+static void kmap_local_page_nests_24_deep(struct kunit *test)
+{
+	unsigned int i;
+
+	NEEDS_MAPPING(test);
+	hmk_provoke(test, "nested");
+	/* More often than any reserve lasts that does not get its places back */
+	for (i = 0; i < 3 && map_depth(current) == 0; i++)
+		check_nesting(test, 24);
+	hmk_provoked(test);
+	if (map_depth(current) == 0)
+		check_nesting(test, 15);
+	hmk_expect_report(test, "nested");
+}
+
+static void kmap_local_page_prot_read_only(struct kunit *test)
+{
+	struct page *page = hmk_get_page(test, true);
+	u32 word = 0x12345678;
+	bool good, refused;
+	void *addr;
+
+	stamp_page(page, 7);
+	addr = kmap_local_page_prot(page, PAGE_KERNEL_RO);
+	good = stamped(addr, page, 7);
+	refused = copy_to_kernel_nofault(addr, &word, sizeof(word));
+	kunmap_local(addr);
+	KUNIT_EXPECT_TRUE(test, good);
+	if (CAN_MAP && IS_ENABLED(CONFIG_X86))
+		KUNIT_EXPECT_TRUE(test, refused);
+
+	addr = kmap_local_page_prot(page, USUAL_PROT);
+	stamp(addr, page, 8);
+	kunmap_local(addr);
+	KUNIT_EXPECT_TRUE(test, page_stamped(page, 8));
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+}
+
+static void kmap_local_pfn_shows_page(struct kunit *test)
+{
+	unsigned int high;
+
+	for (high = 0; high < 2; high++) {
+		struct page *page = hmk_get_page(test, high);
+		void *view = hmk_get_view(test, &page, 1);
+		bool good;
+		void *addr;
+
+		stamp(view, page, 9);
+		addr = kmap_local_pfn(page_to_pfn(page));
+		good = stamped(addr, page, 9);
+		stamp(addr, page, 10);
+		kunmap_local(addr);
+		KUNIT_EXPECT_TRUE(test, good);
+		KUNIT_EXPECT_TRUE(test, stamped(view, page, 10));
+		KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+	}
+}
+
+static void kmap_local_folio_at_offsets(struct kunit *test)
+{
+	static const unsigned int within[] = { 0, 1, 1000, PAGE_SIZE - 1 };
+	struct folio *folio = hmk_get_folio(test, true, 3);
+	struct page *pages[8];
+	struct rnd_state rnd;
+	unsigned int i, j;
+	u8 *view;
+
+	prandom_seed_state(&rnd, 22);
+	for (i = 0; i < 8; i++)
+		pages[i] = folio_page(folio, i);
+	view = hmk_get_view(test, pages, 8);
+	prandom_bytes_state(&rnd, view, folio_size(folio));
+
+	for (i = 0; i < 8; i++) {
+		for (j = 0; j < ARRAY_SIZE(within); j++) {
+			size_t offset = i * PAGE_SIZE + within[j];
+			u8 *addr = kmap_local_folio(folio, offset);
+			bool good = !memcmp(addr, view + offset, PAGE_SIZE - within[j]);
+
+			kunmap_local(addr);
+			KUNIT_EXPECT_EQ(test, offset_in_page(addr), within[j]);
+			KUNIT_EXPECT_TRUE(test, good);
+			KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+		}
+	}
+}
+
+/* What kmap_atomic*() and kunmap_atomic() do to the context */
+struct atomic_view {
+	int preempt;
+	bool pagefaults_off;
+	bool good;
+};
+
+static struct atomic_view see_atomic(const void *addr, struct page *page, u32 salt)
+{
+	return (struct atomic_view) {
+		.preempt = preempt_count(),
+		.pagefaults_off = pagefault_disabled(),
+		.good = stamped(addr, page, salt),
+	};
+}
+
+static void expect_atomic(struct kunit *test, struct atomic_view inside, int before)
+{
+	KUNIT_EXPECT_TRUE(test, inside.pagefaults_off);
+	KUNIT_EXPECT_TRUE(test, inside.good);
+	if (IS_ENABLED(CONFIG_PREEMPT_COUNT) && !IS_ENABLED(CONFIG_PREEMPT_RT))
+		KUNIT_EXPECT_GT(test, inside.preempt, before);
+	KUNIT_EXPECT_EQ(test, preempt_count(), before);
+	KUNIT_EXPECT_FALSE(test, pagefault_disabled());
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+}
+
+static void kmap_atomic_context(struct kunit *test)
+{
+	int before = preempt_count();
+	struct atomic_view inside;
+	unsigned int high;
+	void *addr;
+
+	for (high = 0; high < 2; high++) {
+		struct page *page = hmk_get_page(test, high);
+
+		stamp_page(page, 11);
+		addr = kmap_atomic(page);
+		inside = see_atomic(addr, page, 11);
+		stamp(addr, page, 12);
+		kunmap_atomic(addr);
+		expect_atomic(test, inside, before);
+		KUNIT_EXPECT_TRUE(test, page_stamped(page, 12));
+	}
+}
+
+static void kmap_atomic_prot_context(struct kunit *test)
+{
+	struct page *page = hmk_get_page(test, true);
+	int before = preempt_count();
+	struct atomic_view inside;
+	u32 word = 0x12345678;
+	bool refused;
+	void *addr;
+
+	stamp_page(page, 13);
+	addr = kmap_atomic_prot(page, PAGE_KERNEL_RO);
+	inside = see_atomic(addr, page, 13);
+	refused = copy_to_kernel_nofault(addr, &word, sizeof(word));
+	kunmap_atomic(addr);
+	expect_atomic(test, inside, before);
+	if (CAN_MAP && IS_ENABLED(CONFIG_X86))
+		KUNIT_EXPECT_TRUE(test, refused);
+}
+
+static void kmap_atomic_pfn_context(struct kunit *test)
+{
+	struct page *page = hmk_get_page(test, true);
+	int before = preempt_count();
+	struct atomic_view inside;
+	void *addr;
+
+	stamp_page(page, 14);
+	addr = kmap_atomic_pfn(page_to_pfn(page));
+	inside = see_atomic(addr, page, 14);
+	kunmap_atomic(addr + PAGE_SIZE - 1);
+	expect_atomic(test, inside, before);
+}
+
+static void kmap_atomic_within_local(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, 4);
+	struct atomic_view inside[2];
+	int before = preempt_count();
+	unsigned int good, i;
+	void *addr[4];
+
+	for (i = 0; i < 4; i++)
+		stamp_page(set->page[i], 15);
+	addr[0] = kmap_local_page(set->page[0]);
+	addr[1] = kmap_atomic(set->page[1]);
+	addr[2] = kmap_local_page(set->page[2]);
+	addr[3] = kmap_atomic(set->page[3]);
+	good = count_stamped(set, addr, 4, 15);
+	kunmap_atomic(addr[3]);
+	kunmap_local(addr[2]);
+	inside[0] = see_atomic(addr[1], set->page[1], 15);
+	kunmap_atomic(addr[1]);
+	inside[1] = see_atomic(addr[0], set->page[0], 15);
+	kunmap_local(addr[0]);
+
+	KUNIT_EXPECT_EQ(test, good, 4);
+	KUNIT_EXPECT_FALSE(test, inside[1].pagefaults_off);
+	KUNIT_EXPECT_TRUE(test, inside[1].good);
+	KUNIT_EXPECT_EQ(test, inside[1].preempt, before);
+	expect_atomic(test, inside[0], before);
+}
+
+/*
+ * Pages of low memory through the slots, as drivers map device memory. This
+ * works without high memory too, where kmap_local_page() has no use for it.
+ */
+static void kmap_local_pfn_prot_reuses_slot(struct kunit *test)
+{
+#ifdef CONFIG_KMAP_LOCAL
+	struct page_set *set = hmk_get_page_set(test, false, 16);
+	unsigned int i, wrong = 0, missed = 0;
+
+	pin_to_cpu(test, first_cpu());
+	for (i = 0; i < set->nr; i++)
+		stamp(page_address(set->page[i]), set->page[i], 16);
+	for (i = 0; i < set->nr; i++) {
+		struct page *page = set->page[i];
+		void *addr = __kmap_local_pfn_prot(page_to_pfn(page), PAGE_KERNEL);
+
+		wrong += !stamped(addr, page, 16);
+		stamp(addr, page, 17);
+		kunmap_local_indexed(addr);
+		missed += !stamped(page_address(page), page, 17);
+		KUNIT_EXPECT_TRUE(test, in_local_slots(addr));
+		KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+	}
+	KUNIT_EXPECT_EQ_MSG(test, wrong, 0, "another page's data was read");
+	KUNIT_EXPECT_EQ_MSG(test, missed, 0, "another page was written to");
+#else
+	kunit_skip(test, "needs CONFIG_KMAP_LOCAL");
+#endif
+}
+
+#ifdef CONFIG_HAVE_ATOMIC_IOMAP
+/* The firmware's image below 1 MB: a PC always has it, and it never changes */
+#define FIRMWARE_BASE	0xf0000UL
+#define FIRMWARE_SIZE	0x10000UL
+
+static void release_io_mapping(void *mapping)
+{
+	io_mapping_free(mapping);
+}
+#endif
+
+static void io_mapping_map_local_wc_shows_device(struct kunit *test)
+{
+#ifdef CONFIG_HAVE_ATOMIC_IOMAP
+	const u8 *direct = __va(FIRMWARE_BASE);
+	struct io_mapping *mapping;
+	unsigned int differ = 0;
+	unsigned long offset;
+
+	pin_to_cpu(test, first_cpu());
+	mapping = io_mapping_create_wc(FIRMWARE_BASE, FIRMWARE_SIZE);
+	KUNIT_ASSERT_NOT_NULL(test, mapping);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, release_io_mapping, mapping), 0);
+
+	for (offset = 0; offset < FIRMWARE_SIZE; offset += PAGE_SIZE) {
+		void __iomem *addr = io_mapping_map_local_wc(mapping, offset);
+		bool good = !memcmp((const void __force *)addr, direct + offset, PAGE_SIZE);
+
+		io_mapping_unmap_local(addr);
+		KUNIT_EXPECT_TRUE_MSG(test, good, "wrong page at %#lx", offset);
+		KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+		differ += offset && memcmp(direct, direct + offset, PAGE_SIZE);
+	}
+	if (!differ)
+		kunit_mark_skipped(test, "the firmware's pages are all alike");
+#else
+	kunit_skip(test, "needs CONFIG_HAVE_ATOMIC_IOMAP");
+#endif
+}
+
+/* With the debug option each mapping lies between two holes */
+static void kmap_local_page_has_guards(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, 3);
+	unsigned int i, open = 0;
+	void *addr[3];
+
+	NEEDS_MAPPING(test);
+	NEEDS(test, IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL), "needs CONFIG_DEBUG_KMAP_LOCAL");
+	pin_to_cpu(test, first_cpu());
+	map_all(set, addr, 3);
+	for (i = 0; i < 3; i++) {
+		open += readable(addr[i] + PAGE_SIZE);
+		open += readable(addr[i] - sizeof(u32));
+	}
+	unmap_all(addr, 3);
+	KUNIT_EXPECT_EQ(test, open, 0);
+}
+
+/* ------------------------------------ tasks, CPUs and interrupts */
+
+/*
+ * Two threads on one CPU, each with mappings at the same depths. Either they
+ * hand the turn to and fro, or the scheduler takes the CPU from one in the
+ * midst of its work. Both find their slots after the other one used them.
+ */
+#define DUET_MAPS	5
+#define DUET_ROUNDS	1000
+
+struct duet {
+	struct page_set *set[2];
+	struct completion turn[2];
+	atomic_t sides;
+	bool busy;
+	unsigned int bad[2];
+	unsigned int played[2];
+	unsigned long switches[2];
+};
+
+static void play_duet(struct worker *worker)
+{
+	struct duet *duet = worker->data;
+	unsigned int me = atomic_inc_return(&duet->sides) - 1;
+	unsigned long end = jiffies + HZ / 2;
+	struct page_set *set = duet->set[me];
+	unsigned int i, round = 0;
+	void *addr[DUET_MAPS];
+
+	map_all(set, addr, DUET_MAPS);
+	for (i = 0; i < DUET_MAPS; i++)
+		stamp(addr[i], set->page[i], 0);
+	while (duet->busy ? time_before(jiffies, end) : round < DUET_ROUNDS) {
+		if (worker_stopped(worker))
+			break;
+		if (duet->busy) {
+			cond_resched();
+		} else {
+			complete(&duet->turn[!me]);
+			if (!wait_for_completion_timeout(&duet->turn[me], PATIENCE / 2))
+				break;
+		}
+		duet->bad[me] += count_stamped(set, addr, DUET_MAPS, round) != DUET_MAPS;
+		round++;
+		for (i = 0; i < DUET_MAPS; i++)
+			stamp(addr[i], set->page[i], round);
+	}
+	unmap_all(addr, DUET_MAPS);
+	duet->played[me] = round;
+	duet->switches[me] = current->nvcsw + current->nivcsw;
+	complete(&duet->turn[!me]);
+}
+
+static void check_duet(struct kunit *test, unsigned int cpu, bool busy)
+{
+	struct duet *duet = kunit_kzalloc(test, sizeof(*duet), GFP_KERNEL);
+	struct worker *worker[2];
+	unsigned int i, j, good;
+
+	KUNIT_ASSERT_NOT_NULL(test, duet);
+	duet->busy = busy;
+	for (i = 0; i < 2; i++) {
+		duet->set[i] = hmk_get_page_set(test, true, DUET_MAPS);
+		init_completion(&duet->turn[i]);
+	}
+	for (i = 0; i < 2; i++)
+		worker[i] = hmk_start_worker(test, cpu, play_duet, duet);
+	for (i = 0; i < 2; i++)
+		hmk_join_worker(test, worker[i]);
+
+	for (i = 0; i < 2; i++) {
+		kunit_info(test, "%u rounds, %lu switches\n",
+			   duet->played[i], duet->switches[i]);
+		KUNIT_EXPECT_EQ(test, duet->bad[i], 0);
+		KUNIT_EXPECT_GE(test, duet->played[i], busy ? 10 : DUET_ROUNDS);
+		KUNIT_EXPECT_GT(test, duet->switches[i], busy ? 3 : DUET_ROUNDS / 3);
+		for (j = 0, good = 0; j < DUET_MAPS; j++)
+			good += page_stamped(duet->set[i]->page[j], duet->played[i]);
+		KUNIT_EXPECT_EQ(test, good, DUET_MAPS);
+	}
+}
+
+static void kmap_local_page_survives_sleep(struct kunit *test)
+{
+	check_duet(test, first_cpu(), false);
+}
+
+static void kmap_local_page_survives_preemption(struct kunit *test)
+{
+	check_duet(test, num_online_cpus() > 1 ? second_cpu() : first_cpu(), true);
+}
+
+#ifdef CONFIG_SMP
+struct mover {
+	struct task_struct *task;
+	unsigned int cpu;
+	int error;
+};
+
+static void move_task(struct worker *worker)
+{
+	struct mover *mover = worker->data;
+
+	mover->error = set_cpus_allowed_ptr(mover->task, cpumask_of(mover->cpu));
+}
+#endif
+
+/* While a page is mapped its task cannot be moved away from the mapping */
+static void kmap_local_page_stays_on_cpu(struct kunit *test)
+{
+#ifdef CONFIG_SMP
+	struct mover *mover = kunit_kzalloc(test, sizeof(*mover), GFP_KERNEL);
+	struct page_set *set = hmk_get_page_set(test, true, 2);
+	unsigned int i, strayed = 0, good = 0, pinned;
+	struct worker *worker;
+	bool early = false;
+	void *addr[2];
+
+	NEEDS_MAPPING(test);
+	NEEDS_TWO_CPUS(test);
+	KUNIT_ASSERT_NOT_NULL(test, mover);
+	for (i = 0; i < 2; i++)
+		stamp_page(set->page[i], 18);
+	pin_to_cpu(test, first_cpu());
+	KUNIT_ASSERT_EQ(test, set_cpus_allowed_ptr(current, cpu_online_mask), 0);
+	KUNIT_ASSERT_EQ(test, current->migration_disabled, 0);
+	mover->task = current;
+
+	/* A failed assertion in here unmaps nothing, but ends the task */
+	map_all(set, addr, 2);
+	kunmap_local(addr[1]);
+	pinned = current->migration_disabled;
+	mover->cpu = raw_smp_processor_id() == first_cpu() ? second_cpu() : first_cpu();
+	worker = hmk_start_worker(test, mover->cpu, move_task, mover);
+	for (i = 0; i < 50; i++) {
+		usleep_range(2000, 4000);
+		good += stamped(addr[0], set->page[0], 18);
+		strayed += raw_smp_processor_id() == mover->cpu;
+		early |= completion_done(&worker->done);
+	}
+	kunmap_local(addr[0]);
+
+	hmk_join_worker(test, worker);
+	KUNIT_EXPECT_EQ(test, mover->error, 0);
+	KUNIT_EXPECT_GT(test, pinned, 0);
+	KUNIT_EXPECT_EQ(test, strayed, 0);
+	KUNIT_EXPECT_EQ(test, good, 50);
+	KUNIT_EXPECT_FALSE(test, early);
+	KUNIT_EXPECT_EQ(test, current->migration_disabled, 0);
+	KUNIT_EXPECT_EQ(test, raw_smp_processor_id(), mover->cpu);
+#else
+	kunit_skip(test, "needs CONFIG_SMP");
+#endif
+}
+
+#define INTRUSION_NS	(300 * NSEC_PER_USEC)
+
+/* Something that interrupts the task, maps pages on top of its own, and goes */
+struct intruder {
+	struct hrtimer hrtimer;
+	struct irq_work irq_work;
+	struct timer_list timer;
+	struct page_set *set;
+	u32 salt;
+	unsigned int visits;
+	unsigned int over_maps;
+	unsigned int bad;
+	bool stop;
+};
+
+static void intrude(struct intruder *intruder)
+{
+	struct page_set *set = intruder->set;
+	void *addr[2];
+
+	intruder->over_maps += map_depth(current) > 0;
+	map_all(set, addr, 2);
+	if (count_stamped(set, addr, 2, intruder->salt) != 2)
+		intruder->bad++;
+	intruder->salt++;
+	stamp(addr[0], set->page[0], intruder->salt);
+	stamp(addr[1], set->page[1], intruder->salt);
+	unmap_all(addr, 2);
+	intruder->visits++;
+}
+
+static enum hrtimer_restart intrude_by_hrtimer(struct hrtimer *hrtimer)
+{
+	struct intruder *intruder = container_of(hrtimer, struct intruder, hrtimer);
+
+	intrude(intruder);
+	hrtimer_forward_now(hrtimer, ns_to_ktime(INTRUSION_NS));
+	return HRTIMER_RESTART;
+}
+
+static void intrude_by_irq_work(struct irq_work *irq_work)
+{
+	intrude(container_of(irq_work, struct intruder, irq_work));
+}
+
+static void intrude_by_timer(struct timer_list *timer)
+{
+	struct intruder *intruder = from_timer(intruder, timer, timer);
+
+	intrude(intruder);
+	if (!READ_ONCE(intruder->stop))
+		mod_timer(timer, jiffies + 1);
+}
+
+static void stop_hrtimer(void *hrtimer)
+{
+	hrtimer_cancel(hrtimer);
+}
+
+static void stop_timer(void *timer)
+{
+	timer_shutdown_sync(timer);
+}
+
+static void stop_irq_work(void *irq_work)
+{
+	irq_work_sync(irq_work);
+}
+
+static struct intruder *get_intruder(struct kunit *test)
+{
+	struct intruder *intruder = kunit_kzalloc(test, sizeof(*intruder), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, intruder);
+	intruder->set = hmk_get_page_set(test, true, 2);
+	stamp_page(intruder->set->page[0], 0);
+	stamp_page(intruder->set->page[1], 0);
+	return intruder;
+}
+
+/* Map, check and unmap for a while, now more and now fewer pages at a time */
+static void work_under(struct kunit *test, struct intruder *intruder,
+		       void (*poke)(struct intruder *intruder))
+{
+	struct page_set *set = hmk_get_page_set(test, true, 6);
+	unsigned int i, nr = 0, rounds = 0, bad = 0;
+	unsigned long end = jiffies + HZ;
+	void *addr[6];
+
+	while (time_before(jiffies, end)) {
+		nr = 1 + rounds++ % set->nr;
+		for (i = 0; i < nr; i++) {
+			addr[i] = kmap_local_page(set->page[i]);
+			stamp(addr[i], set->page[i], rounds);
+		}
+		if (poke)
+			poke(intruder);
+		bad += count_stamped(set, addr, nr, rounds) != nr;
+		unmap_all(addr, nr);
+		cond_resched();
+	}
+	kunit_info(test, "%u rounds, %u interruptions, %u of them over mappings\n",
+		   rounds, intruder->visits, intruder->over_maps);
+	KUNIT_EXPECT_EQ(test, bad, 0);
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+}
+
+static void expect_intruded(struct kunit *test, struct intruder *intruder)
+{
+	KUNIT_EXPECT_EQ(test, intruder->bad, 0);
+	KUNIT_EXPECT_GT(test, intruder->visits, 10);
+	if (CAN_MAP)
+		KUNIT_EXPECT_GT(test, intruder->over_maps, 0);
+	KUNIT_EXPECT_TRUE(test, page_stamped(intruder->set->page[0], intruder->salt));
+	KUNIT_EXPECT_TRUE(test, page_stamped(intruder->set->page[1], intruder->salt));
+}
+
+static void kmap_local_page_in_hrtimer(struct kunit *test)
+{
+	struct intruder *intruder = get_intruder(test);
+
+	pin_to_cpu(test, first_cpu());
+	hrtimer_init(&intruder->hrtimer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
+	intruder->hrtimer.function = intrude_by_hrtimer;
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, stop_hrtimer,
+							&intruder->hrtimer), 0);
+	hrtimer_start(&intruder->hrtimer, ns_to_ktime(INTRUSION_NS), HRTIMER_MODE_REL_PINNED_HARD);
+	work_under(test, intruder, NULL);
+	kunit_release_action(test, stop_hrtimer, &intruder->hrtimer);
+	expect_intruded(test, intruder);
+}
+
+static void raise_irq_work(struct intruder *intruder)
+{
+	irq_work_queue(&intruder->irq_work);
+}
+
+static void kmap_local_page_in_irq_work(struct kunit *test)
+{
+	struct intruder *intruder = get_intruder(test);
+
+	pin_to_cpu(test, first_cpu());
+	intruder->irq_work = IRQ_WORK_INIT_HARD(intrude_by_irq_work);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, stop_irq_work,
+							&intruder->irq_work), 0);
+	work_under(test, intruder, raise_irq_work);
+	kunit_release_action(test, stop_irq_work, &intruder->irq_work);
+	expect_intruded(test, intruder);
+}
+
+static void kmap_local_page_in_softirq(struct kunit *test)
+{
+	struct intruder *intruder = get_intruder(test);
+
+	pin_to_cpu(test, first_cpu());
+	timer_setup(&intruder->timer, intrude_by_timer, TIMER_PINNED);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, stop_timer,
+							&intruder->timer), 0);
+	mod_timer(&intruder->timer, jiffies + 1);
+	work_under(test, intruder, NULL);
+	WRITE_ONCE(intruder->stop, true);
+	kunit_release_action(test, stop_timer, &intruder->timer);
+	expect_intruded(test, intruder);
+}
+
+/* ------------------------------------------------- misuse */
+
+static void kmap_local_fork_drops_mappings(struct kunit *test)
+{
+#ifdef CONFIG_KMAP_LOCAL
+	struct task_struct *child = kunit_kzalloc(test, sizeof(*child), GFP_KERNEL);
+	struct page *page = hmk_get_page(test, true);
+
+	KUNIT_ASSERT_NOT_NULL(test, child);
+	kmap_local_fork(child);
+	KUNIT_EXPECT_EQ(test, child->kmap_ctrl.idx, 0);
+
+	child->kmap_ctrl.idx = 2;
+	child->kmap_ctrl.pteval[0] = mk_pte(page, PAGE_KERNEL);
+	child->kmap_ctrl.pteval[1] = mk_pte(page, PAGE_KERNEL);
+	hmk_provoke(test, "WARNING: ");
+	kmap_local_fork(child);
+	hmk_provoked(test);
+	KUNIT_EXPECT_EQ(test, child->kmap_ctrl.idx, 0);
+	KUNIT_EXPECT_TRUE(test, pte_none(child->kmap_ctrl.pteval[0]));
+	KUNIT_EXPECT_TRUE(test, pte_none(child->kmap_ctrl.pteval[1]));
+	hmk_expect_report(test, "WARNING: ");
+#else
+	kunit_skip(test, "needs CONFIG_KMAP_LOCAL");
+#endif
+}
+
+/* Unmapped first what was mapped first: both go, and what lies below stays */
+static void kunmap_local_out_of_order(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, 3);
+	bool kept, gone[2];
+	unsigned int i;
+	void *addr[3];
+	int depth;
+
+	NEEDS_MAPPING(test);
+	hmk_guard_against_stale_tlb(test);
+	pin_to_cpu(test, first_cpu());
+	for (i = 0; i < 3; i++)
+		stamp_page(set->page[i], 19);
+	hmk_provoke(test, "out of order");
+
+	addr[0] = kmap_local_page(set->page[0]);
+	depth = map_depth(current);
+	addr[1] = kmap_local_page(set->page[1]);
+	addr[2] = kmap_local_page(set->page[2]);
+	kunmap_local(addr[1]);
+	kunmap_local(addr[2]);
+	depth = map_depth(current) - depth;
+	kept = stamped_nofault(addr[0], set->page[0], 19);
+	gone[0] = local_gone(addr[1]);
+	gone[1] = local_gone(addr[2]);
+	kunmap_local(addr[0]);
+
+	hmk_provoked(test);
+	KUNIT_EXPECT_EQ(test, depth, 0);
+	KUNIT_EXPECT_TRUE(test, kept);
+	KUNIT_EXPECT_TRUE(test, gone[0]);
+	KUNIT_EXPECT_TRUE(test, gone[1]);
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_TRUE(test, page_stamped(set->page[i], 19));
+	hmk_expect_report(test, "out of order");
+}
+
+static void kunmap_local_of_user_address(struct kunit *test)
+{
+	struct page *page = hmk_get_page(test, true);
+	int held, depth;
+	void *addr;
+	bool kept;
+
+	NEEDS_MAPPING(test);
+	pin_to_cpu(test, first_cpu());
+	stamp_page(page, 20);
+	hmk_provoke(test, "kunmap_local() of address");
+	addr = kmap_local_page(page);
+	held = map_depth(current);
+	kunmap_local((void *)(16 * PAGE_SIZE));
+	depth = map_depth(current);
+	kept = stamped_nofault(addr, page, 20);
+	kunmap_local(addr);
+	hmk_provoked(test);
+
+	KUNIT_EXPECT_EQ(test, depth, held);
+	KUNIT_EXPECT_TRUE(test, kept);
+	hmk_expect_report(test, "kunmap_local() of address");
+}
+
+/* The second time there is nothing to unmap there: nothing else may go instead */
+static void kunmap_local_twice(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, 2);
+	int held, depth;
+	void *addr[2];
+	bool kept;
+
+	NEEDS_MAPPING(test);
+	hmk_guard_against_stale_tlb(test);
+	pin_to_cpu(test, first_cpu());
+	stamp_page(set->page[0], 21);
+	hmk_provoke(test, "kunmap_local() of address");
+	addr[0] = kmap_local_page(set->page[0]);
+	held = map_depth(current);
+	addr[1] = kmap_local_page(set->page[1]);
+	kunmap_local(addr[1]);
+	kunmap_local(addr[1]);
+	depth = map_depth(current);
+	kept = stamped_nofault(addr[0], set->page[0], 21);
+	/* Where the wrong mapping went this would kill the thread */
+	if (depth == held)
+		kunmap_local(addr[0]);
+	hmk_provoked(test);
+
+	KUNIT_EXPECT_EQ(test, depth, held);
+	KUNIT_EXPECT_TRUE(test, kept);
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+	hmk_expect_report(test, "kunmap_local() of address");
+}
+
+static struct kunit_case highmem_local_cases[] = {
+	KUNIT_CASE(kmap_local_page_round_trip),
+	KUNIT_CASE(kmap_local_page_of_low_page),
+	KUNIT_CASE(kmap_local_page_forced),
+	KUNIT_CASE(kunmap_local_removes_mapping),
+	KUNIT_CASE(kunmap_local_takes_any_offset),
+	KUNIT_CASE(kmap_local_page_reuses_slot),
+	KUNIT_CASE(kmap_local_page_nests_15_deep),
+	KUNIT_CASE(kmap_local_page_prot_read_only),
+	KUNIT_CASE(kmap_local_pfn_shows_page),
+	KUNIT_CASE(kmap_local_folio_at_offsets),
+	KUNIT_CASE(kmap_atomic_context),
+	KUNIT_CASE(kmap_atomic_prot_context),
+	KUNIT_CASE(kmap_atomic_pfn_context),
+	KUNIT_CASE(kmap_atomic_within_local),
+	KUNIT_CASE(kmap_local_pfn_prot_reuses_slot),
+	KUNIT_CASE(io_mapping_map_local_wc_shows_device),
+	KUNIT_CASE(kmap_local_page_has_guards),
+	KUNIT_CASE(kmap_local_page_survives_sleep),
+	KUNIT_CASE(kmap_local_page_survives_preemption),
+	KUNIT_CASE(kmap_local_page_stays_on_cpu),
+	KUNIT_CASE_SLOW(kmap_local_page_in_hrtimer),
+	KUNIT_CASE_SLOW(kmap_local_page_in_irq_work),
+	KUNIT_CASE_SLOW(kmap_local_page_in_softirq),
+	KUNIT_CASE(kmap_local_fork_drops_mappings),
+	KUNIT_CASE(kunmap_local_of_user_address),
+	KUNIT_CASE(kunmap_local_out_of_order),
+	KUNIT_CASE(kunmap_local_twice),
+	KUNIT_CASE(kmap_local_page_nests_16_deep),
+	KUNIT_CASE(kmap_local_page_nests_24_deep),
+	{}
+};
+
+static struct kunit_suite highmem_local_suite = {
+	.name = "highmem_local",
+	.init = hmk_remember_task,
+	.exit = hmk_check_task,
+	.test_cases = highmem_local_cases,
+};
+
+kunit_test_suites(&highmem_local_suite);
+
+MODULE_DESCRIPTION("KUnit suite for high memory: local mappings");
+MODULE_LICENSE("GPL");

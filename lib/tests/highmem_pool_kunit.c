@@ -1,0 +1,1019 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit suite "highmem_pool": the pool of mappings that everybody shares,
+ * kmap() and kunmap(). See highmem_kunit.h.
+ */
+
+#include <linux/delay.h>
+#include <linux/irq_work.h>
+#include <linux/prandom.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "highmem_kunit.h"
+
+/* --------------------------------------------------- before and after a case */
+
+/* Name of the case that may have left the pool's lock held by a dead task */
+static const char *pool_victim;
+
+static int remember_task_and_pool(struct kunit *test)
+{
+	hmk_remember_task(test);
+	if (pool_victim) {
+		kunit_err(test, "the pool was lost in %s\n", pool_victim);
+		return -EIO;
+	}
+	return 0;
+}
+
+/* -------------------------------------------------- map and unmap */
+
+static void kmap_round_trip(struct kunit *test)
+{
+	unsigned int high;
+
+	for (high = 0; high < 2; high++) {
+		struct page *page = hmk_get_page(test, high);
+		void *view = hmk_get_view(test, &page, 1);
+		void *addr;
+
+		stamp(view, page, 30);
+		addr = hmk_hold_kmap(test, page);
+		KUNIT_EXPECT_TRUE(test, stamped(addr, page, 30));
+		stamp(addr, page, 31);
+		KUNIT_EXPECT_PTR_EQ(test, page_address(page), addr);
+		hmk_drop_kmap(test, page);
+		KUNIT_EXPECT_TRUE(test, stamped(view, page, 31));
+		KUNIT_EXPECT_EQ(test, offset_in_page(addr), 0);
+	}
+}
+
+static void kmap_of_low_page(struct kunit *test)
+{
+	struct page *page = hmk_get_page(test, false);
+	void *addr = hmk_hold_kmap(test, page);
+
+	KUNIT_EXPECT_PTR_EQ(test, addr, page_address(page));
+	KUNIT_EXPECT_PTR_EQ(test, addr, __va(PFN_PHYS(page_to_pfn(page))));
+	hmk_drop_kmap(test, page);
+	KUNIT_EXPECT_TRUE(test, readable(addr));
+}
+
+/* Mapped is mapped until everybody has let go of it */
+static void kmap_of_mapped_page(struct kunit *test)
+{
+	struct page *page = hmk_get_page(test, true);
+	unsigned int i;
+	void *addr;
+
+	NEEDS_HIGHMEM(test);
+	addr = hmk_hold_kmap(test, page);
+	stamp(addr, page, 32);
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_PTR_EQ(test, hmk_hold_kmap(test, page), addr);
+	for (i = 0; i < 3; i++) {
+		hmk_drop_kmap(test, page);
+		kmap_flush_unused();
+		KUNIT_EXPECT_PTR_EQ(test, page_address(page), addr);
+		KUNIT_EXPECT_TRUE(test, stamped_nofault(addr, page, 32));
+	}
+	hmk_drop_kmap(test, page);
+	kmap_flush_unused();
+	KUNIT_EXPECT_NULL(test, page_address(page));
+	KUNIT_EXPECT_FALSE(test, readable(addr));
+}
+
+struct loan {
+	struct page *page;
+	void *addr;
+	bool good;
+	int error;
+};
+
+static void use_loan(struct worker *worker)
+{
+	struct loan *loan = worker->data;
+
+	loan->good = stamped(loan->addr, loan->page, 33);
+	stamp(loan->addr, loan->page, 34);
+}
+
+static void kmap_is_seen_by_all(struct kunit *test)
+{
+	struct loan *loan = kunit_kzalloc(test, sizeof(*loan), GFP_KERNEL);
+	unsigned int cpu, salt = 33;
+
+	KUNIT_ASSERT_NOT_NULL(test, loan);
+	loan->page = hmk_get_page(test, true);
+	loan->addr = hmk_hold_kmap(test, loan->page);
+	for_each_online_cpu(cpu) {
+		stamp(loan->addr, loan->page, salt);
+		hmk_join_worker(test, hmk_start_worker(test, cpu, use_loan, loan));
+		KUNIT_EXPECT_TRUE(test, loan->good);
+		KUNIT_EXPECT_TRUE(test, stamped(loan->addr, loan->page, 34));
+	}
+}
+
+/* Other CPUs must lose an idle mapping as well, from their TLBs too */
+static void read_loan(struct worker *worker)
+{
+	struct loan *loan = worker->data;
+
+	loan->good = readable(loan->addr);
+}
+
+static void kmap_flush_unused_removes_idle(struct kunit *test)
+{
+	struct loan *loan = kunit_kzalloc(test, sizeof(*loan), GFP_KERNEL);
+	struct page *idle = hmk_get_page(test, true);
+	struct page *held = hmk_get_page(test, true);
+	void *held_addr;
+	unsigned int cpu;
+
+	NEEDS_HIGHMEM(test);
+	KUNIT_ASSERT_NOT_NULL(test, loan);
+	held_addr = hmk_hold_kmap(test, held);
+	stamp(held_addr, held, 35);
+	loan->page = idle;
+	loan->addr = hmk_hold_kmap(test, idle);
+	KUNIT_EXPECT_PTR_NE(test, loan->addr, held_addr);
+	for_each_online_cpu(cpu) {
+		hmk_join_worker(test, hmk_start_worker(test, cpu, read_loan, loan));
+		KUNIT_EXPECT_TRUE(test, loan->good);
+	}
+	hmk_drop_kmap(test, idle);
+
+	kmap_flush_unused();
+	KUNIT_EXPECT_NULL(test, page_address(idle));
+	for_each_online_cpu(cpu) {
+		hmk_join_worker(test, hmk_start_worker(test, cpu, read_loan, loan));
+		KUNIT_EXPECT_FALSE(test, loan->good);
+	}
+	KUNIT_EXPECT_PTR_EQ(test, page_address(held), held_addr);
+	KUNIT_EXPECT_TRUE(test, stamped_nofault(held_addr, held, 35));
+}
+
+static void kmap_to_page_of_pool_address(struct kunit *test)
+{
+	struct page *page, *start, *end;
+	void *addr;
+
+	NEEDS_HIGHMEM(test);
+	page = hmk_get_page(test, true);
+	addr = hmk_hold_kmap(test, page);
+	/* Works, but tells the caller once that he should not need it */
+	hmk_provoke(test, "kmap_to_page");
+	start = kmap_to_page(addr);
+	end = kmap_to_page(addr + PAGE_SIZE - 1);
+	hmk_provoked(test);
+	KUNIT_EXPECT_PTR_EQ(test, start, page);
+	KUNIT_EXPECT_PTR_EQ(test, end, page);
+	if (IS_ENABLED(CONFIG_KALLSYMS))
+		hmk_expect_report(test, "kmap_to_page");
+}
+
+/* Count how many of the nested mappings from @first on give their page back */
+static void check_local_to_page(struct kunit *test, unsigned int first, unsigned int nr)
+{
+	struct page_set *set = hmk_get_page_set(test, true, nr);
+	unsigned int i, good = 0;
+	void *addr[15];
+
+	/* Slots are per CPU, and those of CPU 0 begin where all slots begin */
+	pin_to_cpu(test, 0);
+	hmk_provoke(test, "kmap_to_page");
+	map_all(set, addr, nr);
+	for (i = first; i < nr; i++) {
+		good += kmap_to_page(addr[i]) == set->page[i];
+		good += kmap_to_page(addr[i] + PAGE_SIZE - 1) == set->page[i];
+	}
+	unmap_all(addr, nr);
+	hmk_provoked(test);
+	KUNIT_EXPECT_EQ(test, good, 2 * (nr - first));
+}
+
+static void kmap_to_page_of_local_address(struct kunit *test)
+{
+	NEEDS_MAPPING(test);
+	check_local_to_page(test, 1, 15);
+}
+
+static void kmap_to_page_of_first_local_slot(struct kunit *test)
+{
+	NEEDS_MAPPING(test);
+	check_local_to_page(test, 0, 1);
+}
+
+static void is_kmap_addr_in_pool(struct kunit *test)
+{
+#ifdef CONFIG_HIGHMEM
+	struct page *page = hmk_get_page(test, true);
+	void *addr = hmk_hold_kmap(test, page);
+	unsigned int i;
+
+	KUNIT_EXPECT_TRUE(test, is_kmap_addr(addr));
+	KUNIT_EXPECT_TRUE(test, is_kmap_addr(addr + PAGE_SIZE - 1));
+	for (i = 0; i < LAST_PKMAP; i++)
+		KUNIT_EXPECT_TRUE(test, is_kmap_addr((void *)PKMAP_ADDR(i)));
+	addr = (void *)PKMAP_ADDR(LAST_PKMAP);
+	KUNIT_EXPECT_TRUE(test, is_kmap_addr(addr - 1));
+	KUNIT_EXPECT_FALSE(test, is_kmap_addr(addr) && !in_local_slots(addr));
+	addr = (void *)PKMAP_ADDR(0) - 1;
+	KUNIT_EXPECT_FALSE(test, is_kmap_addr(addr) && !in_local_slots(addr));
+#else
+	kunit_skip(test, "needs CONFIG_HIGHMEM");
+#endif
+}
+
+static void is_kmap_addr_of_other_memory(struct kunit *test)
+{
+	struct page *page = hmk_get_page(test, false);
+	void *view = hmk_get_view(test, &page, 1);
+	void *addr = hmk_hold_kmap(test, page);
+
+	KUNIT_EXPECT_FALSE(test, is_kmap_addr(addr));
+	KUNIT_EXPECT_FALSE(test, is_kmap_addr(view));
+	KUNIT_EXPECT_FALSE(test, is_kmap_addr(&pool_victim));
+	KUNIT_EXPECT_FALSE(test, is_kmap_addr(is_kmap_addr_of_other_memory));
+	KUNIT_EXPECT_FALSE(test, is_kmap_addr(NULL));
+}
+
+static void is_kmap_addr_in_local_slots(struct kunit *test)
+{
+#if defined(CONFIG_HIGHMEM) && defined(CONFIG_KMAP_LOCAL)
+	unsigned long addr;
+	unsigned int slot, missed = 0;
+
+	for (slot = FIX_KMAP_BEGIN + 1; slot <= FIX_KMAP_END; slot++) {
+		addr = __fix_to_virt(slot);
+		missed += !is_kmap_addr((void *)addr);
+		missed += !is_kmap_addr((void *)(addr + PAGE_SIZE - 1));
+	}
+	KUNIT_EXPECT_EQ(test, missed, 0);
+	KUNIT_EXPECT_FALSE(test, is_kmap_addr((void *)(__fix_to_virt(FIX_KMAP_END) - 1)));
+	addr = __fix_to_virt(FIX_KMAP_BEGIN) + PAGE_SIZE;
+	KUNIT_EXPECT_FALSE(test, is_kmap_addr((void *)addr));
+#else
+	kunit_skip(test, "needs CONFIG_HIGHMEM");
+#endif
+}
+
+/* The one at the highest address, where a wrong bound is easily written */
+static void is_kmap_addr_in_first_local_slot(struct kunit *test)
+{
+#if defined(CONFIG_HIGHMEM) && defined(CONFIG_KMAP_LOCAL)
+	struct page *page = hmk_get_page(test, true);
+	unsigned long addr = __fix_to_virt(FIX_KMAP_BEGIN);
+	void *mapped;
+	bool found;
+
+	KUNIT_EXPECT_TRUE(test, is_kmap_addr((void *)addr));
+	KUNIT_EXPECT_TRUE(test, is_kmap_addr((void *)(addr + PAGE_SIZE - 1)));
+
+	pin_to_cpu(test, 0);
+	mapped = kmap_local_page(page);
+	found = is_kmap_addr(mapped);
+	kunmap_local(mapped);
+	KUNIT_EXPECT_TRUE(test, found);
+#else
+	kunit_skip(test, "needs CONFIG_HIGHMEM");
+#endif
+}
+
+/* ----------------------------------------- more pages than slots */
+
+#ifdef CONFIG_HIGHMEM
+#define NR_HELD		16
+
+/* Three times through the pool, with some pages held all the while */
+static void kmap_streaming(struct kunit *test)
+{
+	struct page_set *held = hmk_get_page_set(test, true, NR_HELD);
+	struct page_set *set = hmk_get_page_set(test, true, 3 * LAST_PKMAP);
+	unsigned int i, j, good = 0, kept = 0, local = 0;
+	void *held_addr[NR_HELD];
+
+	for (i = 0; i < NR_HELD; i++) {
+		held_addr[i] = hmk_hold_kmap(test, held->page[i]);
+		stamp(held_addr[i], held->page[i], 36);
+	}
+	for (i = 0; i < set->nr; i++) {
+		stamp(kmap(set->page[i]), set->page[i], 37);
+		kunmap(set->page[i]);
+		j = i % NR_HELD;
+		kept += page_address(held->page[j]) == held_addr[j] &&
+			stamped_nofault(held_addr[j], held->page[j], 36);
+	}
+	for (i = 0; i < set->nr; i++) {
+		good += stamped(kmap(set->page[i]), set->page[i], 37);
+		kunmap(set->page[i]);
+	}
+	/* And through mappings of another kind */
+	for (i = 0; i < set->nr; i++)
+		local += page_stamped(set->page[i], 37);
+
+	KUNIT_EXPECT_EQ(test, kept, set->nr);
+	KUNIT_EXPECT_EQ(test, good, set->nr);
+	KUNIT_EXPECT_EQ(test, local, set->nr);
+	for (i = 0; i < NR_HELD; i++)
+		KUNIT_EXPECT_PTR_EQ(test, kmap(held->page[i]), held_addr[i]);
+	for (i = 0; i < NR_HELD; i++)
+		kunmap(held->page[i]);
+}
+
+/*
+ * Two CPUs look at each mapping, twice around the pool. If one of them kept a
+ * translation from the first time it reads, or writes, some other page now.
+ */
+#define NR_BATCH	64
+
+struct relay {
+	struct page_set *set;
+	void *addr[NR_BATCH];
+	unsigned int first;
+	unsigned int bad;
+	struct completion go;
+	struct completion done;
+};
+
+static void look_at_batches(struct worker *worker)
+{
+	struct relay *relay = worker->data;
+	unsigned int i;
+
+	while (!worker_stopped(worker)) {
+		if (!wait_for_completion_timeout(&relay->go, HZ / 10))
+			continue;
+		for (i = 0; i < NR_BATCH; i++) {
+			struct page *page = relay->set->page[relay->first + i];
+
+			relay->bad += !stamped(relay->addr[i], page, 38);
+			stamp(relay->addr[i], page, 39);
+		}
+		complete(&relay->done);
+	}
+}
+
+static void kmap_reuse_is_seen_by_all(struct kunit *test)
+{
+	struct relay *relay = kunit_kzalloc(test, sizeof(*relay), GFP_KERNEL);
+	unsigned int i, bad = 0;
+	bool answered = true;
+
+	NEEDS_TWO_CPUS(test);
+	KUNIT_ASSERT_NOT_NULL(test, relay);
+	init_completion(&relay->go);
+	init_completion(&relay->done);
+	relay->set = hmk_get_page_set(test, true, 2 * LAST_PKMAP + NR_BATCH);
+	pin_to_cpu(test, first_cpu());
+	hmk_start_worker(test, second_cpu(), look_at_batches, relay);
+
+	for (relay->first = 0; answered && relay->first < relay->set->nr;
+	     relay->first += NR_BATCH) {
+		struct page **page = relay->set->page + relay->first;
+
+		for (i = 0; i < NR_BATCH; i++) {
+			relay->addr[i] = kmap(page[i]);
+			stamp(relay->addr[i], page[i], 38);
+		}
+		complete(&relay->go);
+		answered = wait_for_completion_timeout(&relay->done, PATIENCE);
+		for (i = 0; i < NR_BATCH; i++) {
+			bad += !stamped(relay->addr[i], page[i], 39);
+			kunmap(page[i]);
+		}
+	}
+	KUNIT_EXPECT_TRUE(test, answered);
+	KUNIT_EXPECT_EQ(test, relay->bad, 0);
+	KUNIT_EXPECT_EQ(test, bad, 0);
+}
+
+/*
+ * Three of four kmap() calls go to a small set of pages, the fourth to a page
+ * not seen lately. The set should stay mapped whatever streams past it.
+ */
+#define NR_HOT	64
+
+static void kmap_keeps_hot_pages(struct kunit *test)
+{
+	struct page_set *hot = hmk_get_page_set(test, true, NR_HOT);
+	struct page_set *cold = hmk_get_page_set(test, true, 4 * LAST_PKMAP);
+	unsigned int i, j, tries = 0, hits = 0, bad = 0;
+
+	for (i = 0; i < NR_HOT; i++)
+		stamp_page(hot->page[i], 50);
+	for (i = 0; i < 2 * cold->nr; i++) {
+		for (j = 0; j < 3; j++) {
+			struct page *page = hot->page[(3 * i + j) % NR_HOT];
+
+			/* The first round finds nothing mapped yet */
+			tries += 3 * i + j >= NR_HOT;
+			hits += page_address(page) && 3 * i + j >= NR_HOT;
+			bad += !stamped(kmap(page), page, 50);
+			kunmap(page);
+		}
+		kmap(cold->page[i % cold->nr]);
+		kunmap(cold->page[i % cold->nr]);
+	}
+	kunit_info(test, "%u of %u were mapped still\n", hits, tries);
+	KUNIT_EXPECT_EQ(test, bad, 0);
+	KUNIT_EXPECT_GE(test, 100 * hits, 99 * tries);
+}
+
+/*
+ * A hoarder keeps more pages mapped than the pool has slots. Where the pool is
+ * all there is he has to wait, but not longer than until a slot is given back.
+ */
+#define NR_EXCESS	4
+
+struct hoard {
+	struct page_set *set;
+	struct worker *worker;
+	unsigned int pause;	/* stop with so many, until told to go on */
+	unsigned int held;	/* by the hoarder: pages up to here */
+	unsigned int released;	/* by the case: pages up to here */
+	unsigned int bad;
+	struct completion go;
+};
+
+static void hoard_pages(struct worker *worker)
+{
+	struct hoard *hoard = worker->data;
+
+	while (hoard->held < hoard->set->nr && !worker_stopped(worker)) {
+		struct page *page = hoard->set->page[hoard->held];
+		void *addr;
+
+		if (hoard->held && hoard->held == hoard->pause &&
+		    !wait_for_completion_timeout(&hoard->go, PATIENCE))
+			return;
+		addr = kmap(page);
+		hoard->bad += !stamped(addr, page, 40);
+		stamp(addr, page, 41);
+		/* The page is mapped: pairs with hoard_held() */
+		smp_store_release(&hoard->held, hoard->held + 1);
+	}
+}
+
+static unsigned int hoard_held(struct hoard *hoard)
+{
+	/* Pairs with hoard_pages() */
+	return smp_load_acquire(&hoard->held);
+}
+
+static void release_one(struct hoard *hoard)
+{
+	kunmap(hoard->set->page[hoard->released++]);
+}
+
+static void give_up_hoard(void *data)
+{
+	struct hoard *hoard = data;
+	unsigned int i;
+
+	WRITE_ONCE(hoard->worker->stop, true);
+	for (i = 0; i < 1000 && !completion_done(&hoard->worker->done); i++) {
+		if (hoard->released < hoard_held(hoard))
+			release_one(hoard);
+		else
+			usleep_range(10000, 12000);
+	}
+	while (hoard->released < hoard_held(hoard))
+		release_one(hoard);
+}
+
+/* Wait until the hoarder holds @nr pages; false if that takes too long */
+static bool wait_for_hoard(struct hoard *hoard, unsigned int nr, unsigned long patience)
+{
+	unsigned long end = jiffies + patience;
+
+	while (hoard_held(hoard) < nr) {
+		if (time_after(jiffies, end))
+			return false;
+		usleep_range(1000, 2000);
+	}
+	return true;
+}
+
+static struct hoard *start_hoard(struct kunit *test, unsigned int nr, unsigned int pause)
+{
+	struct hoard *hoard = kunit_kzalloc(test, sizeof(*hoard), GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, hoard);
+	hoard->set = hmk_get_page_set(test, true, nr);
+	hoard->pause = pause;
+	init_completion(&hoard->go);
+	for (i = 0; i < nr; i++)
+		stamp_page(hoard->set->page[i], 40);
+	hoard->worker = hmk_start_worker(test, -1, hoard_pages, hoard);
+	KUNIT_ASSERT_EQ(test, kunit_add_action(test, give_up_hoard, hoard), 0);
+	return hoard;
+}
+
+/* The hoarder is through: was each page mapped to its own address? */
+static void check_hoard(struct kunit *test, struct hoard *hoard)
+{
+	unsigned int i, good = 0;
+
+	hmk_join_worker(test, hoard->worker);
+	kunit_release_action(test, give_up_hoard, hoard);
+	for (i = 0; i < hoard->set->nr; i++)
+		good += page_stamped(hoard->set->page[i], 41);
+	KUNIT_EXPECT_EQ(test, good, hoard->set->nr);
+	KUNIT_EXPECT_EQ(test, hoard->bad, 0);
+}
+
+/* Give back one page at a time, as soon as the hoarder is stuck, till he is done */
+static bool feed_hoard(struct kunit *test, struct hoard *hoard)
+{
+	unsigned int nr = hoard->set->nr;
+	bool waited = false;
+
+	while (!wait_for_hoard(hoard, nr, HZ / 4)) {
+		unsigned int held = hoard_held(hoard);
+
+		if (wait_for_hoard(hoard, held + 1, HZ / 4))
+			continue;	/* slow, not stuck */
+		waited = true;
+		release_one(hoard);
+		KUNIT_ASSERT_TRUE_MSG(test, wait_for_hoard(hoard, held + 1, 5 * HZ),
+				      "no use made of a free slot at %u pages", held);
+	}
+	return waited;
+}
+
+static void kmap_beyond_pool(struct kunit *test)
+{
+	struct hoard *hoard = start_hoard(test, LAST_PKMAP + NR_EXCESS, 0);
+	bool waited;
+
+	/* Somebody else may hold a few slots, but not half of them */
+	KUNIT_ASSERT_TRUE_MSG(test, wait_for_hoard(hoard, LAST_PKMAP / 2, PATIENCE),
+			      "the pool ended at %u pages", hoard_held(hoard));
+	waited = feed_hoard(test, hoard);
+	kunit_info(test, "%s at the end of the pool\n", waited ? "waited" : "did not wait");
+	check_hoard(test, hoard);
+}
+
+/* One task wants half a pool more than there is, and nobody gives anything back */
+static void kmap_far_beyond_pool(struct kunit *test)
+{
+	struct hoard *hoard = start_hoard(test, LAST_PKMAP + 512, 0);
+
+	KUNIT_ASSERT_TRUE_MSG(test, wait_for_hoard(hoard, hoard->set->nr, PATIENCE),
+			      "stuck with %u pages", hoard_held(hoard));
+	check_hoard(test, hoard);
+}
+
+/* Many tasks hold some and want more, none gives back before it has them all */
+#define NR_HOARDS	24
+#define HOARD_FIRST	64
+
+static void kmap_hold_and_want_more(struct kunit *test)
+{
+	struct hoard *hoard[NR_HOARDS];
+	unsigned int i, held = 0;
+	bool through = true;
+
+	for (i = 0; i < NR_HOARDS; i++)
+		hoard[i] = start_hoard(test, 2 * HOARD_FIRST, HOARD_FIRST);
+	for (i = 0; i < NR_HOARDS; i++)
+		through &= wait_for_hoard(hoard[i], HOARD_FIRST, HZ);
+	for (i = 0; i < NR_HOARDS; i++)
+		complete(&hoard[i]->go);
+	for (i = 0; i < NR_HOARDS; i++)
+		through &= wait_for_hoard(hoard[i], 2 * HOARD_FIRST, HZ);
+	for (i = 0; i < NR_HOARDS; i++) {
+		held += hoard_held(hoard[i]);
+		/* Those who are stuck take no more when they get on */
+		WRITE_ONCE(hoard[i]->worker->stop, true);
+	}
+	KUNIT_ASSERT_TRUE_MSG(test, through, "stuck with %u pages", held);
+	for (i = 0; i < NR_HOARDS; i++)
+		check_hoard(test, hoard[i]);
+}
+
+/* However far kmap() goes, it ends somewhere, and then it must wait and go on */
+#define NR_FAR		(LAST_PKMAP + (SZ_16M >> PAGE_SHIFT) + NR_EXCESS)
+
+static void kmap_to_the_end(struct kunit *test)
+{
+	struct hoard *hoard = start_hoard(test, NR_FAR, 0);
+	unsigned int held = 0;
+	bool waited;
+
+	while (held < NR_FAR && wait_for_hoard(hoard, held + 1, HZ))
+		held = hoard_held(hoard);
+	KUNIT_ASSERT_GE(test, held, 2 * LAST_PKMAP);
+	waited = feed_hoard(test, hoard);
+	kunit_info(test, "%s with %u pages\n", waited ? "waited" : "did not wait", held);
+	check_hoard(test, hoard);
+}
+
+/* -------------------------------------------------- many at once */
+
+/*
+ * Two tasks map a page that nobody had mapped, at the same moment. Both must
+ * get the one address, or one of them would give back what the other holds.
+ */
+#define NR_RACES	500
+
+struct race {
+	struct page_set *set;
+	void **addr[2];
+	atomic_t joined;
+	atomic_t started;
+	atomic_t late;
+};
+
+static void race_to_map(struct worker *worker)
+{
+	struct race *race = worker->data;
+	unsigned int me = atomic_inc_return(&race->joined) - 1;
+	unsigned int i;
+
+	for (i = 0; i < race->set->nr && !worker_stopped(worker); i++) {
+		unsigned long end = jiffies + HZ;
+
+		atomic_inc(&race->started);
+		while (atomic_read(&race->started) < 2 * (i + 1)) {
+			if (time_after(jiffies, end)) {
+				atomic_inc(&race->late);
+				return;
+			}
+			cpu_relax();
+		}
+		race->addr[me][i] = kmap(race->set->page[i]);
+	}
+}
+
+static void kmap_first_by_two(struct kunit *test)
+{
+	struct race *race = kunit_kzalloc(test, sizeof(*race), GFP_KERNEL);
+	struct worker *worker[2];
+	unsigned int i, same = 0, gone = 0;
+
+	NEEDS_TWO_CPUS(test);
+	KUNIT_ASSERT_NOT_NULL(test, race);
+	race->set = hmk_get_page_set(test, true, min(NR_RACES, LAST_PKMAP / 2));
+	for (i = 0; i < 2; i++) {
+		race->addr[i] = kunit_kcalloc(test, race->set->nr, sizeof(void *),
+					      GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, race->addr[i]);
+	}
+	worker[0] = hmk_start_worker(test, first_cpu(), race_to_map, race);
+	worker[1] = hmk_start_worker(test, second_cpu(), race_to_map, race);
+	for (i = 0; i < 2; i++)
+		hmk_join_worker(test, worker[i]);
+
+	for (i = 0; i < race->set->nr; i++) {
+		same += race->addr[0][i] && race->addr[0][i] == race->addr[1][i];
+		if (race->addr[0][i])
+			kunmap(race->set->page[i]);
+		if (race->addr[1][i])
+			kunmap(race->set->page[i]);
+	}
+	kmap_flush_unused();
+	for (i = 0; i < race->set->nr; i++)
+		gone += !page_address(race->set->page[i]);
+	KUNIT_EXPECT_EQ(test, atomic_read(&race->late), 0);
+	KUNIT_EXPECT_EQ(test, same, race->set->nr);
+	KUNIT_EXPECT_EQ(test, gone, race->set->nr);
+}
+
+#define NR_SHARED	4
+#define NR_SHARERS	4
+
+/*
+ * Few pages, shared by all. Each sharer has a line of its own in every page
+ * and remembers what it wrote there last; the rest of the page never changes.
+ */
+struct crowd {
+	struct page_set *shared;
+	struct page_set *stream;
+	atomic_t joined;
+	atomic_t bad;
+	atomic_long_t maps;
+	atomic_long_t flushes;
+};
+
+static void share_pages(struct worker *worker)
+{
+	struct crowd *crowd = worker->data;
+	unsigned int line = atomic_inc_return(&crowd->joined) * STAMP_STRIDE + 1;
+	u32 last[NR_SHARED] = {};
+	struct rnd_state rnd;
+	unsigned int i;
+	u32 *word;
+
+	prandom_seed_state(&rnd, line);
+	while (!worker_stopped(worker)) {
+		for (i = 0; i < 100; i++) {
+			unsigned int nr = prandom_u32_state(&rnd) % NR_SHARED;
+			struct page *page = crowd->shared->page[nr];
+
+			word = kmap(page);
+			if (!stamped(word, page, 42) || READ_ONCE(word[line]) != last[nr])
+				atomic_inc(&crowd->bad);
+			WRITE_ONCE(word[line], ++last[nr]);
+			if (READ_ONCE(word[line]) != last[nr])
+				atomic_inc(&crowd->bad);
+			kunmap(page);
+		}
+		atomic_long_add(i, &crowd->maps);
+		cond_resched();
+	}
+}
+
+/* Wears the pool out meanwhile, so that shared pages lose their slots */
+static void stream_pages(struct worker *worker)
+{
+	struct crowd *crowd = worker->data;
+	unsigned int i;
+
+	while (!worker_stopped(worker)) {
+		for (i = 0; i < crowd->stream->nr && !worker_stopped(worker); i++) {
+			struct page *page = crowd->stream->page[i];
+
+			if (!stamped(kmap(page), page, 43))
+				atomic_inc(&crowd->bad);
+			kunmap(page);
+			if (i % 64 == 0)
+				cond_resched();
+		}
+		atomic_long_add(i, &crowd->maps);
+	}
+}
+
+static void flush_pool(struct worker *worker)
+{
+	struct crowd *crowd = worker->data;
+
+	while (!worker_stopped(worker)) {
+		kmap_flush_unused();
+		atomic_long_inc(&crowd->flushes);
+		usleep_range(50, 200);
+	}
+}
+
+static void check_crowd(struct kunit *test, bool flushing, unsigned int ms)
+{
+	struct crowd *crowd = kunit_kzalloc(test, sizeof(*crowd), GFP_KERNEL);
+	struct worker *worker[NR_SHARERS + 2];
+	unsigned int i, nr = 0, cpu = first_cpu();
+
+	KUNIT_ASSERT_NOT_NULL(test, crowd);
+	crowd->shared = hmk_get_page_set(test, true, NR_SHARED);
+	crowd->stream = hmk_get_page_set(test, true, LAST_PKMAP + 100);
+	for (i = 0; i < NR_SHARED; i++) {
+		void *addr = kmap_local_page(crowd->shared->page[i]);
+
+		clear_page(addr);
+		stamp(addr, crowd->shared->page[i], 42);
+		kunmap_local(addr);
+	}
+	for (i = 0; i < crowd->stream->nr; i++)
+		stamp_page(crowd->stream->page[i], 43);
+
+	while (nr < NR_SHARERS) {
+		worker[nr++] = hmk_start_worker(test, cpu, share_pages, crowd);
+		cpu = cpumask_next(cpu, cpu_online_mask);
+		if (cpu >= nr_cpu_ids)
+			cpu = first_cpu();
+	}
+	worker[nr++] = hmk_start_worker(test, -1, stream_pages, crowd);
+	if (flushing)
+		worker[nr++] = hmk_start_worker(test, -1, flush_pool, crowd);
+	msleep(ms);
+	for (i = 0; i < nr; i++)
+		WRITE_ONCE(worker[i]->stop, true);
+	for (i = 0; i < nr; i++)
+		hmk_join_worker(test, worker[i]);
+
+	kunit_info(test, "%ld maps, %ld flushes\n", atomic_long_read(&crowd->maps),
+		   atomic_long_read(&crowd->flushes));
+	KUNIT_EXPECT_EQ(test, atomic_read(&crowd->bad), 0);
+	KUNIT_EXPECT_GT(test, atomic_long_read(&crowd->maps), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&crowd->flushes) > 0, flushing);
+	/* Nobody holds any of them any longer */
+	kmap_flush_unused();
+	for (i = 0; i < NR_SHARED; i++)
+		KUNIT_EXPECT_NULL(test, page_address(crowd->shared->page[i]));
+	for (i = 0; i < crowd->stream->nr; i++)
+		KUNIT_EXPECT_NULL(test, page_address(crowd->stream->page[i]));
+}
+
+static void kmap_shared(struct kunit *test)
+{
+	check_crowd(test, false, 2000);
+}
+
+static void kmap_shared_and_flushed(struct kunit *test)
+{
+	check_crowd(test, true, 2000);
+}
+
+/* ----------------------------------- from where it is not allowed */
+
+struct atomic_kmap {
+	struct irq_work irq_work;
+	struct page *page;
+	void *addr;
+	bool good;
+	struct completion done;
+};
+
+static void kmap_in_irq_work(struct irq_work *irq_work)
+{
+	struct atomic_kmap *ak = container_of(irq_work, struct atomic_kmap, irq_work);
+
+	ak->addr = kmap(ak->page);
+	ak->good = stamped(ak->addr, ak->page, 44);
+	complete(&ak->done);
+}
+
+static void kmap_in_atomic_context(struct kunit *test)
+{
+	struct atomic_kmap *ak = kunit_kzalloc(test, sizeof(*ak), GFP_KERNEL);
+	struct page *page = hmk_get_page(test, true);
+	bool good, arrived;
+	void *addr;
+
+	KUNIT_ASSERT_NOT_NULL(test, ak);
+	stamp_page(page, 44);
+	ak->page = hmk_get_page(test, true);
+	stamp_page(ak->page, 44);
+	init_completion(&ak->done);
+	ak->irq_work = IRQ_WORK_INIT_HARD(kmap_in_irq_work);
+	/* Idle mappings would make it too easy */
+	kmap_flush_unused();
+
+	hmk_provoke(test, "kmap() in atomic context");
+	preempt_disable();
+	addr = kmap(page);
+	good = stamped(addr, page, 44);
+	preempt_enable();
+	kunmap(page);
+
+	irq_work_queue(&ak->irq_work);
+	arrived = wait_for_completion_timeout(&ak->done, PATIENCE);
+	irq_work_sync(&ak->irq_work);
+	if (arrived)
+		kunmap(ak->page);
+	hmk_provoked(test);
+
+	KUNIT_EXPECT_TRUE(test, good);
+	KUNIT_EXPECT_TRUE(test, arrived);
+	KUNIT_EXPECT_TRUE(test, ak->good);
+	if (IS_ENABLED(CONFIG_PREEMPT_COUNT))
+		hmk_expect_report(test, "kmap() in atomic context");
+	kmap_flush_unused();
+	KUNIT_EXPECT_NULL(test, page_address(page));
+	KUNIT_EXPECT_NULL(test, page_address(ak->page));
+}
+
+#ifdef ARCH_NEEDS_KMAP_HIGH_GET
+/* For those who may not sleep: hold a mapping if there is one */
+static void kmap_high_get_holds(struct kunit *test)
+{
+	struct page *page = hmk_get_page(test, true);
+	void *addr, *local, *got;
+
+	kmap_flush_unused();
+	KUNIT_EXPECT_NULL(test, kmap_high_get(page));
+	addr = hmk_hold_kmap(test, page);
+	stamp(addr, page, 45);
+	got = kmap_high_get(page);
+	KUNIT_EXPECT_PTR_EQ(test, got, addr);
+	hmk_drop_kmap(test, page);
+	kmap_flush_unused();
+	KUNIT_EXPECT_PTR_EQ(test, page_address(page), addr);
+	KUNIT_EXPECT_TRUE(test, stamped_nofault(addr, page, 45));
+
+	/* A local mapping of a mapped page is that mapping, held once more */
+	local = kmap_local_page(page);
+	if (got)
+		kunmap_high(page);
+	kmap_flush_unused();
+	KUNIT_EXPECT_TRUE(test, stamped_nofault(local, page, 45));
+	KUNIT_EXPECT_PTR_EQ(test, local, addr);
+	kunmap_local(local);
+	kmap_flush_unused();
+	KUNIT_EXPECT_NULL(test, page_address(page));
+	KUNIT_EXPECT_FALSE(test, readable(addr));
+}
+#endif
+
+/* After a misuse: are slots given out, filled, and given back as ever? */
+static void check_pool_works(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, 8);
+	unsigned int i;
+	void *addr[8];
+
+	for (i = 0; i < 8; i++) {
+		addr[i] = hmk_hold_kmap(test, set->page[i]);
+		stamp(addr[i], set->page[i], 46);
+	}
+	for (i = 0; i < 8; i++) {
+		KUNIT_EXPECT_TRUE(test, stamped(addr[i], set->page[i], 46));
+		KUNIT_EXPECT_PTR_EQ(test, page_address(set->page[i]), addr[i]);
+		hmk_drop_kmap(test, set->page[i]);
+	}
+	kmap_flush_unused();
+	for (i = 0; i < 8; i++) {
+		KUNIT_EXPECT_NULL(test, page_address(set->page[i]));
+		KUNIT_EXPECT_FALSE(test, readable(addr[i]));
+	}
+}
+
+/* A page that has a slot, though nobody holds it, loses no more than that */
+static void kunmap_of_idle_page(struct kunit *test)
+{
+	struct page *page = hmk_get_page(test, true);
+
+	kmap_flush_unused();
+	stamp(kmap(page), page, 47);
+	kunmap(page);
+	hmk_provoke(test, "kunmap() of");
+	pool_victim = test->name;
+	kunmap(page);
+	pool_victim = NULL;
+	hmk_provoked(test);
+
+	KUNIT_EXPECT_TRUE(test, stamped(hmk_hold_kmap(test, page), page, 47));
+	hmk_drop_kmap(test, page);
+	kmap_flush_unused();
+	KUNIT_EXPECT_NULL(test, page_address(page));
+	check_pool_works(test);
+}
+
+/* Owns the report, since both misuses may count as one kind */
+static void kunmap_of_unmapped_page(struct kunit *test)
+{
+	struct page *page = hmk_get_page(test, true);
+
+	kmap_flush_unused();
+	KUNIT_ASSERT_NULL(test, page_address(page));
+	hmk_provoke(test, "kunmap() of");
+	pool_victim = test->name;
+	kunmap(page);
+	pool_victim = NULL;
+	hmk_provoked(test);
+
+	KUNIT_EXPECT_NULL(test, page_address(page));
+	stamp_page(page, 48);
+	KUNIT_EXPECT_TRUE(test, stamped(hmk_hold_kmap(test, page), page, 48));
+	hmk_drop_kmap(test, page);
+	check_pool_works(test);
+	hmk_expect_report(test, "kunmap() of");
+}
+#endif /* CONFIG_HIGHMEM */
+
+static struct kunit_case highmem_pool_cases[] = {
+	KUNIT_CASE(kmap_round_trip),
+	KUNIT_CASE(kmap_of_low_page),
+	KUNIT_CASE(kmap_of_mapped_page),
+	KUNIT_CASE(kmap_is_seen_by_all),
+	KUNIT_CASE(kmap_flush_unused_removes_idle),
+	KUNIT_CASE(kmap_to_page_of_pool_address),
+	KUNIT_CASE(kmap_to_page_of_local_address),
+	KUNIT_CASE(kmap_to_page_of_first_local_slot),
+	KUNIT_CASE(is_kmap_addr_in_pool),
+	KUNIT_CASE(is_kmap_addr_of_other_memory),
+	KUNIT_CASE(is_kmap_addr_in_local_slots),
+	KUNIT_CASE(is_kmap_addr_in_first_local_slot),
+#ifdef CONFIG_HIGHMEM
+	KUNIT_CASE(kmap_streaming),
+	KUNIT_CASE(kmap_reuse_is_seen_by_all),
+	KUNIT_CASE(kmap_keeps_hot_pages),
+	KUNIT_CASE(kmap_beyond_pool),
+	KUNIT_CASE(kmap_far_beyond_pool),
+	KUNIT_CASE(kmap_hold_and_want_more),
+	KUNIT_CASE(kmap_to_the_end),
+	KUNIT_CASE(kmap_first_by_two),
+	KUNIT_CASE_SLOW(kmap_shared),
+	KUNIT_CASE_SLOW(kmap_shared_and_flushed),
+	KUNIT_CASE(kmap_in_atomic_context),
+#ifdef ARCH_NEEDS_KMAP_HIGH_GET
+	KUNIT_CASE(kmap_high_get_holds),
+#endif
+	KUNIT_CASE(kunmap_of_unmapped_page),
+	KUNIT_CASE(kunmap_of_idle_page),
+#endif
+	{}
+};
+
+static struct kunit_suite highmem_pool_suite = {
+	.name = "highmem_pool",
+	.init = remember_task_and_pool,
+	.exit = hmk_check_task,
+	.test_cases = highmem_pool_cases,
+};
+
+kunit_test_suites(&highmem_pool_suite);
+
+MODULE_DESCRIPTION("KUnit suite for high memory: the pkmap pool");
+MODULE_LICENSE("GPL");
