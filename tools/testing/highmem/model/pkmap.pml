@@ -1,0 +1,879 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The slot protocol of mm/highmem.c, for the model checker Spin.
+ *
+ * "make model" looks at every state that the scenarios in the file "scenarios"
+ * can get into, with any number of calls one after the other. The inlines have
+ * the names of the C functions they stand for. What is in one atomic or d_step
+ * is one access that others can see, with what only its own task, or the holder
+ * of the same lock, can see. Read the table of states in mm/highmem.c first.
+ *
+ * What is checked, by assertion or because Spin reports a state in which
+ * nothing moves and somebody is not done:
+ *
+ *   - who holds a page reaches that page through the TLB of any CPU;
+ *   - a page is findable in one slot at most, and in the slot that is held;
+ *   - no slot becomes clean while a TLB may know it;
+ *   - the number of holders is exact, and they are users of the slot's page;
+ *   - kmap_flush_unused() leaves no mapping that was unused all the while;
+ *   - what a holder wrote is in no virtually indexed cache when its mapping
+ *     goes;
+ *   - no task sleeps for ever, though the sleep has no time limit here.
+ *
+ * How things are represented:
+ *
+ *   TLBs     may load a valid PTE at any moment and keep it until flushed. So
+ *            tlb[] is the set of pages that a CPU could reach at a slot: when
+ *            all sets are right, no CPU can go wrong. CPUs are alike, so one
+ *            order of flushing them stands for all.
+ *   fills    The count in a state word matters only to who compares it with an
+ *            older one. age[] is the difference, modulo FILLS, for each of
+ *            them. FILLS 0 is a count that never wraps.
+ *   lookup   A slot that page_slot() finds may be looked at so late that it
+ *            could be any: pkmap_hold() and pkmap_save() try any slot, for the
+ *            page that they see in it.
+ *   kmap()   takes its steps (hold, save, claim and fill, wait) in any order
+ *            and as often as it likes; C has an order. What fails without a
+ *            trace, such as a compare-and-exchange, starts again. A task in
+ *            pkmap_refill() has no slot and no page: it is a process apart.
+ *   use      A holder's access is checked when it lets go, which it may do at
+ *            any moment while it holds.
+ *   hot      Reclaim may spare any idle slot, unless it is to take all.
+ *   queue    A wake-up wakes any one sleeper, not just the first.
+ *
+ * Left out: growing the pool, areas and colours (but see LIMIT_RESERVE), and wrong
+ * use such as an unbalanced kunmap(). How chains are walked is not here either.
+ *
+ * Spin's memory is sequentially consistent. What the model takes for granted:
+ * a compare-and-exchange that succeeds is a full barrier; pkmap_fill() stores
+ * the state last, with release; pkmap_hold() and pkmap_save() read it first,
+ * with acquire; prepare_to_wait_exclusive() has a full barrier between queueing
+ * and looking at slots, and kunmap() one between its change of state and the
+ * look at the queue; locks order as locks do; flush_tlb_kernel_range() comes
+ * after pte_clear(). Mutants marked "order" swap the two accesses, as a CPU
+ * might without the barrier.
+ *
+ * Each MUT_... breaks one step, and Spin must find an error then.
+ */
+
+#ifndef MAPPERS
+#define MAPPERS	2	/* tasks that call kmap() and kunmap(): 1 to 3 */
+#endif
+#ifndef GETTERS
+#define GETTERS	0	/* interrupts that call kmap_high_get(): 0 or 1 */
+#endif
+#ifndef RECLAIMERS
+#define RECLAIMERS 1	/* tasks in pkmap_refill(): 0 or 1 */
+#endif
+#ifndef FLUSHERS
+#define FLUSHERS 0	/* tasks that call kmap_flush_unused(): 0 or 1 */
+#endif
+#ifndef SLOTS
+#define SLOTS	2	/* 1 or 2 */
+#endif
+#ifndef PAGES
+#define PAGES	2	/* 2 or 3 */
+#endif
+#ifndef FILLS
+#define FILLS	0
+#endif
+#ifndef WAIT
+#define WAIT	0	/* do mappers sleep? */
+#endif
+#ifndef HELD
+#define HELD	0	/* all slots are held from the start, this one (1, 2) for a
+			   while and the other for ever: so mappers do sleep */
+#endif
+#ifndef CACHE
+#define CACHE	0	/* is there a virtually indexed cache? */
+#endif
+
+#define TASKS	(MAPPERS + GETTERS)
+
+/* enum pkmap_state; IDLE + n has n holders. */
+#define CLEAN		0
+#define BUSY		1
+#define STALE		2
+#define CONDEMNED	3
+#define IDLE		4
+
+byte state[SLOTS];		/* without the count of fills */
+byte page[SLOTS];		/* slot->page; stays when the slot is hidden */
+bool findable[SLOTS];		/* in the table from pages to slots */
+byte pte[SLOTS];		/* a page or 0 */
+
+/* The set of CPU c for slot s, a bit for each page, is tlb[3 * s + c]. */
+byte tlb[3 * SLOTS];
+#define SET(p)		(p -> 1 << p : 0)
+#define TLBS_ARE(s, set)						\
+	(tlb[3 * (s)] == (set) && tlb[3 * (s) + 1] == (set) &&		\
+	 tlb[3 * (s) + 2] == (set))
+
+bool page_lock[PAGES + 1];
+bool reclaim_lock;
+bool queued[TASKS];		/* in the wait queue and not woken yet */
+
+/* Who keeps an older state word of which slot (+ 1), and how old it is. */
+byte kept[TASKS];
+#if FILLS
+byte age[TASKS];
+#endif
+
+/* What only assertions look at. */
+byte holders[SLOTS];
+bool unused[SLOTS];		/* since kmap_flush_unused() was called */
+bool dirty[SLOTS];		/* written to, in a virtually indexed cache */
+
+/* Both slots, or the only one. */
+#if SLOTS == 2
+#define EACH(what)	what(0); what(1)
+#define ANY(what)	(what(0) || what(1))
+#else
+#define EACH(what)	what(0)
+#define ANY(what)	what(0)
+#endif
+
+#if PAGES == 3
+#define ANY_PAGE	if :: p = 1 :: p = 2 :: p = 3 fi
+#else
+#define ANY_PAGE	if :: p = 1 :: p = 2 fi
+#endif
+
+#define SHOWS_P(s)	(findable[s] && page[s] == p)
+#define SHOWN		ANY(SHOWS_P)
+#define SHOWN_TWICE	(SLOTS == 2 && findable[0] && findable[SLOTS - 1] && \
+			 page[0] == page[SLOTS - 1])
+
+#define COUNT_OK(s)							\
+	(state[s] < IDLE -> holders[s] == 0 : state[s] == IDLE + holders[s])
+
+/* State words --------------------------------------------------------------- */
+
+/*
+ * Of a state word that is kept only its kind and its fill matter here: between
+ * two fills, what changed and is so again shows the same page still.
+ */
+#ifdef MUT_HOLD_ANY_STATE
+#define CAN_HOLD(s)	true
+#elif defined(MUT_HOLD_CONDEMNED)
+#define CAN_HOLD(s)	(state[s] >= CONDEMNED)
+#else
+#define CAN_HOLD(s)	(state[s] >= IDLE)
+#endif
+
+#ifdef MUT_SAVE_STALE
+#define CAN_SAVE(s)	(state[s] == CONDEMNED || state[s] == STALE)
+#else
+#define CAN_SAVE(s)	(state[s] == CONDEMNED)
+#endif
+
+#if FILLS == 0
+#define KEEP		kept[me] = s + 1
+#define FORGET		kept[me] = 0
+#ifdef MUT_NO_FILL_COUNT
+#define SAME_FILL	true
+#else
+#define SAME_FILL	(kept[me] != 0)
+#endif
+#define OLDER(t)	kept[t] = (kept[t] == s + 1 -> 0 : kept[t])
+#else
+#define KEEP		kept[me] = s + 1; age[me] = 0
+#define FORGET		kept[me] = 0; age[me] = 0
+#define SAME_FILL	(age[me] == 0)
+#define OLDER(t)	age[t] = (kept[t] == s + 1 -> (age[t] + 1) % FILLS : age[t])
+#endif
+
+/* The task has no slot and no page, and goes back to where it can do anything. */
+#define START_AGAIN	s = 0; p = 0; goto again
+#define GIVE_UP		FORGET; START_AGAIN
+
+/* One more holder; is it a user of the page? If fills never wrap, it must be. */
+inline held()
+{
+	holders[s]++;
+	unused[s] = unused[s] && page[s] != p;
+	assert(COUNT_OK(s));
+#if FILLS == 0
+	assert(page[s] == p);
+#endif
+	FORGET
+}
+
+/* Holders ---------------------------------------------------------------- */
+
+inline pkmap_wake()
+{
+	if
+	:: queued[0] -> queued[0] = false
+#if TASKS > 1
+	:: queued[1] -> queued[1] = false
+#endif
+#if TASKS > 2
+	:: queued[2] -> queued[2] = false
+#endif
+	:: else
+	fi
+}
+
+#define ANY_QUEUED	(queued[0] || queued[TASKS - 2] || queued[TASKS - 1])
+
+/*
+ * The two steps of pkmap_drop(). After them the task starts again: a wake-up is
+ * the last that either caller does, if it does it at all.
+ */
+inline one_less()
+{
+#ifdef MUT_DROP_PLAIN
+	state[s] = old;
+	old = 0;
+#endif
+	assert(state[s] > IDLE);
+	state[s]--;
+	holders[s]--;
+	assert(COUNT_OK(s));
+	if
+#if WAIT && !defined(MUT_DROP_NO_WAKE)
+#ifdef MUT_WAKE_FIRST
+	:: state[s] == IDLE && seen -> seen = false
+#else
+	:: state[s] == IDLE
+#endif
+#endif
+	:: else ->
+#ifdef MUT_WAKE_FIRST
+		seen = false;
+#endif
+		START_AGAIN
+	fi
+}
+
+inline wake_after()
+{
+	atomic { pkmap_wake(); START_AGAIN }
+}
+
+/* An access to the page, from any CPU: no TLB leads elsewhere. */
+inline use()
+{
+	assert(TLBS_ARE(s, SET(p)));
+#if CACHE
+	dirty[s] = true
+#endif
+}
+
+/* kunmap_high() finds the slot, for its caller holds it. */
+inline kunmap(ready)
+{
+#ifdef MUT_USE_LATE		/* order: the access against pkmap_drop() */
+	atomic { ready -> state[s]--; holders[s]-- };
+	atomic { use(); START_AGAIN }
+#else
+#if defined(MUT_WAKE_FIRST) || defined(MUT_DROP_PLAIN)
+	ready;
+#endif
+#ifdef MUT_WAKE_FIRST		/* order: the barrier in pkmap_wake() */
+	seen = ANY_QUEUED;
+#endif
+#ifdef MUT_DROP_PLAIN
+	old = state[s];
+#endif
+	atomic {
+		ready ->
+		use();
+		assert(SHOWS_P(s));
+		one_less()
+	}
+	wake_after()
+#endif
+}
+
+/* The end of pkmap_hold() and pkmap_save(). */
+inline look_again()
+{
+#if FILLS > 0
+	if
+	:: page[s] == p
+#ifdef MUT_LOOK_NO_WAKE
+	:: else -> atomic { state[s]--; holders[s]--; START_AGAIN }
+#else
+	:: else -> atomic { one_less() }; wake_after()
+#endif
+	fi
+#else
+	skip
+#endif
+}
+
+inline pkmap_hold()
+{
+#ifdef MUT_HOLD_PAGE_FIRST	/* order: the acquire */
+	atomic {
+		if
+		:: page[0] -> s = 0
+#if SLOTS == 2
+		:: page[1] -> s = 1
+#endif
+		fi;
+		p = page[s]
+	}
+	atomic {
+		if
+		:: CAN_HOLD(s) -> KEEP
+		:: else -> GIVE_UP
+		fi
+	}
+#else
+	atomic {
+		if
+		:: CAN_HOLD(0) -> s = 0
+#if SLOTS == 2
+		:: CAN_HOLD(1) -> s = 1
+#endif
+		fi;
+#ifdef MUT_HOLD_PLAIN
+		old = state[s];
+#endif
+		KEEP
+	}
+#ifdef MUT_HOLD_NO_PAGE
+	ANY_PAGE;
+#else
+	p = page[s];
+#endif
+#endif
+	atomic {
+		if
+#ifdef MUT_HOLD_PLAIN
+		:: true -> state[s] = old + 1; old = 0;
+#else
+		:: CAN_HOLD(s) && SAME_FILL -> state[s]++;
+#endif
+			held()
+		:: else -> GIVE_UP
+		fi
+	}
+#ifndef MUT_HOLD_ONE_LOOK
+	look_again()
+#endif
+}
+
+inline pkmap_save()
+{
+	atomic {
+		if
+		:: CAN_SAVE(0) -> s = 0
+#if SLOTS == 2
+		:: CAN_SAVE(1) -> s = 1
+#endif
+		fi;
+		KEEP
+	}
+#ifdef MUT_SAVE_NO_PAGE
+	ANY_PAGE;
+#else
+	p = page[s];
+#endif
+	atomic {
+		if
+#ifdef MUT_SAVE_PLAIN
+		:: true ->
+#else
+		:: CAN_SAVE(s) && SAME_FILL ->
+#endif
+			state[s] = IDLE + 1;
+			held()
+		:: else -> GIVE_UP
+		fi
+	}
+#ifndef MUT_SAVE_ONE_LOOK
+	look_again()
+#endif
+}
+
+/* Slots ------------------------------------------------------------------ */
+
+#ifdef LIMIT_RESERVE
+/* Slot 1 is in an area that only task 0 may use (PF_MEMALLOC). */
+#define OPEN(s)		((s) == 0 || me == 0)
+#else
+#define OPEN(s)		true
+#endif
+
+inline pkmap_claim()
+{
+	atomic {
+		if
+		:: state[0] == CLEAN && OPEN(0) -> s = 0
+#if SLOTS == 2
+		:: state[1] == CLEAN && OPEN(1) -> s = 1
+#endif
+		fi;
+#ifndef MUT_CLAIM_PLAIN
+		state[s] = BUSY
+#endif
+	}
+#ifdef MUT_CLAIM_PLAIN
+	state[s] = BUSY;
+#endif
+}
+
+/* set_pte_at(): from here on any TLB may know the page. */
+inline set_pte()
+{
+	unused[s] = false;
+	pte[s] = p;
+	tlb[3 * s] = tlb[3 * s] | SET(p);
+	tlb[3 * s + 1] = tlb[3 * s + 1] | SET(p);
+	tlb[3 * s + 2] = tlb[3 * s + 2] | SET(p)
+}
+
+inline make_findable()
+{
+	findable[s] = true;
+	assert(!SHOWN_TWICE)
+}
+
+inline set_held()
+{
+	assert(state[s] == BUSY);
+	state[s] = IDLE + 1;
+	OLDER(0);
+#if TASKS > 1
+	OLDER(1);
+#endif
+#if TASKS > 2
+	OLDER(2);
+#endif
+	holders[s]++;
+	assert(COUNT_OK(s))
+}
+
+inline pkmap_fill()
+{
+	atomic {
+		ANY_PAGE;
+#ifndef MUT_FILL_NO_LOCK
+		!page_lock[p] -> page_lock[p] = true;
+#endif
+		if
+#ifndef MUT_FILL_NO_LOOK
+		:: SHOWN -> page_lock[p] = false; goto found
+#endif
+		:: else
+		fi;
+#if !defined(MUT_FILL_STATE_FIRST) && !defined(MUT_FILL_NO_LOCK)
+		page[s] = p;
+#ifndef MUT_FILL_PTE_LAST
+		set_pte();
+#endif
+		make_findable()
+#endif
+	}
+#ifdef MUT_FILL_NO_LOCK
+	d_step { page[s] = p; set_pte(); make_findable() };
+#endif
+#ifdef MUT_FILL_STATE_FIRST	/* order: the release, against slot->page */
+	d_step { set_held() };
+	d_step { page[s] = p; set_pte(); make_findable(); page_lock[p] = false };
+#elif defined(MUT_FILL_PTE_LAST) /* order: the release, against the PTE */
+	d_step { set_held() };
+	d_step { set_pte(); page_lock[p] = false };
+#else
+	d_step { set_held(); page_lock[p] = false };
+#endif
+	goto filled;
+found:
+	atomic {
+		assert(state[s] == BUSY);
+		state[s] = CLEAN;
+#if !WAIT || defined(MUT_FOUND_NO_WAKE)
+		START_AGAIN
+#endif
+	}
+	atomic { pkmap_wake(); START_AGAIN };
+filled:
+	skip
+}
+
+/* Reclaim ---------------------------------------------------------------- */
+
+inline pkmap_condemn(i, all)
+{
+#ifdef MUT_CONDEMN_PLAIN
+	if
+	:: state[i] == IDLE -> state[i] = CONDEMNED
+	:: else
+	fi
+#else
+	atomic {
+		if
+		:: state[i] == IDLE -> state[i] = CONDEMNED
+		:: state[i] == IDLE && !all
+		:: else
+		fi
+	}
+#endif
+}
+
+#ifdef MUT_NO_CONDEMN
+#define TO_CLEAR(i)	(state[i] == IDLE)
+#else
+#define TO_CLEAR(i)	(state[i] == CONDEMNED)
+#endif
+
+inline pkmap_hide(i)
+{
+#ifndef MUT_CLEAR_NO_HIDE
+	findable[i] = false;
+#endif
+	assert(!dirty[i]);
+#ifndef MUT_PTE_AFTER_FLUSH
+	pte[i] = 0;
+#endif
+	page_lock[page[i]] = false;
+	some = true
+}
+
+inline pkmap_clear(i)
+{
+	if
+#ifdef MUT_CLEAR_NO_LOOK
+	:: TO_CLEAR(i) -> atomic { !page_lock[page[i]] ->
+#else
+	:: atomic { TO_CLEAR(i) && !page_lock[page[i]] ->
+#endif
+			page_lock[page[i]] = true;
+#ifdef MUT_CLEAR_CLEAN
+			state[i] = CLEAN
+#else
+			state[i] = STALE
+#endif
+		}
+		d_step { pkmap_hide(i) }
+	:: !TO_CLEAR(i)
+	fi
+}
+
+/* A CPU that flushes may load at once what is valid. */
+inline flush_tlb(c)
+{
+	d_step {
+		tlb[c] = SET(pte[0]);
+#if SLOTS == 2
+		tlb[3 + c] = SET(pte[1])
+#endif
+	}
+}
+
+inline flush_tlbs()
+{
+	flush_tlb(0);
+#ifndef MUT_FLUSH_LOCAL
+	flush_tlb(1);
+	flush_tlb(2)
+#endif
+}
+
+inline release_slot(i)
+{
+	d_step {
+		if
+		:: state[i] == STALE ->
+			assert(!findable[i] && TLBS_ARE(i, 0));
+			state[i] = CLEAN
+		:: else
+		fi
+#ifdef MUT_PTE_AFTER_FLUSH
+		;
+		if
+		:: state[i] == CLEAN -> pte[i] = 0
+		:: else
+		fi
+#endif
+	}
+}
+
+inline pkmap_release()
+{
+#ifndef MUT_RELEASE_FIRST
+	flush_tlbs();
+#endif
+	EACH(release_slot)
+#ifdef MUT_RELEASE_FIRST
+	;
+	flush_tlbs()
+#endif
+}
+
+/* flush_cache_kmaps() writes back, and forgets, all that is cached. */
+inline flush_cache()
+{
+#if CACHE && !defined(MUT_NO_CACHE_FLUSH)
+	d_step {
+		dirty[0] = false;
+#if SLOTS == 2
+		dirty[1] = false
+#endif
+	}
+#else
+	skip
+#endif
+}
+
+inline pkmap_reclaim(all)
+{
+#ifndef MUT_NO_CONDEMN
+	pkmap_condemn(0, all);
+#if SLOTS == 2
+	pkmap_condemn(1, all);
+#endif
+#endif
+	flush_cache();
+	EACH(pkmap_clear);
+	if
+	:: some -> pkmap_release(); some = false
+	:: else
+	fi
+}
+
+inline lock_reclaim()
+{
+#ifdef MUT_NO_MUTEX
+	skip
+#else
+	atomic { !reclaim_lock -> reclaim_lock = true }
+#endif
+}
+
+/* Waiting ------------------------------------------------------------------ */
+
+#define ROOM(s)		(state[s] != BUSY && state[s] <= IDLE && OPEN(s))
+
+/* pkmap_any() looks at one slot after the other. */
+inline look_for_room()
+{
+#ifdef MUT_WAIT_NO_LOOK
+	skip
+#else
+	if
+	:: ROOM(0) -> goto room
+	:: else
+	fi;
+#if SLOTS == 2
+	if
+	:: ROOM(1) -> goto room
+	:: else
+	fi;
+#endif
+	if
+	:: SHOWN -> goto room
+	:: else
+	fi
+#endif
+}
+
+inline pkmap_wait()
+{
+#ifdef MUT_WAIT_LOOK_FIRST	/* order: prepare_to_wait_exclusive()'s barrier */
+	ANY_PAGE;
+	look_for_room();
+	queued[me] = true;
+#else
+	atomic { ANY_PAGE; queued[me] = true };
+	look_for_room();
+#endif
+	/* schedule() */
+	atomic { !queued[me] -> waited = true; START_AGAIN };
+room:
+	atomic { queued[me] = false; waited = true; START_AGAIN }
+}
+
+/* What the processes do ----------------------------------------------------- */
+
+/* Locals that only mutants have */
+#if defined(MUT_DROP_PLAIN) || defined(MUT_HOLD_PLAIN)
+#define STEP_LOCALS	byte old;
+#elif defined(MUT_WAKE_FIRST)
+#define STEP_LOCALS	bool seen;
+#else
+#define STEP_LOCALS
+#endif
+
+proctype mapper(byte me)
+{
+	byte p, s;
+#if WAIT
+	bool waited;
+#else
+#define waited	false
+#endif
+	STEP_LOCALS
+
+again:
+	do
+	::
+		if
+		:: pkmap_hold()
+		:: pkmap_save()
+		:: pkmap_claim(); pkmap_fill()
+#if WAIT
+		:: pkmap_wait()
+#endif
+		fi;
+		do
+#if WAIT
+#ifdef MUT_NO_PASS_ON
+		:: atomic { waited -> waited = false }
+#else
+		:: atomic { waited -> pkmap_wake(); waited = false }
+#endif
+#endif
+		:: kunmap(!waited)
+		od
+	:: !waited -> break
+	od
+}
+
+#if HELD
+/* Lets go of the slot that it has from the beginning. */
+proctype holder()
+{
+	byte p = HELD, s = HELD - 1;
+	STEP_LOCALS
+
+again:
+	if
+	:: p -> kunmap(true)
+	:: p == 0
+	fi
+}
+#endif
+
+#if GETTERS
+/* kmap_high_get() and kunmap_high(), in an interrupt or anywhere. */
+proctype getter(byte me)
+{
+	byte p, s;
+	STEP_LOCALS
+
+again:
+	do
+	::
+		if
+		:: pkmap_hold()
+		:: pkmap_save()
+		fi;
+		kunmap(true)
+	:: break
+	od
+}
+#endif
+
+#if RECLAIMERS
+/* A task in pkmap_refill() */
+proctype reclaimer()
+{
+	bool some;
+
+	do
+	:: lock_reclaim();
+		pkmap_reclaim(false);
+		reclaim_lock = false
+	:: break
+	od
+}
+#endif
+
+#if FLUSHERS
+/* Was the slot's mapping there, and nobody's, when the call began? */
+#define NOT_USED(s)	(state[s] >= STALE && state[s] <= IDLE)
+
+/* It is gone, or somebody has used it since. */
+#define GONE(s)		(pte[s] == 0 && TLBS_ARE(s, 0) || !unused[s])
+
+inline flush_begins(i)
+{
+	unused[i] = NOT_USED(i)
+}
+
+inline flush_ends(i)
+{
+#if FILLS == 0 || defined(LIMIT_WRAP)
+	assert(GONE(i));
+#endif
+	unused[i] = false
+}
+
+/* A task in __kmap_flush_unused() */
+proctype flusher()
+{
+	bool some;
+
+	do
+	:: d_step { EACH(flush_begins) };
+#ifdef MUT_FLUSH_NO_WAIT
+		if
+		:: lock_reclaim()
+		:: reclaim_lock -> goto busy
+		fi;
+#else
+		lock_reclaim();
+#endif
+#ifdef MUT_FLUSH_SPARES
+		pkmap_reclaim(false);
+#else
+		pkmap_reclaim(true);
+#endif
+		reclaim_lock = false;
+#ifdef MUT_FLUSH_NO_WAIT
+busy:		skip;
+#endif
+		d_step { EACH(flush_ends) }
+	:: break
+	od
+}
+#endif
+
+#if HELD
+inline hold_from_start(i)
+{
+	s = i;
+	p = i + 1;
+	page[s] = p;
+	set_pte();
+	make_findable();
+	holders[s] = 1;
+	state[s] = IDLE + 1
+}
+#endif
+
+init
+{
+#if HELD
+	byte p, s;
+#endif
+	atomic {
+#if HELD
+		EACH(hold_from_start);
+		s = 0;
+		p = 0;
+		run holder();
+#endif
+		run mapper(0);
+#if MAPPERS > 1
+		run mapper(1);
+#endif
+#if MAPPERS > 2
+		run mapper(2);
+#endif
+#if GETTERS
+		run getter(MAPPERS);
+#endif
+#if RECLAIMERS
+		run reclaimer();
+#endif
+#if FLUSHERS
+		run flusher()
+#endif
+	}
+}
