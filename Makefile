@@ -14,11 +14,11 @@ ifneq ($(unknown),)
 $(error unknown variable $(firstword $(unknown)); known are $(VARIABLES))
 endif
 
-.PHONY: help run shell test builds tree clean
+.PHONY: help run shell test model builds tree clean
 .NOTPARALLEL:
 
 help:
 	@cat driver/help.txt
 
-run shell test builds tree clean:
+run shell test model builds tree clean:
 	@driver/$@
