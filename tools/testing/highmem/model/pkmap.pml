@@ -213,6 +213,11 @@ inline pkmap_wake()
 #endif
 	:: else
 	fi
+#ifdef WAKE_ALL			/* would do away with LIMIT_RESERVE */
+	;
+	queued[0] = false;
+	queued[1] = false
+#endif
 }
 
 #define ANY_QUEUED	(queued[0] || queued[TASKS - 2] || queued[TASKS - 1])
@@ -683,7 +688,14 @@ inline pkmap_wait()
 	look_for_room();
 #endif
 	/* schedule() */
+#ifdef LIMIT_RESERVE
+	if
+	:: atomic { !queued[me] -> waited = true; START_AGAIN }
+	:: me == 1 && timeout -> goto asleep	/* rightly: nothing is open to it */
+	fi;
+#else
 	atomic { !queued[me] -> waited = true; START_AGAIN };
+#endif
 room:
 	atomic { queued[me] = false; waited = true; START_AGAIN }
 }
@@ -731,7 +743,10 @@ again:
 		:: kunmap(!waited)
 		od
 	:: !waited -> break
-	od
+	od;
+#ifdef LIMIT_RESERVE
+asleep:	skip
+#endif
 }
 
 #if HELD
