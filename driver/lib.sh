@@ -68,9 +68,9 @@ load_settings() {
 	allow TREE ours 'ours|pristine' 'ours pristine'
 	allow TIMEOUT '' '|[1-9][0-9]*' 'a number of seconds'
 	allow FILTER '' '[][A-Za-z0-9_.*?-]*' 'a glob such as highmem*.kmap_*'
-	local one='4g|pae|nohighmem|forcemap|arm|mips|all'
+	local one='4g|pae|races|nohighmem|forcemap|arm|mips|all'
 	allow VARIANT '' "|($one)([ ,]($one))*" \
-		'4g pae nohighmem forcemap arm mips all'
+		'4g pae races nohighmem forcemap arm mips all'
 	KSRC=${KSRC:-}
 	declare -g +x KSRC
 }
