@@ -606,7 +606,7 @@ static void kmap_local_page_stays_on_cpu(struct kunit *test)
 #ifdef CONFIG_SMP
 	struct mover *mover = kunit_kzalloc(test, sizeof(*mover), GFP_KERNEL);
 	struct page_set *set = hmk_get_page_set(test, true, 2);
-	unsigned int i, strayed = 0, good = 0, pinned;
+	unsigned int i, strayed = 0, good = 0, pinned = 0;
 	struct worker *worker;
 	bool early = false;
 	void *addr[2];
@@ -624,11 +624,12 @@ static void kmap_local_page_stays_on_cpu(struct kunit *test)
 	/* A failed assertion in here unmaps nothing, but ends the task */
 	map_all(set, addr, 2);
 	kunmap_local(addr[1]);
-	pinned = current->migration_disabled;
 	mover->cpu = raw_smp_processor_id() == first_cpu() ? second_cpu() : first_cpu();
 	worker = hmk_start_worker(test, mover->cpu, move_task, mover);
 	for (i = 0; i < 50; i++) {
 		usleep_range(2000, 4000);
+		/* No sooner than after a sleep does the scheduler need to know */
+		pinned += !!current->migration_disabled;
 		good += stamped(addr[0], set->page[0], 18);
 		strayed += raw_smp_processor_id() == mover->cpu;
 		early |= completion_done(&worker->done);
@@ -637,7 +638,7 @@ static void kmap_local_page_stays_on_cpu(struct kunit *test)
 
 	hmk_join_worker(test, worker);
 	KUNIT_EXPECT_EQ(test, mover->error, 0);
-	KUNIT_EXPECT_GT(test, pinned, 0);
+	KUNIT_EXPECT_EQ(test, pinned, 50);
 	KUNIT_EXPECT_EQ(test, strayed, 0);
 	KUNIT_EXPECT_EQ(test, good, 50);
 	KUNIT_EXPECT_FALSE(test, early);
