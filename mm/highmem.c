@@ -67,7 +67,8 @@
  *     CONDEMNED to STALE, both under the lock of the page concerned;
  *   - no slot becomes CLEAN before every TLB that may know it was flushed;
  *   - a slot is held by users of its page only, so that one that nobody uses
- *     can be condemned at any time: kmap_flush_unused() misses none.
+ *     can be condemned at any time: kmap_flush_unused() misses none (but for
+ *     somebody who was away for 256 fills, see below, and just then is back).
  *
  * Slots are never freed. A lookup that is late may find a slot that shows
  * another page by now. pkmap_hold() therefore looks at the state, then at the
@@ -132,12 +133,18 @@ static struct pkmap_area {
 	{ .slots = pkmap_slots, .nr = LAST_PKMAP },
 };
 
+/*
+ * How many slots kmap() looks at before it has idle ones reclaimed. Reclaim
+ * leaves clean ones side by side: if there is none among so many, there are few.
+ */
+#define PKMAP_FIRST_LOOK	64
+
 /* How long kmap() waits for a slot before it asks for memory again. */
 #define PKMAP_WAIT_MEMORY	(HZ / 10)
 
 static DEFINE_MUTEX(pkmap_reclaim_lock);
 
-/* Counts what added clean slots or areas; changes with the mutex held. */
+/* Counts what made slots clean or added some; changes with the mutex held. */
 static unsigned int pkmap_refills;
 
 pte_t *pkmap_page_table;
@@ -194,9 +201,12 @@ static struct hlist_nulls_head page_address_table[1 << PKMAP_HASH_BITS];
 /* One for a range of hash values: all pages of a chain have the same lock. */
 static spinlock_t pkmap_page_locks[1 << PKMAP_LOCK_BITS] __cacheline_aligned_in_smp;
 
-/* Finds the slot of @page. Sets @found only if it returns true. */
-static __always_inline bool page_slot(const struct page *page,
-				      struct pkmap_slot **found)
+/*
+ * Finds the slot of @page, and unless @state is NULL what its state was before
+ * it was seen to be that slot. Sets them only if it returns true.
+ */
+static __always_inline bool page_slot_state(const struct page *page,
+					    struct pkmap_slot **found, int *state)
 {
 	unsigned int hash = hash_ptr(page, PKMAP_HASH_BITS);
 	struct hlist_nulls_node *node;
@@ -205,6 +215,8 @@ static __always_inline bool page_slot(const struct page *page,
 	do {
 		hlist_nulls_for_each_entry_rcu(slot, node,
 					       &page_address_table[hash], node) {
+			if (state)
+				*state = atomic_read_acquire(&slot->state);
 			if (likely(READ_ONCE(slot->page) == page)) {
 				*found = slot;
 				return true;
@@ -251,7 +263,7 @@ void *page_address(const struct page *page)
 	if (!PageHighMem(page))
 		return lowmem_page_address(page);
 
-	return page_slot(page, &slot) ? slot->vaddr : NULL;
+	return page_slot_state(page, &slot, NULL) ? slot->vaddr : NULL;
 }
 EXPORT_SYMBOL(page_address);
 
@@ -269,7 +281,7 @@ void __init page_address_init(void)
 #else /* !HASHED_PAGE_VIRTUAL: struct page has room for its address */
 
 /* Whatever area the address in @page is in, see pkmap_areas. */
-static bool page_slot(const struct page *page, struct pkmap_slot **found)
+static bool addr_slot(const struct page *page, struct pkmap_slot **found)
 {
 	unsigned long addr = (unsigned long)page_address(page);
 	struct pkmap_area *area;
@@ -287,6 +299,18 @@ static bool page_slot(const struct page *page, struct pkmap_slot **found)
 		}
 	}
 	return false;
+}
+
+/* As above. */
+static bool page_slot_state(const struct page *page, struct pkmap_slot **found,
+			    int *state)
+{
+	if (!addr_slot(page, found))
+		return false;
+	if (!state)
+		return true;
+	*state = atomic_read_acquire(&(*found)->state);
+	return READ_ONCE((*found)->page) == page;
 }
 
 static spinlock_t *page_lock_of(const struct page *page)
@@ -308,7 +332,19 @@ static void slot_hide(struct pkmap_slot *slot)
 
 #endif
 
+static __always_inline bool page_slot(const struct page *page,
+				      struct pkmap_slot **found)
+{
+	return page_slot_state(page, found, NULL);
+}
+
 /* The pkmap pool: holders -------------------------------------------------- */
+
+#ifdef DCACHE_N_COLORS
+#define PKMAP_COLORS	DCACHE_N_COLORS
+#else
+#define PKMAP_COLORS	1
+#endif
 
 /* The colour of the slot at @vaddr, which is that of every page it shows. */
 static unsigned int pkmap_color(const void *vaddr)
@@ -320,10 +356,29 @@ static unsigned int pkmap_color(const void *vaddr)
 #endif
 }
 
-/* Out of line: a call less in the callers needs fewer registers there. */
-static noinline void pkmap_wake_one(wait_queue_head_t *queue)
+/*
+ * Out of line, as the callers then need fewer registers.
+ *
+ * A slot that not everybody may take wakes everybody: one who may not would go
+ * back to sleep and keep the news.
+ */
+static noinline void pkmap_wake_one(const void *vaddr, wait_queue_head_t *queue)
 {
-	wake_up(queue);
+	const struct pkmap_area *area = &pkmap_areas[PKMAP_MEMALLOC_AREA];
+
+	if ((unsigned long)vaddr - area->start < area->nr * PAGE_SIZE)
+		wake_up_all(queue);
+	else
+		wake_up(queue);
+}
+
+/* There is room for all colours, and for more than one who waits. */
+static void pkmap_wake_all(void)
+{
+	unsigned int color;
+
+	for (color = 0; color < PKMAP_COLORS; color++)
+		wake_up_all(get_pkmap_wait_queue_head(color));
 }
 
 /*
@@ -340,7 +395,7 @@ static __always_inline void pkmap_wake(const void *vaddr)
 	wait_queue_head_t *queue = get_pkmap_wait_queue_head(pkmap_color(vaddr));
 
 	if (unlikely(waitqueue_active(queue)))
-		pkmap_wake_one(queue);
+		pkmap_wake_one(vaddr, queue);
 }
 
 /* One of enum pkmap_state, more than PKMAP_IDLE, or negative after a leak. */
@@ -387,48 +442,33 @@ static __always_inline bool pkmap_drop(struct pkmap_slot *slot)
 }
 
 /*
- * Adds a holder to @slot, which page_slot() found for @page. False if the slot
- * cannot be had or shows another page by now.
+ * Adds a holder to @slot, which page_slot_state() found for some page when its
+ * state was @old. False if the slot cannot be had, or has changed since.
  *
- * Reading the state is an acquire: it pairs with the release in pkmap_fill(),
- * so that the page seen next is not older than the count of fills, and neither
- * is the PTE. The full ordering of the compare-and-exchange keeps the caller's
- * accesses to the page, and its last look at which one it is, behind the hold:
- * unless slot->page is @page still, what was held is a slot that was filled 256
+ * The page was seen after the state, whose acquire pairs with the release in
+ * pkmap_fill(): it is not older than the count of fills, and neither is the PTE.
+ * The full ordering of the compare-and-exchange keeps the caller's accesses to
+ * the page, and its last look at which one it is, behind the hold: unless
+ * slot->page still is the right one, what was held is a slot that was filled 256
  * times in between, and has to be dropped again.
  */
-static __always_inline bool pkmap_hold(struct pkmap_slot *slot,
-				       const struct page *page)
+static __always_inline bool pkmap_hold(struct pkmap_slot *slot, int old)
 {
-	int old;
+	bool held;
 
 	highmem_race_window();
-	old = atomic_read_acquire(&slot->state);
-	do {
-		if (unlikely(old < PKMAP_WORD(PKMAP_IDLE)) ||
-		    unlikely(READ_ONCE(slot->page) != page))
-			return false;
-		highmem_race_window();
-	} while (unlikely(!atomic_try_cmpxchg(&slot->state, &old,
-					      old + PKMAP_ONE_HOLDER)));
+	held = likely(old >= PKMAP_WORD(PKMAP_IDLE)) &&
+	       likely(atomic_try_cmpxchg(&slot->state, &old, old + PKMAP_ONE_HOLDER));
 	highmem_race_window();
-	return true;
+	return held;
 }
 
-/*
- * As pkmap_hold(), for a slot that reclaim has condemned. One that shows
- * another page by now is left to it: kmap_flush_unused() counts on that.
- */
-static bool pkmap_save(struct pkmap_slot *slot, const struct page *page)
+/* As pkmap_hold(), for a slot that reclaim has condemned. */
+static bool pkmap_save(struct pkmap_slot *slot, int old)
 {
-	int old = atomic_read_acquire(&slot->state);
-
-	if (old >> PKMAP_FILL_BITS != PKMAP_CONDEMNED ||
-	    READ_ONCE(slot->page) != page)
-		return false;
-
 	highmem_race_window();
-	return atomic_try_cmpxchg(&slot->state, &old,
+	return old >> PKMAP_FILL_BITS == PKMAP_CONDEMNED &&
+	       atomic_try_cmpxchg(&slot->state, &old,
 			old + PKMAP_WORD(PKMAP_IDLE + 1 - PKMAP_CONDEMNED));
 }
 
@@ -438,21 +478,28 @@ static bool pkmap_is_stuck(const struct pkmap_slot *slot, const struct page *pag
 	return pkmap_state(slot) < 0 && READ_ONCE(slot->page) == page;
 }
 
-/* The slot that shows @page, with a holder added, or NULL. */
+/*
+ * The slot that shows @page, with a holder added, or NULL. One that others hold
+ * and drop at the same time is tried for until it is had: each time that fails,
+ * one of them got on.
+ */
 static struct pkmap_slot *pkmap_get(const struct page *page)
 {
 	struct pkmap_slot *slot;
+	int state;
 
-	if (!page_slot(page, &slot))
-		return NULL;
-	if (pkmap_is_stuck(slot, page))
-		return slot;
-	if (!pkmap_hold(slot, page) && !pkmap_save(slot, page))
-		return NULL;
-	if (likely(READ_ONCE(slot->page) == page))
-		return slot;
-
-	pkmap_drop(slot);
+	while (page_slot_state(page, &slot, &state)) {
+		if (pkmap_is_stuck(slot, page))
+			return slot;
+		if (pkmap_hold(slot, state) || pkmap_save(slot, state)) {
+			if (likely(READ_ONCE(slot->page) == page))
+				return slot;
+			pkmap_drop(slot);
+		}
+		/* Neither free to be held nor to become so by others' doing? */
+		if (state < PKMAP_WORD(PKMAP_CONDEMNED))
+			break;
+	}
 	return NULL;
 }
 
@@ -507,18 +554,21 @@ static bool area_is_open(const struct pkmap_area *area)
 	       current->flags & PF_MEMALLOC;
 }
 
+/* What a slot shows, but for the page frame; the same whoever stores it. */
+static pte_t pkmap_page_pte __maybe_unused __read_mostly;
+
 /* Those of the other areas are set up by pkmap_grow(). */
 static noinline void pool_slot_init(struct pkmap_slot *slot, unsigned int nr)
 {
+	pkmap_page_pte = pfn_pte(0, kmap_prot);
 	slot->ptep = &pkmap_page_table[nr];
 	slot->vaddr = (void *)PKMAP_ADDR(nr);
 }
 
-static __always_inline struct pkmap_slot *area_claim(struct pkmap_area *area,
-						     unsigned int color)
+/* Takes one of the next @left slots of @area, if it is clean and of @color. */
+static __always_inline struct pkmap_slot *
+area_claim(struct pkmap_area *area, unsigned int color, unsigned int left)
 {
-	unsigned int left = area_count(area, color);
-
 	while (left--) {
 		unsigned int nr = area_next(area, color);
 		struct pkmap_slot *slot = &area->slots[nr];
@@ -535,17 +585,14 @@ static __always_inline struct pkmap_slot *area_claim(struct pkmap_area *area,
 }
 
 /* Takes a clean slot for the caller to fill, or returns NULL. */
-static __always_inline struct pkmap_slot *pkmap_claim(unsigned int color)
+static struct pkmap_slot *pkmap_claim(unsigned int color)
 {
-	struct pkmap_area *area = pkmap_areas;
-	struct pkmap_slot *slot = area_claim(area, color);
+	struct pkmap_slot *slot = NULL;
+	struct pkmap_area *area;
 
-	while (unlikely(!slot)) {
-		area = next_area(area);
-		if (!area)
-			break;
+	for (area = next_area(NULL); area && !slot; area = next_area(area)) {
 		if (area_is_open(area))
-			slot = area_claim(area, color);
+			slot = area_claim(area, color, area_count(area, color));
 	}
 	return slot;
 }
@@ -571,7 +618,8 @@ static bool pkmap_fill(struct pkmap_slot *slot, struct page *page)
 		WRITE_ONCE(slot->hot, false);
 		highmem_race_window();
 		set_pte_at(&init_mm, addr, slot->ptep,
-			   pfn_pte(page_to_pfn(page), kmap_prot));
+			   arch_kmap_local_page_pte(page_to_pfn(page),
+						    pkmap_page_pte));
 		if (!is_pkmap_window(addr))
 			flush_cache_vmap(addr, addr + PAGE_SIZE);
 		slot_make_findable(slot, page);
@@ -676,7 +724,8 @@ static void pkmap_release(struct pkmap_area *area)
 
 /*
  * Makes idle slots clean: all, or those that were not mapped again lately, if
- * these are enough to be worth a flush. Returns whether there were any.
+ * these are enough to be worth a flush. Returns whether there were any, and then
+ * counts as a refill.
  */
 static bool pkmap_reclaim(bool all)
 {
@@ -701,6 +750,9 @@ static bool pkmap_reclaim(bool all)
 		cleared += n;
 	}
 
+	if (cleared)
+		WRITE_ONCE(pkmap_refills, pkmap_refills + 1);
+
 	trace_pkmap_reclaim(all, condemned, cleared);
 	highmem_count(HIGHMEM_STAT_PKMAP_RECLAIM, 1);
 	highmem_count(HIGHMEM_STAT_PKMAP_FREED, cleared);
@@ -708,12 +760,13 @@ static bool pkmap_reclaim(bool all)
 }
 
 /*
- * On return no slot that was idle at the time of the call shows its page or is
- * known to any TLB, whoever cleaned it: the mutex waits for a reclaim that was
- * already going on.
+ * On return no slot, local ones included, that was idle at the time of the call
+ * and not mapped during it shows its page or is known to any TLB, whoever cleaned it: the mutex waits for
+ * a reclaim that was already going on.
  */
 void __kmap_flush_unused(void)
 {
+	kmap_local_flush();
 	mutex_lock(&pkmap_reclaim_lock);
 	pkmap_reclaim(true);
 	mutex_unlock(&pkmap_reclaim_lock);
@@ -784,6 +837,8 @@ static bool pkmap_grow(struct pkmap_area *area, unsigned int nr)
 	WRITE_ONCE(pkmap_extra_end, max(pkmap_extra_end, area->start + size));
 	/* Pairs with next_area(): whoever sees the size sees the rest. */
 	smp_store_release(&area->nr, nr);
+	WRITE_ONCE(pkmap_refills, pkmap_refills + 1);
+	pkmap_wake_all();
 	return true;
 }
 
@@ -818,7 +873,8 @@ static bool pkmap_any(unsigned int color, unsigned long states)
 }
 
 /*
- * Gets slots for @color from where they cost least: idle ones, else a new area.
+ * Gets slots from where they cost least: idle ones, clean ones that the caller
+ * has not looked at, else a new area.
  * False if there is neither. @seen is what pkmap_refills was before the caller
  * looked for a slot.
  */
@@ -829,19 +885,19 @@ static bool pkmap_refill(unsigned int color, unsigned int seen)
 
 	mutex_lock(&pkmap_reclaim_lock);
 
-	/* Somebody may have done it while this task waited for the mutex. */
-	refilled = seen != pkmap_refills ||
-		   (pkmap_reclaim(false) &&
-		    pkmap_any(color, BIT(PKMAP_CLEAN)));
+	/*
+	 * Somebody may have done it while this task waited for the mutex. And
+	 * somebody may be faster to take all that reclaim finds, or it is of
+	 * other colours: then the caller is back soon.
+	 */
+	refilled = seen != pkmap_refills || pkmap_reclaim(false) ||
+		   pkmap_any(color, BIT(PKMAP_CLEAN));
 
 	for (area = pkmap_areas; !refilled && area < pkmap_areas + PKMAP_AREAS;
 	     area++) {
 		if (!area->nr)
 			refilled = pkmap_grow(area, PKMAP_GROW_SLOTS);
 	}
-	if (refilled)
-		WRITE_ONCE(pkmap_refills, pkmap_refills + 1);
-
 	mutex_unlock(&pkmap_reclaim_lock);
 	return refilled;
 }
@@ -884,40 +940,62 @@ static __always_inline void *pkmap_hit(struct pkmap_slot *slot)
 	return slot->vaddr;
 }
 
-/* @page has no slot. */
-static noinline void *kmap_high_slow(struct page *page)
+/* @slot, which the caller has filled, was not in use before. */
+static __always_inline void *pkmap_miss(struct pkmap_slot *slot)
+{
+	trace_pkmap_fill(slot->page, slot->vaddr);
+	highmem_count(HIGHMEM_STAT_KMAP_MISS, 1);
+	return slot->vaddr;
+}
+
+/*
+ * The first look has found no slot for @page. @refills is what pkmap_refills was
+ * before it.
+ */
+static noinline void *kmap_high_refill(struct page *page, unsigned int refills)
 {
 	unsigned int color = get_pkmap_color(page);
 	struct pkmap_slot *slot;
 	bool waited = false;
-
-	/* It will do for this once, unless the slots run out. */
-	WARN_ONCE(may_not_sleep(),
-		  "highmem: kmap() in atomic context; use kmap_local_page() there\n");
+	void *vaddr;
 
 	for (;;) {
-		unsigned int refills = READ_ONCE(pkmap_refills);
-
-		slot = pkmap_claim(color);
-		if (slot && likely(pkmap_fill(slot, page))) {
-			trace_pkmap_fill(page, slot->vaddr);
-			highmem_count(HIGHMEM_STAT_KMAP_MISS, 1);
+		slot = pkmap_get(page);
+		if (slot) {
+			vaddr = pkmap_hit(slot);
 			break;
 		}
-		if (!slot && !pkmap_refill(color, refills)) {
+		if (!pkmap_refill(color, refills)) {
 			pkmap_wait(page, color);
 			waited = true;
 		}
-		slot = pkmap_get(page);
-		if (slot) {
-			pkmap_hit(slot);
+		refills = READ_ONCE(pkmap_refills);
+		slot = pkmap_claim(color);
+		if (slot && pkmap_fill(slot, page)) {
+			vaddr = pkmap_miss(slot);
 			break;
 		}
 	}
 
 	if (waited)
-		pkmap_wake(slot->vaddr);
-	return slot->vaddr;
+		pkmap_wake(vaddr);
+	return vaddr;
+}
+
+/* @page has no slot. */
+static noinline void *kmap_high_slow(struct page *page)
+{
+	unsigned int refills = READ_ONCE(pkmap_refills);
+	struct pkmap_slot *slot;
+
+	/* It will do for this once, unless the slots run out. */
+	WARN_ONCE(may_not_sleep(),
+		  "highmem: kmap() in atomic context; use kmap_local_page() there\n");
+
+	slot = area_claim(pkmap_areas, get_pkmap_color(page), PKMAP_FIRST_LOOK);
+	if (unlikely(!slot) || unlikely(!pkmap_fill(slot, page)))
+		return kmap_high_refill(page, refills);
+	return pkmap_miss(slot);
 }
 
 /* The slot found for @page is another page's or reclaim's by now. */
@@ -945,10 +1023,11 @@ static noinline void *kmap_high_mistaken(struct page *page, struct pkmap_slot *s
 void *kmap_high(struct page *page)
 {
 	struct pkmap_slot *slot;
+	int state;
 
-	if (unlikely(!page_slot(page, &slot)))
+	if (unlikely(!page_slot_state(page, &slot, &state)))
 		return kmap_high_slow(page);
-	if (unlikely(!pkmap_hold(slot, page)))
+	if (unlikely(!pkmap_hold(slot, state)))
 		return kmap_high_again(page);
 	if (unlikely(READ_ONCE(slot->page) != page))
 		return kmap_high_mistaken(page, slot);
@@ -1113,25 +1192,50 @@ EXPORT_SYMBOL(__kmap_to_page);
 
 static void zero_page_range(struct page *page, size_t from, size_t to)
 {
-	while (from < to) {
-		struct page *this = nth_page(page, from / PAGE_SIZE);
-		size_t chunk = min_t(size_t, to - from,
-				     PAGE_SIZE - offset_in_page(from));
-		char *addr = kmap_local_page(this);
+	size_t i, len;
+	char *addr;
 
-		memset(addr + offset_in_page(from), 0, chunk);
-		kunmap_local(addr);
-		flush_dcache_page(this);
-		from += chunk;
+	for (; from < to; from += len) {
+		len = to - from;
+		addr = kmap_local_page_span(page, from, &len);
+		memset(addr, 0, len);
+		__kunmap_local_span(addr, len);
+		for (i = from / PAGE_SIZE; i < PFN_UP(from + len); i++)
+			flush_dcache_page(nth_page(page, i));
 	}
+}
+
+/* Are both ranges, which are not empty, in the same page? */
+static bool in_one_page(size_t start1, size_t end1, size_t start2, size_t end2)
+{
+	size_t first = start1 / PAGE_SIZE;
+
+	return (end1 - 1) / PAGE_SIZE == first && start2 / PAGE_SIZE == first &&
+	       (end2 - 1) / PAGE_SIZE == first;
 }
 
 /* See the inline version in <linux/highmem.h>, for pages mapped as a whole. */
 void zero_user_segments(struct page *page, unsigned int start1, unsigned int end1,
 			unsigned int start2, unsigned int end2)
 {
-	zero_page_range(page, start1, highmem_clamp_end(page, end1));
-	zero_page_range(page, start2, highmem_clamp_end(page, end2));
+	char *addr;
+
+	end1 = highmem_clamp_end(page, end1);
+	end2 = highmem_clamp_end(page, end2);
+
+	/* What most callers want: the parts of a block before and after data. */
+	if (start1 < end1 && start2 < end2 &&
+	    in_one_page(start1, end1, start2, end2)) {
+		page = nth_page(page, start1 / PAGE_SIZE);
+		addr = kmap_local_page(page);
+		memset(addr + offset_in_page(start1), 0, end1 - start1);
+		memset(addr + offset_in_page(start2), 0, end2 - start2);
+		kunmap_local(addr);
+		flush_dcache_page(page);
+		return;
+	}
+	zero_page_range(page, start1, end1);
+	zero_page_range(page, start2, end2);
 }
 EXPORT_SYMBOL(zero_user_segments);
 

@@ -15,7 +15,8 @@
  *   kmap()		hits, and misses, which had to fill a slot
  *   reclaim		rounds, slots freed, hot slots spared, TLB flushes
  *   exhaustion		areas added, areas not to be had, sleeps
- *   kmap_local		mappings, of which the reserve had to take some
+ *   kmap_local		mappings, PTEs written, TLB entries flushed because the
+ *			slot showed another page, mappings in the reserve
  */
 #define HIGHMEM_STATS(stat)					\
 	stat(KMAP_HIT,		"kmap_hits")			\
@@ -28,6 +29,8 @@
 	stat(PKMAP_NOT_GROWN,	"pkmap_areas_refused")		\
 	stat(PKMAP_WAIT,	"pkmap_waits")			\
 	stat(LOCAL_MAP,		"kmap_local_maps")		\
+	stat(LOCAL_PTE,		"kmap_local_ptes_written")	\
+	stat(LOCAL_FLUSH,	"kmap_local_tlb_flushes")	\
 	stat(LOCAL_OVERFLOW,	"kmap_local_overflows")
 
 #define HIGHMEM_STAT_ID(id, name)	HIGHMEM_STAT_##id,
@@ -60,6 +63,8 @@ static __always_inline void highmem_count(enum highmem_stat stat, unsigned long 
 
 struct seq_file;
 void pkmap_show(struct seq_file *m);
+
+bool kmap_local_is_lazy(void);
 
 /*
  * Stands between two steps of a protocol that takes no lock. Now and then it

@@ -8,34 +8,68 @@
  *
  *   idx	 slots in use; a mapping takes KM_STEP of them and lives in the
  *		 last, so that a debug kernel has an empty slot on either side
- *		 of each mapping
- *   pteval[n]	 what slot n maps, none() for slots that guard or are free
+ *		 of each mapping. Above all counts is KM_CARE, which says that
+ *		 holes or eager is not 0: the fast paths take it for a depth that
+ *		 does not fit, and leave to the others.
+ *   pteval[n]	 what slot n maps; not present for slots that guard or are free
  *   holes	 bit n set: mapping n was given back before a later one was;
  *		 its slot stays taken until the stack shrinks below it
+ *   eager	 how many mappings may not stay in their slots, see below
+ *   pinned	 the task was scheduled away with something mapped and has not
+ *		 called migrate_enable() since
  *
  * Invariants, as an interrupt sees them at any instruction:
  *
- *   - Everything at or above idx is free. A context that interrupts another
- *     pushes above idx and pops down to it again, so that it may use any slot
- *     there and the interrupted context never notices.
- *   - idx is raised before anything is stored above its old value, and lowered
- *     after the last thing above its new value is gone, each by one store.
- *   - The bits in holes are below idx. They are changed by the context that
- *     pushed the mappings and by nobody who interrupts it.
+ *   - Everything at or above the depth in idx is free, and its pteval is empty.
+ *     A context that interrupts another pushes above and pops down to it again,
+ *     so that it may use any slot there and the interrupted context never
+ *     notices.
+ *   - idx is raised before anything is stored above the old depth, and lowered
+ *     after the last thing above the new one is gone, each by one store.
+ *   - holes and eager are changed by the context that pushed the mappings; one
+ *     that interrupts it leaves them as they were. pinned is set by the
+ *     scheduler, in a byte of its own, and cleared by the task.
  *
- * A task that holds a mapping does not migrate. It can be scheduled away: the
- * scheduler then takes the slots' PTEs down and puts them back, both from
- * pteval[]. Preemption is off while idx, pteval[] and the PTEs disagree.
+ * Which CPU. A task can only be moved while it does not run. So it is free to
+ * run with something mapped and no further ado, and the scheduler pins it when
+ * it takes it off its CPU, see kmap_local_pin(). From the store that raises idx
+ * to the one that lowers it to 0, the CPU stays the same. (Mainline calls
+ * migrate_disable() for each mapping, T. Gleixner's design of 2020.)
+ *
+ * Lazy unmapping, where the architecture has ARCH_HAS_KMAP_LOCAL_LAZY. A slot
+ * that is given back keeps its PTE. Whoever maps a page there next leaves the
+ * PTE alone if it is the right one, and otherwise writes it and flushes. The PTE
+ * itself is all that is known of a slot. What must hold:
+ *
+ *   - With preemption on, the TLB of the CPU knows for a slot nothing but what
+ *     is in its PTE: the store to a valid PTE and the flush that follows are one
+ *     section with preemption off. Interrupts are no matter, they use slots
+ *     above.
+ *   - A task that is scheduled in finds other PTEs than its own in slots that
+ *     others used. __kmap_local_sched_in() puts its own back.
+ *   - kmap_local_flush() takes away what nobody holds.
+ *   - A mapping with a protection of its own is eager: its PTE goes when it is
+ *     given back. In strict mode all are, to show who uses a page after
+ *     kunmap_local().
+ *
+ * (An earlier lazy scheme was dropped in 2006, since nothing could flush its
+ * mappings and nothing showed their misuse.)
  *
  * When the stack is full, mappings go to a small reserve of slots in vmalloc
  * space that all CPUs share. See the section at the end.
  */
 
+#include <linux/cpuhotplug.h>
 #include <linux/export.h>
 #include <linux/highmem.h>
 #include <linux/init.h>
+#include <linux/jump_label.h>
+#include <linux/kstrtox.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
+#include <linux/smp.h>
 #include <linux/vmalloc.h>
 
 #include <asm/kmap_size.h>
@@ -49,30 +83,21 @@
 
 #define KM_STEP		(IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL) ? 2 : 1)
 
-/* The highest value of idx: the last slot of a debug kernel is a guard. */
+/* The greatest depth: the last slot of a debug kernel is a guard. */
 #define KM_LIMIT	(KM_MAX_IDX - (KM_STEP - 1))
 
-/*
- * Not smp_processor_id(): a task that has nothing mapped may ask with preemption
- * on, for an address that then is not its own whatever the CPU.
- */
-#ifndef arch_kmap_local_map_idx
-static inline int arch_kmap_local_map_idx(int idx, unsigned long pfn)
-{
-	return idx + KM_MAX_IDX * raw_smp_processor_id();
-}
-#endif
-
-#ifndef arch_kmap_local_unmap_idx
-static inline int arch_kmap_local_unmap_idx(int idx, unsigned long vaddr)
-{
-	return idx + KM_MAX_IDX * raw_smp_processor_id();
-}
-#endif
+/* Above the distance of any two pages, too: see slot_has(). */
+#define KM_CARE		BIT(30)
+#define KM_DEPTH_MASK	(KM_CARE - 1)
 
 #ifndef arch_kmap_local_set_pte
 #define arch_kmap_local_set_pte(mm, vaddr, ptep, ptev) \
 	set_pte_at(mm, vaddr, ptep, ptev)
+#endif
+
+#ifndef arch_kmap_local_note
+#define arch_kmap_local_note(note, pteval)	(*(note) = (pteval))
+#define arch_kmap_local_forget(note)		(*(note) = __pte(0))
 #endif
 
 #ifndef arch_kmap_local_pre_map
@@ -102,25 +127,118 @@ static void *reserve_map(pte_t pteval);
 static void reserve_unmap(unsigned long vaddr);
 
 /*
+ * Does unmapping leave the PTE behind? Not in a kernel that is there to find
+ * mistakes. Strict mode is the same at run time.
+ */
+#ifdef ARCH_HAS_KMAP_LOCAL_LAZY
+#define KM_LAZY		(!IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL) && \
+			 !IS_ENABLED(CONFIG_DEBUG_HIGHMEM))
+#else
+#define KM_LAZY		0
+#endif
+
+static DEFINE_STATIC_KEY_FALSE(kmap_local_strict);
+
+/* The PTE of a mapping with kmap_prot, but for the page frame. */
+static pte_t km_page_pte __maybe_unused __read_mostly;
+
+/* Slots ------------------------------------------------------------------- */
+
+/*
  * A slot has two numbers: n, its place in the task's stack, and idx, its place
  * in the fixmap behind FIX_KMAP_BEGIN, which depends on the CPU.
+ *
+ * With something mapped, the CPU is fixed. A task with nothing mapped may ask as
+ * well, with preemption on, for an address that then is not its own whatever the
+ * CPU.
  */
 static __always_inline unsigned long idx_vaddr(int idx)
 {
 	return __fix_to_virt(FIX_KMAP_BEGIN + idx);
 }
 
-static __always_inline pte_t *idx_pte(int idx)
-{
-	/* From the first slot's PTE the others follow, downwards, on most. */
-	static pte_t *first;
+#if defined(arch_kmap_local_map_idx) || \
+	defined(CONFIG_KMAP_LOCAL_NON_LINEAR_PTE_ARRAY)
 
-	if (IS_ENABLED(CONFIG_KMAP_LOCAL_NON_LINEAR_PTE_ARRAY))
-		return virt_to_kpte(idx_vaddr(idx));
-	if (unlikely(!first))
-		first = virt_to_kpte(idx_vaddr(0));
-	return first - idx;
+#ifndef arch_kmap_local_map_idx
+#define arch_kmap_local_map_idx(n, pfn)	((n) + KM_MAX_IDX * raw_smp_processor_id())
+#endif
+
+#ifndef arch_kmap_local_unmap_idx
+#define arch_kmap_local_unmap_idx(n, addr) \
+	((n) + KM_MAX_IDX * raw_smp_processor_id())
+#endif
+
+static const unsigned int km_limit = KM_LIMIT;
+
+static void km_init(void) { }
+
+static __always_inline unsigned long slot_vaddr(unsigned int n, unsigned long pfn)
+{
+	return idx_vaddr(arch_kmap_local_map_idx(n, pfn));
 }
+
+/* Is @addr in what the current task may have mapped with slot @n? */
+static __always_inline bool slot_has(unsigned int n, unsigned long addr)
+{
+	addr &= PAGE_MASK;
+	return addr == idx_vaddr(arch_kmap_local_unmap_idx(n, addr));
+}
+
+static __always_inline pte_t *slot_pte(unsigned int n, unsigned long vaddr)
+{
+	return virt_to_kpte(vaddr);
+}
+
+#else /* slots that follow each other downwards, and so do their PTEs */
+
+/* The first and the last byte of slot 0 of each CPU, and its PTE. */
+static DEFINE_PER_CPU_READ_MOSTLY(struct km_window {
+	unsigned long vaddr;
+	unsigned long last;
+	pte_t *ptep;
+}, km_window);
+
+/* 0 as long as there are no windows: no depth fits, and km_init() is called. */
+static unsigned int km_limit __read_mostly;
+
+static void km_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		unsigned long vaddr = idx_vaddr(KM_MAX_IDX * cpu);
+
+		per_cpu(km_window, cpu).vaddr = vaddr;
+		per_cpu(km_window, cpu).last = vaddr + PAGE_SIZE - 1;
+		per_cpu(km_window, cpu).ptep = virt_to_kpte(vaddr);
+	}
+	km_page_pte = pfn_pte(0, kmap_prot);
+	/* No other CPU runs: an early_initcall at the latest comes here. */
+	km_limit = KM_LIMIT;
+}
+
+static __always_inline unsigned long slot_vaddr(unsigned int n, unsigned long pfn)
+{
+	return raw_cpu_read(km_window.vaddr) - n * PAGE_SIZE;
+}
+
+/*
+ * Is @addr in slot @n? No distance in pages has so many bits that it is in one of
+ * the slots which an empty stack (-1) or one with KM_CARE seems to have on top.
+ * (On 64 bit it may: there this is asked for slots that exist only.)
+ */
+static __always_inline bool slot_has(unsigned int n, unsigned long addr)
+{
+	return (raw_cpu_read(km_window.last) - addr) >> PAGE_SHIFT == n;
+}
+
+static __always_inline pte_t *slot_pte(unsigned int n, unsigned long vaddr)
+{
+	return raw_cpu_read(km_window.ptep) - n;
+}
+
+#endif
 
 static __always_inline void install_pte(unsigned long vaddr, pte_t *ptep,
 					pte_t pteval)
@@ -128,6 +246,7 @@ static __always_inline void install_pte(unsigned long vaddr, pte_t *ptep,
 	arch_kmap_local_pre_map(vaddr, pteval);
 	arch_kmap_local_set_pte(&init_mm, vaddr, ptep, pteval);
 	arch_kmap_local_post_map(vaddr, pteval);
+	highmem_count(HIGHMEM_STAT_LOCAL_PTE, 1);
 }
 
 static __always_inline void remove_pte(unsigned long vaddr, pte_t *ptep)
@@ -137,16 +256,58 @@ static __always_inline void remove_pte(unsigned long vaddr, pte_t *ptep)
 	arch_kmap_local_post_unmap(vaddr);
 }
 
+/*
+ * Makes a slot show what it shall, whatever was left in it. With preemption off.
+ *
+ * What is valid is overwritten in one store that no page walk sees half of: the
+ * architecture's set_pte hook sees to that if it is lazy.
+ */
+static __always_inline void replace_pte(unsigned long vaddr, pte_t *ptep,
+					pte_t pteval)
+{
+	bool stale = !pte_none(ptep_get(ptep));
+
+	install_pte(vaddr, ptep, pteval);
+	if (stale) {
+		highmem_race_window();
+		arch_kmap_local_post_unmap(vaddr);
+		highmem_count(HIGHMEM_STAT_LOCAL_FLUSH, 1);
+	}
+}
+
 /* The stack ----------------------------------------------------------- */
 
 /* Where the current task's slot @n is, which maps what its pteval says. */
-static int slot_idx(const struct kmap_ctrl *ctrl, int n)
+static unsigned long live_vaddr(const struct kmap_ctrl *ctrl, int n)
 {
-	return arch_kmap_local_map_idx(n, pte_pfn(ctrl->pteval[n]));
+	return slot_vaddr(n, pte_pfn(ctrl->pteval[n]));
+}
+
+static unsigned int depth_of(const struct kmap_ctrl *ctrl)
+{
+	return READ_ONCE(ctrl->idx) & KM_DEPTH_MASK;
+}
+
+/* Stores of the caller stay where they are, before this and after it. */
+static __always_inline void set_idx(struct kmap_ctrl *ctrl, unsigned int idx)
+{
+	highmem_race_window();
+	barrier();
+	WRITE_ONCE(ctrl->idx, idx);
+	barrier();
+	highmem_race_window();
+}
+
+static void set_depth(struct kmap_ctrl *ctrl, unsigned int depth)
+{
+	set_idx(ctrl, depth | (ctrl->holes || ctrl->eager ? KM_CARE : 0));
 }
 
 static unsigned int hole_bit(int n)
 {
+	static_assert(KM_MAX_IDX / KM_STEP <=
+		      BITS_PER_BYTE * sizeof_field(struct kmap_ctrl, holes));
+
 	return 1U << (n / KM_STEP);
 }
 
@@ -157,7 +318,7 @@ static unsigned int hole_bit(int n)
 static int live_below(const struct kmap_ctrl *ctrl, int n)
 {
 	while (--n >= 0) {
-		if (!pte_none(ctrl->pteval[n]))
+		if (pte_present(ctrl->pteval[n]))
 			return n;
 	}
 	return -1;
@@ -167,21 +328,11 @@ static int find_slot(const struct kmap_ctrl *ctrl, unsigned long vaddr)
 {
 	int n;
 
-	for (n = live_below(ctrl, ctrl->idx); n >= 0; n = live_below(ctrl, n)) {
-		if (idx_vaddr(slot_idx(ctrl, n)) == vaddr)
+	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n)) {
+		if (live_vaddr(ctrl, n) == vaddr)
 			break;
 	}
 	return n;
-}
-
-static noinline void pop_holes(struct kmap_ctrl *ctrl, int depth)
-{
-	while (depth && ctrl->holes & hole_bit(depth - 1)) {
-		ctrl->holes &= ~hole_bit(depth - 1);
-		depth -= KM_STEP;
-	}
-	barrier();
-	WRITE_ONCE(ctrl->idx, depth);
 }
 
 /*
@@ -189,14 +340,104 @@ static noinline void pop_holes(struct kmap_ctrl *ctrl, int depth)
  * holes that this uncovers. An interrupt which comes before the one store of
  * idx still nests above and leaves the holes alone.
  */
-static __always_inline void pop_to(struct kmap_ctrl *ctrl, int depth)
+static void pop_to(struct kmap_ctrl *ctrl, int depth)
 {
-	if (unlikely(ctrl->holes)) {
-		pop_holes(ctrl, depth);
-		return;
+	while (depth && ctrl->holes & hole_bit(depth - 1)) {
+		ctrl->holes &= ~hole_bit(depth - 1);
+		depth -= KM_STEP;
 	}
+	set_depth(ctrl, depth);
+}
+
+static __always_inline bool is_strict(void)
+{
+	return !KM_LAZY || static_branch_unlikely(&kmap_local_strict);
+}
+
+/**
+ * kmap_local_is_lazy() - may idle mappings stay in their slots?
+ *
+ * For tests, which see things go that otherwise stay.
+ */
+bool kmap_local_is_lazy(void)
+{
+	return !is_strict();
+}
+
+/* Must the PTE of a mapping go as soon as it is given back? */
+static bool is_eager(pte_t pteval)
+{
+	return is_strict() ||
+	       !pte_same(pteval, pfn_pte(pte_pfn(pteval), kmap_prot));
+}
+
+static void fill_eagerly(unsigned long vaddr, pte_t *ptep, pte_t pteval)
+{
+	/* Never let a page shine through that somebody forgot here. */
+	if (!pte_none(ptep_get(ptep))) {
+		WARN_ON_ONCE(!KM_LAZY);
+		remove_pte(vaddr, ptep);
+	}
+	install_pte(vaddr, ptep, pteval);
+}
+
+/*
+ * Maps with preemption off: an architecture's hooks want that, and so does an
+ * eager mapping, whose slot must be empty before.
+ */
+static void *map_eager(struct kmap_ctrl *ctrl, unsigned int n, pte_t pteval)
+{
+	unsigned long vaddr;
+
+	preempt_disable();
+	vaddr = slot_vaddr(n, pte_pfn(pteval));
+	arch_kmap_local_note(&ctrl->pteval[n], pteval);
+	fill_eagerly(vaddr, slot_pte(n, vaddr), pteval);
+	preempt_enable();
+
+	return (void *)vaddr;
+}
+
+/*
+ * Lazily. Scheduled away before the note is made, the task comes back to
+ * whatever the slot shows then; after that, to what it noted. So the look at the
+ * PTE is good if it comes after the note: should it find the right one, the
+ * right one it will be.
+ */
+static __always_inline void *map_lazy(struct kmap_ctrl *ctrl, unsigned int n,
+				      pte_t pteval)
+{
+	pte_t *ptep;
+
+	arch_kmap_local_note(&ctrl->pteval[n], pteval);
 	barrier();
-	WRITE_ONCE(ctrl->idx, depth);
+	ptep = slot_pte(n, slot_vaddr(n, 0));
+	highmem_race_window();
+	if (!pte_same(ptep_get(ptep), pteval)) {
+		highmem_race_window();
+		preempt_disable();
+		replace_pte(slot_vaddr(n, 0), ptep, pteval);
+		preempt_enable();
+	}
+	return (void *)slot_vaddr(n, 0);
+}
+
+/* With whatever there is to care for, before the first mapping of all, too. */
+static noinline void *push_with_care(pte_t pteval)
+{
+	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
+	unsigned int n = depth_of(ctrl) + KM_STEP - 1;
+	bool eager = is_eager(pteval);
+
+	if (unlikely(!km_limit))
+		km_init();
+	if (unlikely(n >= KM_LIMIT))
+		return reserve_map(pteval);
+
+	if (KM_LAZY && eager)
+		ctrl->eager++;
+	set_depth(ctrl, n + 1);
+	return eager ? map_eager(ctrl, n, pteval) : map_lazy(ctrl, n, pteval);
 }
 
 /**
@@ -215,41 +456,11 @@ static __always_inline void pop_to(struct kmap_ctrl *ctrl, int depth)
  */
 void *__kmap_local_pfn_prot(unsigned long pfn, pgprot_t prot)
 {
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	pte_t pteval = pfn_pte(pfn, prot);
-	unsigned long vaddr;
-	pte_t *ptep;
-	int depth, idx;
-
 	/* An interrupt that lets others in is one more stack to overflow. */
 	WARN_ON_ONCE(in_hardirq() && !irqs_disabled());
 
 	highmem_count(HIGHMEM_STAT_LOCAL_MAP, 1);
-	migrate_disable();
-	preempt_disable();
-
-	depth = ctrl->idx + KM_STEP;
-	if (unlikely(depth > KM_LIMIT)) {
-		preempt_enable();
-		return reserve_map(pteval);
-	}
-	/* From here on interrupts nest above the new slot. */
-	WRITE_ONCE(ctrl->idx, depth);
-	barrier();
-
-	idx = arch_kmap_local_map_idx(depth - 1, pfn);
-	vaddr = idx_vaddr(idx);
-	ptep = idx_pte(idx);
-
-	/* Never let a page shine through that somebody forgot here. */
-	if (WARN_ON_ONCE(!pte_none(ptep_get(ptep))))
-		remove_pte(vaddr, ptep);
-
-	ctrl->pteval[depth - 1] = pteval;
-	install_pte(vaddr, ptep, pteval);
-
-	preempt_enable();
-	return (void *)vaddr;
+	return push_with_care(pfn_pte(pfn, prot));
 }
 EXPORT_SYMBOL_GPL(__kmap_local_pfn_prot);
 
@@ -274,6 +485,68 @@ void *__kmap_local_page_prot(struct page *page, pgprot_t prot)
 }
 EXPORT_SYMBOL(__kmap_local_page_prot);
 
+/**
+ * __kmap_local_page() - out-of-line part of kmap_local_page()
+ * @page: the page to map; kmap_local_page() has found that it must be
+ *
+ * __kmap_local_page_prot() with kmap_prot, in as few instructions as it takes.
+ *
+ * Context: any; does not sleep.
+ * Return: the address of the first byte of the page.
+ */
+void *__kmap_local_page(struct page *page)
+{
+	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
+	unsigned int n = ctrl->idx;
+	unsigned long pfn;
+
+	if (!KM_LAZY)
+		return __kmap_local_page_prot(page, kmap_prot);
+
+	highmem_count(HIGHMEM_STAT_LOCAL_MAP, 1);
+	pfn = page_to_pfn(page);
+	if (unlikely(n >= km_limit) || is_strict())
+		return push_with_care(pfn_pte(pfn, kmap_prot));
+
+	/* From here on interrupts nest above the new slot, and the CPU stays. */
+	set_idx(ctrl, n + 1);
+	return map_lazy(ctrl, n, arch_kmap_local_page_pte(pfn, km_page_pte));
+}
+EXPORT_SYMBOL(__kmap_local_page);
+
+/*
+ * The current task has nothing mapped any more: it may go to another CPU. An
+ * interrupt that finds itself here is on top of a task that is just about to do
+ * so itself. (Softirqs of PREEMPT_RT are part of a task: they interrupt nothing,
+ * and may be scheduled away.)
+ */
+static void unpin(struct kmap_ctrl *ctrl)
+{
+	if (!ctrl->pinned || depth_of(ctrl) || in_nmi() || in_hardirq() ||
+	    (in_serving_softirq() && !IS_ENABLED(CONFIG_PREEMPT_RT)))
+		return;
+
+	WRITE_ONCE(ctrl->pinned, 0);
+	migrate_enable();
+}
+
+/* Gives back the latest mapping, in slot @n. */
+static void pop(struct kmap_ctrl *ctrl, unsigned int n)
+{
+	unsigned long vaddr = live_vaddr(ctrl, n);
+
+	preempt_disable();
+	if (is_eager(ctrl->pteval[n])) {
+		remove_pte(vaddr, slot_pte(n, vaddr));
+		if (KM_LAZY)
+			ctrl->eager--;
+	}
+	arch_kmap_local_forget(&ctrl->pteval[n]);
+	pop_to(ctrl, n - (KM_STEP - 1));
+	preempt_enable();
+	unpin(ctrl);
+}
+
 /*
  * The latest mapping of the current task is not at @vaddr. An earlier one may
  * be: then it goes, and leaves a hole.
@@ -291,13 +564,15 @@ static void unmap_out_of_order(unsigned long vaddr)
 
 	WARN_ONCE(1, "highmem: kunmap_local() out of order: %s/%d gives back mapping %d of %d\n",
 		  current->comm, current->pid, n / KM_STEP + 1,
-		  ctrl->idx / KM_STEP);
+		  depth_of(ctrl) / KM_STEP);
 	preempt_disable();
-	remove_pte(vaddr, idx_pte(slot_idx(ctrl, n)));
-	ctrl->pteval[n] = __pte(0);
+	remove_pte(vaddr, slot_pte(n, vaddr));
+	if (KM_LAZY && is_eager(ctrl->pteval[n]))
+		ctrl->eager--;
+	arch_kmap_local_forget(&ctrl->pteval[n]);
 	ctrl->holes |= hole_bit(n);
+	set_depth(ctrl, depth_of(ctrl));
 	preempt_enable();
-	migrate_enable();
 }
 
 /* An address from outside our windows: it may be one we had no need to map. */
@@ -314,10 +589,16 @@ static void unmap_foreign(unsigned long vaddr)
 		  (void *)vaddr);
 }
 
-/* All but the latest mapping of the current task. */
-static noinline void unmap_other(unsigned long vaddr)
+/* Whatever is not the latest mapping with nothing to care for. */
+static noinline void unmap_with_care(unsigned long addr)
 {
-	if (is_kmap_local_fixmap(vaddr))
+	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
+	unsigned int depth = depth_of(ctrl);
+	unsigned long vaddr = addr & PAGE_MASK;
+
+	if (depth && slot_has(depth - 1, addr))
+		pop(ctrl, depth - 1);
+	else if (is_kmap_local_fixmap(vaddr))
 		unmap_out_of_order(vaddr);
 	else if (vaddr == kmap_local_reserve_end || is_kmap_local_reserve(vaddr))
 		reserve_unmap(vaddr);
@@ -333,24 +614,19 @@ static noinline void unmap_other(unsigned long vaddr)
  */
 void kunmap_local_indexed(const void *vaddr)
 {
-	unsigned long addr = (unsigned long)vaddr & PAGE_MASK;
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	int depth = ctrl->idx;
-	int idx;
+	unsigned int n = ctrl->idx - 1;
 
-	/* With something mapped the task stays on its CPU, preemptible or not. */
-	idx = arch_kmap_local_unmap_idx(depth - 1, addr);
-	if (unlikely(addr != idx_vaddr(idx)) || unlikely(!depth)) {
-		unmap_other(addr);
+	if (!KM_LAZY || unlikely(!slot_has(n, (unsigned long)vaddr))) {
+		unmap_with_care((unsigned long)vaddr);
 		return;
 	}
-
-	preempt_disable();
-	remove_pte(addr, idx_pte(idx));
-	ctrl->pteval[depth - 1] = __pte(0);
-	pop_to(ctrl, depth - KM_STEP);
-	preempt_enable();
-	migrate_enable();
+	highmem_race_window();
+	arch_kmap_local_forget(&ctrl->pteval[n]);
+	set_idx(ctrl, n);
+	/* Last, since it may be scheduled away as long as idx is not 0. */
+	if (unlikely(ctrl->pinned))
+		unpin(ctrl);
 }
 EXPORT_SYMBOL(kunmap_local_indexed);
 
@@ -373,10 +649,175 @@ struct page *kmap_local_to_page(const void *vaddr)
 	return n < 0 ? NULL : pte_page(ctrl->pteval[n]);
 }
 
+/* Runs ------------------------------------------------------------------ */
+
+/*
+ * Pages that follow each other, in slots that do. As slots go downwards, a run's
+ * first page is in its last slot. The empty slots of a debug kernel are around
+ * the run and not in it, and make it a multiple of KM_STEP slots.
+ *
+ * Caches that alias have an address for each page that suits it.
+ */
+#if defined(arch_kmap_local_map_idx) || defined(arch_kmap_local_high_get)
+#define KM_RUN_MAX	1
+#else
+#define KM_RUN_MAX	KMAP_LOCAL_MAX_PAGES
+#endif
+
+/* What a run leaves for others that nest above it, pages. */
+#define KM_RUN_SPARE	6
+
+static unsigned int run_slots(unsigned int nr)
+{
+	return ALIGN(nr + KM_STEP - 1, KM_STEP);
+}
+
+/**
+ * kmap_local_room() - how many pages of @nr can be mapped as a run just now?
+ * @nr: pages
+ *
+ * Context: any.
+ * Return: 1, or what __kmap_local_pages() would map as long as the task has no
+ * other mapping more.
+ */
+unsigned int kmap_local_room(unsigned int nr)
+{
+	unsigned int used = depth_of(&current->kmap_ctrl) + KM_RUN_SPARE * KM_STEP;
+
+	nr = min_t(unsigned int, nr, KM_RUN_MAX);
+	while (nr > 1 && used + run_slots(nr) > KM_LIMIT)
+		nr--;
+	return nr;
+}
+
+static void map_run(struct kmap_ctrl *ctrl, unsigned int top, unsigned long pfn,
+		    unsigned int nr)
+{
+	unsigned int n;
+
+	preempt_disable();
+	for (n = top; nr--; n--, pfn++) {
+		pte_t pteval = arch_kmap_local_page_pte(pfn, km_page_pte);
+		unsigned long vaddr = slot_vaddr(n, pfn);
+		pte_t *ptep = slot_pte(n, vaddr);
+
+		arch_kmap_local_note(&ctrl->pteval[n], pteval);
+		if (is_strict())
+			fill_eagerly(vaddr, ptep, pteval);
+		else if (!pte_same(ptep_get(ptep), pteval))
+			replace_pte(vaddr, ptep, pteval);
+	}
+	preempt_enable();
+}
+
+/**
+ * __kmap_local_pages() - map pages that follow each other
+ * @page: the first page; it and the following are of one folio
+ * @nr: how many are wanted, at least 1; how many were mapped
+ *
+ * Out-of-line part of kmap_local_span(). Give them back, all at once, with
+ * __kunmap_local_pages().
+ *
+ * Context: any; does not sleep.
+ * Return: the address of the first byte of @page.
+ */
+void *__kmap_local_pages(struct page *page, unsigned int *nr)
+{
+	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
+	unsigned int top;
+
+	*nr = km_limit ? kmap_local_room(*nr) : 1;
+	if (*nr == 1)
+		return __kmap_local_page(page);
+
+	highmem_count(HIGHMEM_STAT_LOCAL_MAP, *nr);
+	top = depth_of(ctrl) + run_slots(*nr) - 1;
+	if (KM_LAZY && is_strict())
+		ctrl->eager += *nr;
+	set_depth(ctrl, top + 1);
+	map_run(ctrl, top, page_to_pfn(page), *nr);
+	return (void *)slot_vaddr(top, 0);
+}
+EXPORT_SYMBOL_GPL(__kmap_local_pages);
+
+/* Do the @nr slots from @top downwards show pages that follow each other? */
+static bool is_run(const struct kmap_ctrl *ctrl, unsigned int top, unsigned int nr)
+{
+	unsigned long pfn = pte_pfn(ctrl->pteval[top]);
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		if (!pte_present(ctrl->pteval[top - i]) ||
+		    pte_pfn(ctrl->pteval[top - i]) != pfn + i)
+			return false;
+	}
+	return true;
+}
+
+/* A run that is not the latest goes page by page, and its guards with it. */
+static void unmap_run_out_of_order(unsigned long addr, unsigned int nr)
+{
+	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
+	int n, lowest = find_slot(ctrl, addr + (nr - 1) * PAGE_SIZE);
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		unmap_with_care(addr + i * PAGE_SIZE);
+	if (lowest < 0 || lowest >= depth_of(ctrl))
+		return;
+	for (n = lowest + nr - run_slots(nr); n <= lowest; n++)
+		ctrl->holes |= hole_bit(n);
+	set_depth(ctrl, depth_of(ctrl));
+}
+
+/**
+ * __kunmap_local_pages() - give back what __kmap_local_pages() mapped
+ * @vaddr: any address inside the first page
+ * @nr: how many pages were mapped
+ *
+ * Context: the one that made the mapping; does not sleep.
+ */
+void __kunmap_local_pages(const void *vaddr, unsigned int nr)
+{
+	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
+	unsigned long addr = (unsigned long)vaddr & PAGE_MASK;
+	unsigned int depth = depth_of(ctrl), i;
+
+	if (nr == 1) {
+		kunmap_local_indexed(vaddr);
+		return;
+	}
+	if (unlikely(depth < run_slots(nr)) || unlikely(!slot_has(depth - 1, addr))) {
+		unmap_run_out_of_order(addr, nr);
+		return;
+	}
+	if (WARN_ONCE(!is_run(ctrl, depth - 1, nr),
+		      "highmem: %s/%d gives back %u pages as a run that are none\n",
+		      current->comm, current->pid, nr))
+		return;
+
+	preempt_disable();
+	for (i = 0; i < nr; i++) {
+		unsigned int n = depth - 1 - i;
+
+		if (is_strict())
+			remove_pte(addr + i * PAGE_SIZE,
+				   slot_pte(n, addr + i * PAGE_SIZE));
+		arch_kmap_local_forget(&ctrl->pteval[n]);
+	}
+	if (KM_LAZY && is_strict())
+		ctrl->eager -= nr;
+	pop_to(ctrl, depth - run_slots(nr));
+	preempt_enable();
+	unpin(ctrl);
+}
+EXPORT_SYMBOL_GPL(__kunmap_local_pages);
+
 /* The scheduler and fork ------------------------------------------------ */
 
 /*
- * Takes down the current task's mappings before another task runs here.
+ * Takes down the current task's mappings before another task runs here, if they
+ * may not stay.
  *
  * Called with the run queue locked and interrupts off. An NMI may still come:
  * idx and pteval[] do not change, so it nests above them as ever, and does not
@@ -387,15 +828,20 @@ void __kmap_local_sched_out(void)
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
-	for (n = live_below(ctrl, ctrl->idx); n >= 0; n = live_below(ctrl, n)) {
-		int idx = slot_idx(ctrl, n);
+	if (KM_LAZY && !ctrl->eager)
+		return;
 
-		remove_pte(idx_vaddr(idx), idx_pte(idx));
+	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n)) {
+		unsigned long vaddr = live_vaddr(ctrl, n);
+
+		if (is_eager(ctrl->pteval[n]))
+			remove_pte(vaddr, slot_pte(n, vaddr));
 	}
 }
 
 /*
- * Puts the current task's mappings back after another task ran here.
+ * Puts the current task's mappings back after another task ran here, as far as
+ * they are not there any more.
  *
  * Called with preemption off and interrupts on. An interrupt may come with
  * some slots not yet back: they are below idx, so it does not use them.
@@ -405,10 +851,14 @@ void __kmap_local_sched_in(void)
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
-	for (n = live_below(ctrl, ctrl->idx); n >= 0; n = live_below(ctrl, n)) {
-		int idx = slot_idx(ctrl, n);
+	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n)) {
+		unsigned long vaddr = live_vaddr(ctrl, n);
+		pte_t *ptep = slot_pte(n, vaddr);
 
-		install_pte(idx_vaddr(idx), idx_pte(idx), ctrl->pteval[n]);
+		if (!KM_LAZY)
+			install_pte(vaddr, ptep, ctrl->pteval[n]);
+		else if (!pte_same(ptep_get(ptep), ctrl->pteval[n]))
+			replace_pte(vaddr, ptep, ctrl->pteval[n]);
 	}
 }
 
@@ -421,9 +871,107 @@ void __kmap_local_sched_in(void)
  */
 void kmap_local_fork(struct task_struct *tsk)
 {
-	if (WARN_ON_ONCE(tsk->kmap_ctrl.idx))
-		tsk->kmap_ctrl = (struct kmap_ctrl) { };
+	if (!WARN_ON_ONCE(tsk->kmap_ctrl.idx))
+		return;
+#ifdef CONFIG_SMP
+	/* The parent's pin is not the child's either. */
+	if (tsk->kmap_ctrl.pinned && !--tsk->migration_disabled)
+		tsk->cpus_ptr = &tsk->cpus_mask;
+#endif
+	tsk->kmap_ctrl = (struct kmap_ctrl) { };
 }
+
+/* What is left behind --------------------------------------------------- */
+
+#ifdef ARCH_HAS_KMAP_LOCAL_LAZY
+
+/*
+ * Takes away what this CPU's slots show and the current task does not hold.
+ *
+ * Interrupts are off. What they interrupted may be about to fill a slot below
+ * idx, and then the PTE is either what it has noted in pteval[], and stays, or
+ * it is what somebody left: that goes, and if the note has been made, its page
+ * comes in its place at once. It must: on PAE the interrupted context may have
+ * seen one half of the old PTE already and take the rest from the new one.
+ */
+static void flush_this_cpu(void *unused)
+{
+	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
+	int n;
+
+	if (!km_limit)
+		return;
+
+	for (n = 0; n < KM_MAX_IDX; n++) {
+		unsigned long vaddr = slot_vaddr(n, 0);
+		pte_t *ptep = slot_pte(n, vaddr);
+		bool held = n < depth_of(ctrl) && pte_present(ctrl->pteval[n]);
+
+		if (pte_none(ptep_get(ptep)) ||
+		    (held && pte_same(ptep_get(ptep), ctrl->pteval[n])))
+			continue;
+		if (held)
+			replace_pte(vaddr, ptep, ctrl->pteval[n]);
+		else
+			remove_pte(vaddr, ptep);
+	}
+}
+
+/**
+ * kmap_local_flush() - take away all local mappings that nobody holds
+ *
+ * Those of tasks that do not run go as well and come back with their tasks. A
+ * CPU that goes offline leaves nothing behind, see kmap_local_dying(). At the end
+ * no TLB knows any of them, though only their own CPU could have used them.
+ *
+ * Context: task context with interrupts on.
+ */
+void kmap_local_flush(void)
+{
+	if (!KM_LAZY)
+		return;
+	on_each_cpu(flush_this_cpu, NULL, 1);
+	flush_tlb_kernel_range(__fix_to_virt(FIX_KMAP_END),
+			       __fix_to_virt(FIX_KMAP_BEGIN) + PAGE_SIZE);
+	flush_tlb_kernel_range(kmap_local_reserve_start, kmap_local_reserve_end);
+}
+
+/*
+ * All other CPUs stand still with interrupts off from before this CPU leaves
+ * cpu_online_mask until after this: to them the two are one.
+ */
+static int kmap_local_dying(unsigned int cpu)
+{
+	flush_this_cpu(NULL);
+	return 0;
+}
+
+static int __init kmap_local_set_strict(char *value)
+{
+	bool on = true;
+
+	if (value && *value && kstrtobool(value, &on))
+		return -EINVAL;
+	if (on)
+		static_branch_enable(&kmap_local_strict);
+	return 0;
+}
+early_param("kmap_local_strict", kmap_local_set_strict);
+
+static int __init kmap_local_lazy_init(void)
+{
+	if (!KM_LAZY)
+		return 0;
+	/* Who looks for the use of free pages wants to see this, too. */
+	if (debug_pagealloc_enabled())
+		static_branch_enable(&kmap_local_strict);
+	return cpuhp_setup_state_nocalls(CPUHP_AP_KMAP_LOCAL_DYING,
+					 "mm/kmap_local:dying", NULL,
+					 kmap_local_dying);
+}
+early_initcall(kmap_local_lazy_init);
+
+#endif /* ARCH_HAS_KMAP_LOCAL_LAZY */
 
 /* The reserve ----------------------------------------------------------- */
 
@@ -485,7 +1033,7 @@ static int reserve_take(unsigned long pfn)
 }
 
 /*
- * Called with migration disabled, which lasts until reserve_unmap().
+ * The task is pinned from here to reserve_unmap().
  *
  * With no slot left there is nothing to return that could be used, and code
  * that maps a page does not look for failure. The guard page behind the
@@ -497,13 +1045,14 @@ static noinline void *reserve_map(pte_t pteval)
 	unsigned long vaddr;
 	int n;
 
+	migrate_disable();
 	n = reserve_take(pte_pfn(pteval));
 	WARN_ONCE(1, "highmem: %s/%d has more than %d nested local mappings, %s\n",
 		  current->comm, current->pid, KM_LIMIT / KM_STEP,
 		  n < 0 ? "and the reserve is used up" : "going on in the reserve");
 
 	vaddr = n < 0 ? kmap_local_reserve_end : reserve_vaddr(n);
-	trace_kmap_local_overflow(current->kmap_ctrl.idx / KM_STEP, vaddr);
+	trace_kmap_local_overflow(depth_of(&current->kmap_ctrl) / KM_STEP, vaddr);
 	highmem_count(HIGHMEM_STAT_LOCAL_OVERFLOW, 1);
 	if (n < 0) {
 		pr_err_ratelimited("highmem: no slot left for %s/%d to map a page\n",
@@ -551,6 +1100,7 @@ static int __init kmap_local_reserve_init(void)
 	unsigned long size = KM_RESERVE_SLOTS * PAGE_SIZE;
 	struct vm_struct *area;
 
+	km_init();
 	/* Without VM_NO_GUARD an unmapped page follows. */
 	area = get_vm_area(size, VM_MAP);
 	if (!area)

@@ -44,7 +44,7 @@
  *
  * A local mapping calls the following in this order, on the CPU that owns the
  * slot and with preemption disabled. Each has an empty default except the PTE
- * store, which is set_pte_at():
+ * stores, which are set_pte_at() and an assignment:
  *
  * arch_kmap_local_pre_map(vaddr, pteval)	before the PTE is written
  * arch_kmap_local_set_pte(mm, vaddr, ptep, pteval)
@@ -53,6 +53,17 @@
  * arch_kmap_local_post_unmap(vaddr)		must flush @vaddr from this CPU's
  *						TLB before it returns
  *
+ * arch_kmap_local_note(note, pteval), arch_kmap_local_forget(note)
+ *	Keeps @pteval in *@note, which was empty and is no PTE, for the
+ *	scheduler, and empties it: never half of one with the present bit.
+ * arch_kmap_local_page_pte(pfn, template)
+ *	pfn_pte(pfn, kmap_prot), made from what that is for page frame 0. For
+ *	kmap(), too.
+ * ARCH_HAS_KMAP_LOCAL_LAZY
+ *	The PTE may stay when a mapping of kmap_prot is given back. Then
+ *	arch_kmap_local_set_pte() may be called on a valid PTE and must replace
+ *	it in one store; arch_kmap_local_post_unmap() follows. Caches must not
+ *	mind, and kmap_prot have the accessed and dirty bits set.
  * arch_kmap_local_map_idx(idx, pfn), arch_kmap_local_unmap_idx(idx, vaddr)
  *	Where the fixmap index of slot idx depends on the page's colour.
  * ARCH_HAS_FLUSH_ON_KUNMAP, kunmap_flush_on_unmap()
@@ -69,6 +80,10 @@
 #define kmap_prot PAGE_KERNEL
 #endif
 
+#ifndef arch_kmap_local_page_pte
+#define arch_kmap_local_page_pte(pfn, template)	pfn_pte(pfn, kmap_prot)
+#endif
+
 #ifndef ARCH_HAS_KMAP_FLUSH_TLB
 static inline void kmap_flush_tlb(unsigned long addr) { }
 #endif
@@ -82,8 +97,12 @@ unsigned long __nr_free_highpages(void);
 unsigned long __totalhigh_pages(void);
 
 /* mm/kmap_local.c */
+void *__kmap_local_page(struct page *page);
 void *__kmap_local_page_prot(struct page *page, pgprot_t prot);
 void *__kmap_local_pfn_prot(unsigned long pfn, pgprot_t prot);
+void *__kmap_local_pages(struct page *page, unsigned int *nr);
+void __kunmap_local_pages(const void *vaddr, unsigned int nr);
+unsigned int kmap_local_room(unsigned int nr);
 void kunmap_local_indexed(const void *vaddr);
 void __kmap_local_sched_out(void);
 void __kmap_local_sched_in(void);
@@ -95,9 +114,34 @@ struct page *kmap_local_to_page(const void *vaddr);
 /* Where mappings go that find the stack full; empty until it is set up. */
 extern unsigned long kmap_local_reserve_start, kmap_local_reserve_end;
 
+#ifdef ARCH_HAS_KMAP_LOCAL_LAZY
+void kmap_local_flush(void);
+#else
+static inline void kmap_local_flush(void) { }
+#endif
+
 static inline void kmap_assert_nomap(void)
 {
 	DEBUG_LOCKS_WARN_ON(current->kmap_ctrl.idx);
+}
+
+/* Has @p something mapped, and must therefore stay on its CPU? */
+static inline bool kmap_local_held(const struct task_struct *p)
+{
+	return READ_ONCE(p->kmap_ctrl.idx);
+}
+
+/*
+ * For the scheduler, when @p, which runs here, is about to run no more: true if
+ * it must be pinned for its mappings, once. The task undoes it with its last
+ * mapping.
+ */
+static inline bool kmap_local_pin(struct task_struct *p)
+{
+	if (likely(!kmap_local_held(p)) || p->kmap_ctrl.pinned)
+		return false;
+	WRITE_ONCE(p->kmap_ctrl.pinned, 1);
+	return true;
 }
 
 /* The fixmap counts downwards: the first slot has the highest address. */
@@ -116,6 +160,8 @@ static inline bool is_kmap_local_reserve(unsigned long addr)
 #else
 static inline void kmap_local_fork(struct task_struct *tsk) { }
 static inline void kmap_assert_nomap(void) { }
+static inline bool kmap_local_held(const struct task_struct *p) { return false; }
+static inline bool kmap_local_pin(struct task_struct *p) { return false; }
 static inline bool is_kmap_local_fixmap(unsigned long addr) { return false; }
 static inline bool is_kmap_local_reserve(unsigned long addr) { return false; }
 #endif /* CONFIG_KMAP_LOCAL */
@@ -141,6 +187,9 @@ static inline bool is_pkmap_addr(unsigned long addr)
 #else
 static inline bool is_pkmap_addr(unsigned long addr) { return false; }
 #endif
+
+/* The most pages that one local mapping shows side by side. */
+#define KMAP_LOCAL_MAX_PAGES	8
 
 /* Does this kernel ever hand out a local mapping for a page? */
 #define KMAP_LOCAL_MAPS_PAGES				\
@@ -200,7 +249,9 @@ static inline void *kmap_local_page_prot(struct page *page, pgprot_t prot)
 
 static inline void *kmap_local_page(struct page *page)
 {
-	return kmap_local_page_prot(page, kmap_prot);
+	if (page_needs_kmap_local(page))
+		return __kmap_local_page(page);
+	return lowmem_page_address(page);
 }
 
 static inline void *kmap_local_folio(struct folio *folio, size_t offset)
@@ -234,6 +285,71 @@ static inline void __kunmap_local(const void *addr)
 		kunmap_local_indexed(addr);
 }
 
+/* See kmap_local_span() in <linux/highmem.h>, which is this for a folio. */
+static inline void *kmap_local_page_span(struct page *page, size_t offset,
+					 size_t *len)
+{
+	unsigned int nr;
+	void *addr;
+
+	if (!page_needs_kmap_local(page))
+		return lowmem_page_address(page) + offset;
+
+	page = nth_page(page, offset / PAGE_SIZE);
+	offset = offset_in_page(offset);
+	nr = PFN_UP(offset + *len);
+	addr = nr > 1 ? __kmap_local_pages(page, &nr) : __kmap_local_page(page);
+	*len = min_t(size_t, *len, nr * PAGE_SIZE - offset);
+	return addr + offset;
+}
+
+/* @addr: inside the first page of the span */
+static inline void __kunmap_local_span(const void *addr, size_t len)
+{
+	unsigned int nr = PFN_UP(offset_in_page(addr) + len);
+
+	if (!KMAP_LOCAL_MAPS_PAGES) {
+		for (; nr--; addr += PAGE_SIZE)
+			kunmap_direct(addr);
+	} else if (!is_kmap_local_direct(addr)) {
+		if (nr > 1)
+			__kunmap_local_pages(addr, nr);
+		else
+			kunmap_local_indexed(addr);
+	}
+}
+
+static inline void *kmap_local_span(struct folio *folio, size_t offset, size_t *len)
+{
+	return kmap_local_page_span(&folio->page, offset, len);
+}
+
+static inline void kunmap_local_span(const void *addr, size_t len)
+{
+	__kunmap_local_span(addr, len);
+}
+
+/* mm/folio_map.c */
+void *__folio_map_local(struct folio *folio);
+void __folio_unmap_local(struct folio *folio, const void *addr);
+
+static inline void *folio_map_local(struct folio *folio)
+{
+	might_sleep();
+	if (page_needs_kmap_local(&folio->page))
+		return __folio_map_local(folio);
+	return lowmem_page_address(&folio->page);
+}
+
+static inline void folio_unmap_local(struct folio *folio, const void *addr)
+{
+	might_sleep();
+	if (page_needs_kmap_local(&folio->page))
+		__folio_unmap_local(folio, addr);
+	else
+		__kunmap_local_span(addr, folio_size(folio));
+}
+
 /*
  * What kmap_atomic() promises beyond a local mapping: no page fault is
  * handled, and the task keeps its CPU, which RT provides without giving up
@@ -265,7 +381,8 @@ static inline void *kmap_atomic_prot(struct page *page, pgprot_t prot)
 
 static inline void *kmap_atomic(struct page *page)
 {
-	return kmap_atomic_prot(page, kmap_prot);
+	kmap_atomic_enter();
+	return kmap_local_page(page);
 }
 
 static inline void *kmap_atomic_pfn(unsigned long pfn)

@@ -70,6 +70,85 @@ static inline void *kmap_local_page(struct page *page);
 static inline void *kmap_local_folio(struct folio *folio, size_t offset);
 
 /**
+ * kmap_local_span() - map as much of a folio as there is room for
+ * @folio: the folio
+ * @offset: first byte wanted
+ * @len: how many bytes are wanted, at least 1; @offset + @len <= folio_size().
+ *	 Becomes the number that is mapped, at least 1.
+ *
+ * What copies and clears runs of bytes is written on this: a folio with a direct
+ * mapping comes whole, any other in runs of up to KMAP_LOCAL_MAX_PAGES pages, of
+ * fewer when many local mappings are held already, and page by page where caches
+ * alias. Give it back with kunmap_local_span(), in the same order as other local
+ * mappings.
+ *
+ * Example::
+ *
+ *	while (len) {
+ *		size_t n = len;
+ *		u8 *p = kmap_local_span(folio, offset, &n);
+ *
+ *		crc = crc32(crc, p, n);
+ *		kunmap_local_span(p, n);
+ *		offset += n;
+ *		len -= n;
+ *	}
+ *
+ * Context: any, NMI excepted; does not sleep.
+ * Return: the address of byte @offset.
+ */
+static inline void *kmap_local_span(struct folio *folio, size_t offset, size_t *len);
+
+/**
+ * kunmap_local_span() - give back a mapping made by kmap_local_span()
+ * @addr: the address that it returned
+ * @len: the number of bytes that it mapped
+ *
+ * Context: the one that made the mapping; does not sleep.
+ */
+static inline void kunmap_local_span(const void *addr, size_t len);
+
+/**
+ * folio_map_local() - map a whole folio
+ * @folio: the folio, of any size
+ *
+ * All bytes of the folio side by side: where it has a direct mapping, that is it,
+ * small folios take neighbouring slots of the kmap_local stack, and large ones
+ * are mapped in vmalloc space, which costs some microseconds and memory for page
+ * tables. Code that can work in pieces is better served by kmap_local_span().
+ *
+ * To be used as a local mapping: by the task that made it, which may sleep in
+ * between, and given back in the reverse order of all others.
+ *
+ * Example::
+ *
+ *	struct header *h = folio_map_local(folio);
+ *
+ *	if (!h)
+ *		return -ENOMEM;
+ *	err = parse(h, folio_size(folio));
+ *	folio_unmap_local(folio, h);
+ *
+ * Context: task context; may sleep, on 64-bit kernels too as far as checks go.
+ * Allocates with GFP_KERNEL: see memalloc_nofs_save() for callers that hold what
+ * freeing memory may need.
+ * Return: the address of the folio's first byte, or NULL if there is no memory
+ * for the mapping, which cannot happen for folios of one page.
+ */
+static inline void *folio_map_local(struct folio *folio);
+
+/**
+ * folio_unmap_local() - give back a mapping made by folio_map_local()
+ * @folio: the folio
+ * @addr: the address that it returned
+ *
+ * Context: the task that made the mapping. May sleep.
+ */
+static inline void folio_unmap_local(struct folio *folio, const void *addr);
+/* Says that it is there, for code that is built on older kernels as well. */
+#define folio_map_local folio_map_local
+
+/**
  * kmap_local_page_prot() - kmap_local_page() with a protection of choice
  * @page: the page
  * @prot: page protection. Has no effect where @page is not mapped but found
@@ -231,14 +310,11 @@ static inline size_t highmem_clamp_end(struct page *page, size_t end)
 	return WARN_ON_ONCE(end > size) ? size : end;
 }
 
-/*
- * How many of @len bytes from @offset one kmap_local_folio() makes reachable:
- * up to the end of the page, or all where the folio is directly mapped.
- */
+/* How many of @len bytes from @offset one kmap_local_folio() makes reachable. */
 static inline size_t kmap_local_reach(struct folio *folio, size_t offset,
 				      size_t len)
 {
-	if (!folio_test_partial_kmap(folio))
+	if (!page_needs_kmap_local(&folio->page))
 		return len;
 	return min_t(size_t, len, PAGE_SIZE - offset_in_page(offset));
 }
@@ -674,11 +750,11 @@ static inline void memcpy_from_folio(char *to, struct folio *folio,
 		return;
 
 	while (len) {
-		size_t reach = kmap_local_reach(folio, offset, len);
-		const char *kaddr = kmap_local_folio(folio, offset);
+		size_t reach = len;
+		const char *kaddr = kmap_local_span(folio, offset, &reach);
 
 		memcpy(to, kaddr, reach);
-		kunmap_local(kaddr);
+		kunmap_local_span(kaddr, reach);
 
 		to += reach;
 		len -= reach;
@@ -702,11 +778,11 @@ static inline void memcpy_to_folio(struct folio *folio, size_t offset,
 		return;
 
 	while (len) {
-		size_t reach = kmap_local_reach(folio, offset, len);
-		char *kaddr = kmap_local_folio(folio, offset);
+		size_t reach = len;
+		char *kaddr = kmap_local_span(folio, offset, &reach);
 
 		memcpy(kaddr, from, reach);
-		kunmap_local(kaddr);
+		kunmap_local_span(kaddr, reach);
 
 		from += reach;
 		len -= reach;
@@ -788,12 +864,15 @@ static inline size_t memcpy_from_file_folio(char *to, struct folio *folio,
 					    loff_t pos, size_t len)
 {
 	size_t offset = offset_in_folio(folio, pos);
-	const char *kaddr = kmap_local_folio(folio, offset);
+	const char *kaddr;
 
 	len = min(len, folio_size(folio) - offset);
-	len = kmap_local_reach(folio, offset, len);
+	if (!len)
+		return 0;
+
+	kaddr = kmap_local_span(folio, offset, &len);
 	memcpy(to, kaddr, len);
-	kunmap_local(kaddr);
+	kunmap_local_span(kaddr, len);
 
 	return len;
 }

@@ -35,6 +35,22 @@ void add_highpages_with_active_regions(int nid, unsigned long start_pfn,
 				       unsigned long end_pfn);
 #endif
 
+#ifdef CONFIG_X86_32
+/*
+ * Idle mappings stay until their slot is used again. A PTE of PAE is changed
+ * by one 64-bit store: of two stores, a page walk on this CPU could see the new
+ * half beside the old one. The note is read by what interrupts its writer: the
+ * half with the present bit is written last and cleared first.
+ */
+#define ARCH_HAS_KMAP_LOCAL_LAZY
+#define arch_kmap_local_set_pte(mm, vaddr, ptep, pteval) \
+	set_pte_atomic(ptep, pteval)
+#define arch_kmap_local_note(note, pteval)	native_set_pte(note, pteval)
+#define arch_kmap_local_forget(note)		native_pte_clear(&init_mm, 0, note)
+#define arch_kmap_local_page_pte(pfn, template) \
+	__pte(pte_val(template) | (pteval_t)(pfn) << PAGE_SHIFT)
+#endif
+
 #define arch_kmap_local_post_map arch_kmap_local_post_map
 #define arch_kmap_local_post_unmap arch_kmap_local_post_unmap
 
