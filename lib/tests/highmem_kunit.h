@@ -6,6 +6,9 @@
  *                helpers of <linux/highmem.h>, each against a model
  * highmem_local  the per-task stack: kmap_local_*(), kmap_atomic*()
  * highmem_pool   the pool that everybody shares: kmap(), kunmap()
+ * highmem_race   the same, with everybody in it at once
+ * highmem_full   the same, with all slots held. Comes last: what the pool grows
+ *                by then it keeps, and others want it small.
  *
  * The suites call nothing but the interface that users of high memory see, so
  * the same files judge any implementation of it.
@@ -36,6 +39,7 @@
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/sizes.h>
 #include <linux/smp.h>
 #include <linux/uaccess.h>
 
@@ -136,6 +140,8 @@ void *hmk_get_view(struct kunit *test, struct page **pages, unsigned int nr);
 void *hmk_get_vbuf(struct kunit *test, size_t size);
 void *hmk_hold_kmap(struct kunit *test, struct page *page);
 
+void *hmk_zalloc(struct kunit *test, size_t size);
+
 /* Give back earlier, or what was had in another way */
 void hmk_put_page_set(struct kunit *test, struct page_set *set);
 void hmk_drop_kmap(struct kunit *test, struct page *page);
@@ -234,6 +240,7 @@ void hmk_expect_report(struct kunit *test, const char *needle);
 struct worker {
 	void (*run)(struct worker *worker);
 	void *data;
+	struct task_struct *task;
 	bool stop;
 	int depth;
 	struct completion done;
@@ -248,9 +255,41 @@ struct worker *hmk_start_worker(struct kunit *test, int cpu,
 				void (*run)(struct worker *), void *data);
 void hmk_join_worker(struct kunit *test, struct worker *worker);
 
+/* ---------------------------------------------------------- scarce resources */
+
+#ifdef CONFIG_HIGHMEM
+/* More than any pool can give */
+#define POOL_END	(LAST_PKMAP + (SZ_16M >> PAGE_SHIFT))
+
+/* A thread that keeps as many pages mapped as it can, or is told to */
+struct hoard {
+	struct page_set *set;
+	struct worker *worker;
+	unsigned int limit;	/* stop for good with so many */
+	unsigned int pause;	/* stop with so many, until told to go on */
+	unsigned int held;	/* by the thread: pages up to here */
+	unsigned int released;	/* by the case: pages up to here */
+	unsigned int bad;
+	struct completion go;
+};
+
+struct hoard *hmk_start_hoard(struct kunit *test, unsigned int nr, unsigned int pause);
+unsigned int hmk_hoard_held(struct hoard *hoard);
+bool hmk_wait_for_hoard(struct hoard *hoard, unsigned int nr, unsigned long patience);
+unsigned int hmk_wait_till_stuck(struct hoard *hoard);
+void hmk_release_one(struct hoard *hoard);
+void hmk_check_hoard(struct kunit *test, struct hoard *hoard);
+
+struct spaces *hmk_take_space(struct kunit *test);
+void hmk_give_space(struct kunit *test, struct spaces *spaces);
+#endif
+
 /* --------------------------------------------------- before and after a case */
 
 int hmk_remember_task(struct kunit *test);
+int hmk_remember_task_and_pool(struct kunit *test);
+void hmk_risk_pool(struct kunit *test);
+void hmk_pool_survived(void);
 void hmk_check_task(struct kunit *test);
 
 #endif /* _HIGHMEM_KUNIT_H */

@@ -4,10 +4,12 @@
  * given back by themselves, expected reports, threads. See highmem_kunit.h.
  */
 
+#include <linux/delay.h>
 #include <linux/gfp.h>
 #include <linux/kmsg_dump.h>
 #include <linux/kthread.h>
 #include <linux/sched/task.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
@@ -16,8 +18,24 @@
 
 /* ------------------------------------------------------------------- pages */
 
-/* Set when a thread was lost: it may still use pages, so none is freed */
+/* Set when a thread was lost: it may still use what there is, so none is freed */
 static bool leak_pages;
+
+static void release_state(void *state)
+{
+	if (!leak_pages)
+		kvfree(state);
+}
+
+/* Zeroed memory that threads of the case use as well */
+void *hmk_zalloc(struct kunit *test, size_t size)
+{
+	void *state = kvzalloc(size, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, state);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, release_state, state), 0);
+	return state;
+}
 
 static void release_folio(void *folio)
 {
@@ -212,6 +230,7 @@ static void end_worker(void *data)
 		leak_pages = true;
 		return;
 	}
+	put_task_struct(worker->task);
 	kfree(worker);
 }
 
@@ -231,6 +250,7 @@ struct worker *hmk_start_worker(struct kunit *test, int cpu,
 		kfree(worker);
 		KUNIT_FAIL_AND_ABORT(test, "no thread");
 	}
+	worker->task = get_task_struct(task);
 	if (cpu >= 0)
 		kthread_bind(task, cpu);
 	wake_up_process(task);
@@ -245,12 +265,184 @@ void hmk_join_worker(struct kunit *test, struct worker *worker)
 	KUNIT_EXPECT_EQ_MSG(test, worker->depth, 0, "a thread ended with pages mapped");
 }
 
+/* ---------------------------------------------------------- scarce resources */
+
+#ifdef CONFIG_HIGHMEM
+#define MAX_SPACES	4096
+
+struct spaces {
+	unsigned int nr;
+	struct vm_struct *vm[MAX_SPACES];
+};
+
+static void give_space(void *data)
+{
+	struct spaces *spaces = data;
+
+	while (spaces->nr)
+		free_vm_area(spaces->vm[--spaces->nr]);
+}
+
+/*
+ * Take all address space that there is for vmalloc() and its like, but no
+ * memory, so that nothing new can be mapped there until hmk_give_space(). What
+ * the case needs, threads in particular, it must have by then.
+ */
+struct spaces *hmk_take_space(struct kunit *test)
+{
+	struct spaces *spaces = hmk_zalloc(test, sizeof(*spaces));
+	unsigned long size = SZ_512M;
+
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, give_space, spaces), 0);
+	while (size >= PAGE_SIZE && spaces->nr < MAX_SPACES) {
+		struct vm_struct *vm = get_vm_area(size, VM_MAP | VM_NO_GUARD);
+
+		if (vm)
+			spaces->vm[spaces->nr++] = vm;
+		else
+			size /= 2;
+	}
+	KUNIT_ASSERT_LT(test, spaces->nr, MAX_SPACES);
+	return spaces;
+}
+
+void hmk_give_space(struct kunit *test, struct spaces *spaces)
+{
+	kunit_release_action(test, give_space, spaces);
+}
+
+static void hoard_pages(struct worker *worker)
+{
+	struct hoard *hoard = worker->data;
+
+	while (hoard->held < READ_ONCE(hoard->limit) && !worker_stopped(worker)) {
+		struct page *page = hoard->set->page[hoard->held];
+		void *addr;
+
+		if (hoard->held && hoard->held == hoard->pause &&
+		    !wait_for_completion_timeout(&hoard->go, PATIENCE))
+			return;
+		addr = kmap(page);
+		hoard->bad += !stamped(addr, page, 40);
+		stamp(addr, page, 41);
+		/* The page is mapped: pairs with hmk_hoard_held() */
+		smp_store_release(&hoard->held, hoard->held + 1);
+	}
+}
+
+unsigned int hmk_hoard_held(struct hoard *hoard)
+{
+	/* Pairs with hoard_pages() */
+	return smp_load_acquire(&hoard->held);
+}
+
+void hmk_release_one(struct hoard *hoard)
+{
+	kunmap(hoard->set->page[hoard->released++]);
+}
+
+static void give_up_hoard(void *data)
+{
+	struct hoard *hoard = data;
+	unsigned int i;
+
+	WRITE_ONCE(hoard->worker->stop, true);
+	complete(&hoard->go);
+	for (i = 0; i < 1000 && !completion_done(&hoard->worker->done); i++) {
+		if (hoard->released < hmk_hoard_held(hoard))
+			hmk_release_one(hoard);
+		else
+			usleep_range(10000, 12000);
+	}
+	while (hoard->released < hmk_hoard_held(hoard))
+		hmk_release_one(hoard);
+}
+
+/* Wait until the hoarder holds @nr pages; false if that takes too long */
+bool hmk_wait_for_hoard(struct hoard *hoard, unsigned int nr, unsigned long patience)
+{
+	unsigned long end = jiffies + patience;
+
+	while (hmk_hoard_held(hoard) < nr) {
+		if (time_after(jiffies, end))
+			return false;
+		usleep_range(1000, 2000);
+	}
+	return true;
+}
+
+/* Somebody who takes @nr pages. Unless @pause is 0, it stops there for a go */
+struct hoard *hmk_start_hoard(struct kunit *test, unsigned int nr, unsigned int pause)
+{
+	struct hoard *hoard = hmk_zalloc(test, sizeof(*hoard));
+	unsigned int i;
+
+	hoard->set = hmk_get_page_set(test, true, nr);
+	hoard->limit = nr;
+	hoard->pause = pause;
+	init_completion(&hoard->go);
+	for (i = 0; i < nr; i++)
+		stamp_page(hoard->set->page[i], 40);
+	hoard->worker = hmk_start_worker(test, -1, hoard_pages, hoard);
+	KUNIT_ASSERT_EQ(test, kunit_add_action(test, give_up_hoard, hoard), 0);
+	return hoard;
+}
+
+/* Let the hoarder go on, and wait until it gets no more; how much it has then */
+unsigned int hmk_wait_till_stuck(struct hoard *hoard)
+{
+	unsigned int held;
+
+	complete(&hoard->go);
+	do {
+		held = hmk_hoard_held(hoard);
+	} while (held < hoard->limit && hmk_wait_for_hoard(hoard, held + 1, HZ / 4));
+	return held;
+}
+
+/* The hoarder is through: was each page mapped to its own address? */
+void hmk_check_hoard(struct kunit *test, struct hoard *hoard)
+{
+	unsigned int i, good = 0;
+
+	hmk_join_worker(test, hoard->worker);
+	kunit_release_action(test, give_up_hoard, hoard);
+	for (i = 0; i < hoard->set->nr; i++)
+		good += page_stamped(hoard->set->page[i], i < hoard->held ? 41 : 40);
+	KUNIT_EXPECT_EQ(test, good, hoard->set->nr);
+	KUNIT_EXPECT_EQ(test, hoard->bad, 0);
+}
+#endif /* CONFIG_HIGHMEM */
+
 /* --------------------------------------------------- before and after a case */
 
 int hmk_remember_task(struct kunit *test)
 {
 	test->priv = get_task_struct(current);
 	return 0;
+}
+
+/* Name of the case that may have left the pool's lock held by a dead task */
+static const char *pool_victim;
+
+int hmk_remember_task_and_pool(struct kunit *test)
+{
+	hmk_remember_task(test);
+	if (pool_victim) {
+		kunit_err(test, "the pool was lost in %s\n", pool_victim);
+		return -EIO;
+	}
+	return 0;
+}
+
+void hmk_risk_pool(struct kunit *test)
+{
+	pool_victim = test->name;
+}
+
+void hmk_pool_survived(void)
+{
+	pool_victim = NULL;
 }
 
 /* Runs in another thread than the case, even if the case was aborted */

@@ -7,25 +7,9 @@
 #include <linux/delay.h>
 #include <linux/irq_work.h>
 #include <linux/prandom.h>
-#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "highmem_kunit.h"
-
-/* --------------------------------------------------- before and after a case */
-
-/* Name of the case that may have left the pool's lock held by a dead task */
-static const char *pool_victim;
-
-static int remember_task_and_pool(struct kunit *test)
-{
-	hmk_remember_task(test);
-	if (pool_victim) {
-		kunit_err(test, "the pool was lost in %s\n", pool_victim);
-		return -EIO;
-	}
-	return 0;
-}
 
 /* -------------------------------------------------- map and unmap */
 
@@ -228,13 +212,14 @@ static void is_kmap_addr_in_pool(struct kunit *test)
 
 static void is_kmap_addr_of_other_memory(struct kunit *test)
 {
+	static int some_variable;
 	struct page *page = hmk_get_page(test, false);
 	void *view = hmk_get_view(test, &page, 1);
 	void *addr = hmk_hold_kmap(test, page);
 
 	KUNIT_EXPECT_FALSE(test, is_kmap_addr(addr));
 	KUNIT_EXPECT_FALSE(test, is_kmap_addr(view));
-	KUNIT_EXPECT_FALSE(test, is_kmap_addr(&pool_victim));
+	KUNIT_EXPECT_FALSE(test, is_kmap_addr(&some_variable));
 	KUNIT_EXPECT_FALSE(test, is_kmap_addr(is_kmap_addr_of_other_memory));
 	KUNIT_EXPECT_FALSE(test, is_kmap_addr(NULL));
 }
@@ -419,197 +404,6 @@ static void kmap_keeps_hot_pages(struct kunit *test)
 	kunit_info(test, "%u of %u were mapped still\n", hits, tries);
 	KUNIT_EXPECT_EQ(test, bad, 0);
 	KUNIT_EXPECT_GE(test, 100 * hits, 99 * tries);
-}
-
-/*
- * A hoarder keeps more pages mapped than the pool has slots. Where the pool is
- * all there is he has to wait, but not longer than until a slot is given back.
- */
-#define NR_EXCESS	4
-
-struct hoard {
-	struct page_set *set;
-	struct worker *worker;
-	unsigned int pause;	/* stop with so many, until told to go on */
-	unsigned int held;	/* by the hoarder: pages up to here */
-	unsigned int released;	/* by the case: pages up to here */
-	unsigned int bad;
-	struct completion go;
-};
-
-static void hoard_pages(struct worker *worker)
-{
-	struct hoard *hoard = worker->data;
-
-	while (hoard->held < hoard->set->nr && !worker_stopped(worker)) {
-		struct page *page = hoard->set->page[hoard->held];
-		void *addr;
-
-		if (hoard->held && hoard->held == hoard->pause &&
-		    !wait_for_completion_timeout(&hoard->go, PATIENCE))
-			return;
-		addr = kmap(page);
-		hoard->bad += !stamped(addr, page, 40);
-		stamp(addr, page, 41);
-		/* The page is mapped: pairs with hoard_held() */
-		smp_store_release(&hoard->held, hoard->held + 1);
-	}
-}
-
-static unsigned int hoard_held(struct hoard *hoard)
-{
-	/* Pairs with hoard_pages() */
-	return smp_load_acquire(&hoard->held);
-}
-
-static void release_one(struct hoard *hoard)
-{
-	kunmap(hoard->set->page[hoard->released++]);
-}
-
-static void give_up_hoard(void *data)
-{
-	struct hoard *hoard = data;
-	unsigned int i;
-
-	WRITE_ONCE(hoard->worker->stop, true);
-	for (i = 0; i < 1000 && !completion_done(&hoard->worker->done); i++) {
-		if (hoard->released < hoard_held(hoard))
-			release_one(hoard);
-		else
-			usleep_range(10000, 12000);
-	}
-	while (hoard->released < hoard_held(hoard))
-		release_one(hoard);
-}
-
-/* Wait until the hoarder holds @nr pages; false if that takes too long */
-static bool wait_for_hoard(struct hoard *hoard, unsigned int nr, unsigned long patience)
-{
-	unsigned long end = jiffies + patience;
-
-	while (hoard_held(hoard) < nr) {
-		if (time_after(jiffies, end))
-			return false;
-		usleep_range(1000, 2000);
-	}
-	return true;
-}
-
-static struct hoard *start_hoard(struct kunit *test, unsigned int nr, unsigned int pause)
-{
-	struct hoard *hoard = kunit_kzalloc(test, sizeof(*hoard), GFP_KERNEL);
-	unsigned int i;
-
-	KUNIT_ASSERT_NOT_NULL(test, hoard);
-	hoard->set = hmk_get_page_set(test, true, nr);
-	hoard->pause = pause;
-	init_completion(&hoard->go);
-	for (i = 0; i < nr; i++)
-		stamp_page(hoard->set->page[i], 40);
-	hoard->worker = hmk_start_worker(test, -1, hoard_pages, hoard);
-	KUNIT_ASSERT_EQ(test, kunit_add_action(test, give_up_hoard, hoard), 0);
-	return hoard;
-}
-
-/* The hoarder is through: was each page mapped to its own address? */
-static void check_hoard(struct kunit *test, struct hoard *hoard)
-{
-	unsigned int i, good = 0;
-
-	hmk_join_worker(test, hoard->worker);
-	kunit_release_action(test, give_up_hoard, hoard);
-	for (i = 0; i < hoard->set->nr; i++)
-		good += page_stamped(hoard->set->page[i], 41);
-	KUNIT_EXPECT_EQ(test, good, hoard->set->nr);
-	KUNIT_EXPECT_EQ(test, hoard->bad, 0);
-}
-
-/* Give back one page at a time, as soon as the hoarder is stuck, till he is done */
-static bool feed_hoard(struct kunit *test, struct hoard *hoard)
-{
-	unsigned int nr = hoard->set->nr;
-	bool waited = false;
-
-	while (!wait_for_hoard(hoard, nr, HZ / 4)) {
-		unsigned int held = hoard_held(hoard);
-
-		if (wait_for_hoard(hoard, held + 1, HZ / 4))
-			continue;	/* slow, not stuck */
-		waited = true;
-		release_one(hoard);
-		KUNIT_ASSERT_TRUE_MSG(test, wait_for_hoard(hoard, held + 1, 5 * HZ),
-				      "no use made of a free slot at %u pages", held);
-	}
-	return waited;
-}
-
-static void kmap_beyond_pool(struct kunit *test)
-{
-	struct hoard *hoard = start_hoard(test, LAST_PKMAP + NR_EXCESS, 0);
-	bool waited;
-
-	/* Somebody else may hold a few slots, but not half of them */
-	KUNIT_ASSERT_TRUE_MSG(test, wait_for_hoard(hoard, LAST_PKMAP / 2, PATIENCE),
-			      "the pool ended at %u pages", hoard_held(hoard));
-	waited = feed_hoard(test, hoard);
-	kunit_info(test, "%s at the end of the pool\n", waited ? "waited" : "did not wait");
-	check_hoard(test, hoard);
-}
-
-/* One task wants half a pool more than there is, and nobody gives anything back */
-static void kmap_far_beyond_pool(struct kunit *test)
-{
-	struct hoard *hoard = start_hoard(test, LAST_PKMAP + 512, 0);
-
-	KUNIT_ASSERT_TRUE_MSG(test, wait_for_hoard(hoard, hoard->set->nr, PATIENCE),
-			      "stuck with %u pages", hoard_held(hoard));
-	check_hoard(test, hoard);
-}
-
-/* Many tasks hold some and want more, none gives back before it has them all */
-#define NR_HOARDS	24
-#define HOARD_FIRST	64
-
-static void kmap_hold_and_want_more(struct kunit *test)
-{
-	struct hoard *hoard[NR_HOARDS];
-	unsigned int i, held = 0;
-	bool through = true;
-
-	for (i = 0; i < NR_HOARDS; i++)
-		hoard[i] = start_hoard(test, 2 * HOARD_FIRST, HOARD_FIRST);
-	for (i = 0; i < NR_HOARDS; i++)
-		through &= wait_for_hoard(hoard[i], HOARD_FIRST, HZ);
-	for (i = 0; i < NR_HOARDS; i++)
-		complete(&hoard[i]->go);
-	for (i = 0; i < NR_HOARDS; i++)
-		through &= wait_for_hoard(hoard[i], 2 * HOARD_FIRST, HZ);
-	for (i = 0; i < NR_HOARDS; i++) {
-		held += hoard_held(hoard[i]);
-		/* Those who are stuck take no more when they get on */
-		WRITE_ONCE(hoard[i]->worker->stop, true);
-	}
-	KUNIT_ASSERT_TRUE_MSG(test, through, "stuck with %u pages", held);
-	for (i = 0; i < NR_HOARDS; i++)
-		check_hoard(test, hoard[i]);
-}
-
-/* However far kmap() goes, it ends somewhere, and then it must wait and go on */
-#define NR_FAR		(LAST_PKMAP + (SZ_16M >> PAGE_SHIFT) + NR_EXCESS)
-
-static void kmap_to_the_end(struct kunit *test)
-{
-	struct hoard *hoard = start_hoard(test, NR_FAR, 0);
-	unsigned int held = 0;
-	bool waited;
-
-	while (held < NR_FAR && wait_for_hoard(hoard, held + 1, HZ))
-		held = hoard_held(hoard);
-	KUNIT_ASSERT_GE(test, held, 2 * LAST_PKMAP);
-	waited = feed_hoard(test, hoard);
-	kunit_info(test, "%s with %u pages\n", waited ? "waited" : "did not wait", held);
-	check_hoard(test, hoard);
 }
 
 /* -------------------------------------------------- many at once */
@@ -938,9 +732,9 @@ static void kunmap_of_idle_page(struct kunit *test)
 	stamp(kmap(page), page, 47);
 	kunmap(page);
 	hmk_provoke(test, "kunmap() of");
-	pool_victim = test->name;
+	hmk_risk_pool(test);
 	kunmap(page);
-	pool_victim = NULL;
+	hmk_pool_survived();
 	hmk_provoked(test);
 
 	KUNIT_EXPECT_TRUE(test, stamped(hmk_hold_kmap(test, page), page, 47));
@@ -958,9 +752,9 @@ static void kunmap_of_unmapped_page(struct kunit *test)
 	kmap_flush_unused();
 	KUNIT_ASSERT_NULL(test, page_address(page));
 	hmk_provoke(test, "kunmap() of");
-	pool_victim = test->name;
+	hmk_risk_pool(test);
 	kunmap(page);
-	pool_victim = NULL;
+	hmk_pool_survived();
 	hmk_provoked(test);
 
 	KUNIT_EXPECT_NULL(test, page_address(page));
@@ -989,10 +783,6 @@ static struct kunit_case highmem_pool_cases[] = {
 	KUNIT_CASE(kmap_streaming),
 	KUNIT_CASE(kmap_reuse_is_seen_by_all),
 	KUNIT_CASE(kmap_keeps_hot_pages),
-	KUNIT_CASE(kmap_beyond_pool),
-	KUNIT_CASE(kmap_far_beyond_pool),
-	KUNIT_CASE(kmap_hold_and_want_more),
-	KUNIT_CASE(kmap_to_the_end),
 	KUNIT_CASE(kmap_first_by_two),
 	KUNIT_CASE_SLOW(kmap_shared),
 	KUNIT_CASE_SLOW(kmap_shared_and_flushed),
@@ -1008,7 +798,7 @@ static struct kunit_case highmem_pool_cases[] = {
 
 static struct kunit_suite highmem_pool_suite = {
 	.name = "highmem_pool",
-	.init = remember_task_and_pool,
+	.init = hmk_remember_task_and_pool,
 	.exit = hmk_check_task,
 	.test_cases = highmem_pool_cases,
 };

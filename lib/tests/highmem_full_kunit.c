@@ -1,0 +1,562 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit suite "highmem_full": kmap() when all slots of the pool are held. See
+ * highmem_kunit.h.
+ */
+
+#include <linux/delay.h>
+#include <linux/ktime.h>
+#include <linux/math64.h>
+#include <linux/prandom.h>
+#include <linux/sched/cputime.h>
+#include <linux/sched/mm.h>
+
+#include "highmem_kunit.h"
+
+#define NR_EXCESS	4
+#define NR_FAR		(POOL_END + NR_EXCESS)
+
+/* ------------------------------------------------------------------- memory short */
+
+/*
+ * Without address space for more slots there are as many as there are, and when
+ * all are held kmap() has to wait. These cases come first. A pool that has grown
+ * keeps what it got, and at last there may be nothing left for it to want.
+ */
+
+/* Hold all there is. How many pages that makes; the hoarder waits for one more */
+static unsigned int hold_all(struct kunit *test, struct hoard *hoard)
+{
+	unsigned int held = hmk_wait_till_stuck(hoard);
+
+	KUNIT_ASSERT_LT_MSG(test, held, hoard->set->nr, "kmap() never had to wait");
+	return held;
+}
+
+/* As hold_all(), but then the hoarder gets its page and goes: nobody waits */
+static void hold_all_and_go(struct kunit *test, struct hoard *hoard)
+{
+	WRITE_ONCE(hoard->limit, hold_all(test, hoard) + 1);
+	hmk_release_one(hoard);
+	hmk_join_worker(test, hoard->worker);
+}
+
+/* Let the hoarder have one page more, and see that it is through with that */
+static void end_hoard(struct kunit *test, struct hoard *hoard)
+{
+	WRITE_ONCE(hoard->limit, hmk_hoard_held(hoard) + 1);
+	hmk_release_one(hoard);
+	hmk_check_hoard(test, hoard);
+}
+
+/* Wait for half a second. Does the thread do so as well, and sleep meanwhile? */
+static void expect_asleep(struct kunit *test, struct worker *worker)
+{
+	u64 ran = task_sched_runtime(worker->task);
+	u64 start = ktime_get_ns();
+	unsigned int i, asleep = 0;
+
+	for (i = 0; i < 50; i++) {
+		usleep_range(9000, 11000);
+		asleep += READ_ONCE(worker->task->__state) == TASK_UNINTERRUPTIBLE;
+	}
+	ran = task_sched_runtime(worker->task) - ran;
+	kunit_info(test, "asleep %u times of 50, ran %llu us of %llu\n", asleep,
+		   div_u64(ran, NSEC_PER_USEC), div_u64(ktime_get_ns() - start, NSEC_PER_USEC));
+	KUNIT_EXPECT_GT(test, asleep, 40);
+	KUNIT_EXPECT_LT(test, ran, div_u64(ktime_get_ns() - start, 5));
+}
+
+/*
+ * One slot becomes free, now and then or again and again, at any moment of what
+ * the hoarder does. It must hear of it: a task that looks for itself from time to
+ * time would find the slot as well, but late.
+ */
+#define LATE_MS		40
+
+static unsigned int count_late(struct kunit *test, struct hoard *hoard,
+			       unsigned int rounds, unsigned int pause_us)
+{
+	unsigned int held, late = 0;
+	struct rnd_state rnd;
+	ktime_t start;
+
+	prandom_seed_state(&rnd, 70);
+	while (rounds--) {
+		unsigned int pause = prandom_u32_state(&rnd) % pause_us;
+
+		if (pause > 1000)
+			usleep_range(pause, pause + 100);
+		else
+			udelay(pause);
+		held = hmk_hoard_held(hoard);
+		start = ktime_get();
+		hmk_release_one(hoard);
+		KUNIT_ASSERT_TRUE_MSG(test, hmk_wait_for_hoard(hoard, held + 1, PATIENCE),
+				      "no use made of a free slot at %u pages", held);
+		late += ktime_ms_delta(ktime_get(), start) > LATE_MS;
+	}
+	return late;
+}
+
+#define NR_ROUNDS	200
+
+static void kmap_waits_for_kunmap(struct kunit *test)
+{
+	struct hoard *hoard = hmk_start_hoard(test, NR_FAR + 2 * NR_ROUNDS, 1);
+	unsigned int held, seldom, often;
+
+	hmk_take_space(test);
+	held = hold_all(test, hoard);
+	expect_asleep(test, hoard->worker);
+	KUNIT_EXPECT_EQ(test, hmk_hoard_held(hoard), held);
+
+	seldom = count_late(test, hoard, NR_ROUNDS / 10, 20000);
+	often = count_late(test, hoard, NR_ROUNDS, 500);
+	kunit_info(test, "%u pages held, late %u times of %u and %u of %u\n", held,
+		   seldom, NR_ROUNDS / 10, often, NR_ROUNDS);
+	KUNIT_EXPECT_LT(test, seldom, NR_ROUNDS / 10 / 4);
+	KUNIT_EXPECT_LT(test, often, NR_ROUNDS / 20);
+	end_hoard(test, hoard);
+}
+
+/* Many wait. Each kunmap() lets one of them on, and need not disturb the others */
+#define NR_WAITERS	32
+
+struct queue {
+	struct page_set *set;
+	struct completion go;
+	struct completion leave;
+	atomic_t got;
+	atomic_t bad;
+};
+
+struct waiter {
+	struct queue *queue;
+	struct worker *worker;
+	struct page *page;
+	bool got;
+	unsigned long switches;
+};
+
+static void wait_in_queue(struct worker *worker)
+{
+	struct waiter *waiter = worker->data;
+	struct queue *queue = waiter->queue;
+
+	if (!wait_for_completion_timeout(&queue->go, PATIENCE) || worker_stopped(worker))
+		return;
+	if (!stamped(kmap(waiter->page), waiter->page, 71))
+		atomic_inc(&queue->bad);
+	WRITE_ONCE(waiter->got, true);
+	atomic_inc(&queue->got);
+	while (!worker_stopped(worker))
+		if (wait_for_completion_timeout(&queue->leave, HZ / 10))
+			break;
+	kunmap(waiter->page);
+}
+
+/* How often those who wait still have been woken, since the last time and in all */
+static unsigned int count_disturbed(struct waiter *waiter)
+{
+	unsigned int i, disturbed = 0;
+
+	for (i = 0; i < NR_WAITERS; i++) {
+		unsigned long switches = READ_ONCE(waiter[i].worker->task->nvcsw);
+
+		if (!READ_ONCE(waiter[i].got))
+			disturbed += switches - waiter[i].switches;
+		waiter[i].switches = switches;
+	}
+	return disturbed;
+}
+
+static bool wait_for_count(atomic_t *count, unsigned int nr)
+{
+	unsigned long end = jiffies + PATIENCE;
+
+	while (atomic_read(count) < nr) {
+		if (time_after(jiffies, end))
+			return false;
+		usleep_range(200, 400);
+	}
+	return true;
+}
+
+static struct waiter *start_waiters(struct kunit *test, struct queue *queue)
+{
+	struct waiter *waiter = hmk_zalloc(test, NR_WAITERS * sizeof(*waiter));
+	unsigned int i;
+
+	queue->set = hmk_get_page_set(test, true, NR_WAITERS);
+	init_completion(&queue->go);
+	init_completion(&queue->leave);
+	for (i = 0; i < NR_WAITERS; i++) {
+		stamp_page(queue->set->page[i], 71);
+		waiter[i].queue = queue;
+		waiter[i].page = queue->set->page[i];
+		waiter[i].worker = hmk_start_worker(test, -1, wait_in_queue, &waiter[i]);
+	}
+	return waiter;
+}
+
+static void kmap_waiters_are_woken_one_by_one(struct kunit *test)
+{
+	struct queue *queue = hmk_zalloc(test, sizeof(*queue));
+	struct waiter *waiter = start_waiters(test, queue);
+	struct hoard *hoard = hmk_start_hoard(test, NR_FAR, 1);
+	unsigned int i, round, disturbed = 0;
+	u64 start, spent = 0;
+
+	hmk_take_space(test);
+	hold_all_and_go(test, hoard);
+	complete_all(&queue->go);
+	msleep(200);
+	KUNIT_EXPECT_EQ(test, atomic_read(&queue->got), 0);
+	for (round = 1; round <= NR_WAITERS; round++) {
+		count_disturbed(waiter);
+		start = ktime_get_ns();
+		hmk_release_one(hoard);
+		KUNIT_ASSERT_TRUE_MSG(test, wait_for_count(&queue->got, round),
+				      "no use made of free slot %u", round);
+		usleep_range(1000, 1200);
+		spent += ktime_get_ns() - start;
+		disturbed += count_disturbed(waiter);
+		KUNIT_EXPECT_EQ(test, atomic_read(&queue->got), round);
+	}
+	kunit_info(test, "%u needless wake-ups in %llu us\n", disturbed,
+		   div_u64(spent, NSEC_PER_USEC));
+	/* Who waits may look for itself, some times in a second */
+	KUNIT_EXPECT_LE(test, disturbed, 4 * NR_WAITERS +
+			div_u64(spent * NR_WAITERS * 20, NSEC_PER_SEC));
+
+	complete_all(&queue->leave);
+	for (i = 0; i < NR_WAITERS; i++)
+		hmk_join_worker(test, waiter[i].worker);
+	KUNIT_EXPECT_EQ(test, atomic_read(&queue->bad), 0);
+	hmk_check_hoard(test, hoard);
+}
+
+/*
+ * A task that is freeing memory must not wait for those who may be waiting for
+ * memory themselves. It gets a slot, and nobody else does, then or later.
+ */
+#define NR_RESERVE	8
+
+struct rescue {
+	struct page_set *set;
+	unsigned int bad;
+	struct completion go;
+	struct completion mapped;
+	struct completion leave;
+};
+
+static void map_in_reserve(struct worker *worker)
+{
+	struct rescue *rescue = worker->data;
+	unsigned int i, noreclaim;
+
+	if (!wait_for_completion_timeout(&rescue->go, PATIENCE) || worker_stopped(worker))
+		return;
+	noreclaim = memalloc_noreclaim_save();
+	for (i = 0; i < NR_RESERVE; i++)
+		rescue->bad += !stamped(kmap(rescue->set->page[i]), rescue->set->page[i], 72);
+	complete(&rescue->mapped);
+	while (!worker_stopped(worker))
+		if (wait_for_completion_timeout(&rescue->leave, HZ / 10))
+			break;
+	while (i--)
+		kunmap(rescue->set->page[i]);
+	memalloc_noreclaim_restore(noreclaim);
+}
+
+static void kmap_keeps_reserve_for_memalloc(struct kunit *test)
+{
+	struct rescue *rescue = hmk_zalloc(test, sizeof(*rescue));
+	struct worker *worker;
+	struct hoard *hoard;
+	unsigned int i, held;
+
+	rescue->set = hmk_get_page_set(test, true, NR_RESERVE);
+	for (i = 0; i < NR_RESERVE; i++)
+		stamp_page(rescue->set->page[i], 72);
+	init_completion(&rescue->go);
+	init_completion(&rescue->mapped);
+	init_completion(&rescue->leave);
+	worker = hmk_start_worker(test, -1, map_in_reserve, rescue);
+	hoard = hmk_start_hoard(test, NR_FAR, 1);
+	hmk_take_space(test);
+	held = hold_all(test, hoard);
+
+	complete(&rescue->go);
+	KUNIT_ASSERT_TRUE_MSG(test, wait_for_completion_timeout(&rescue->mapped, HZ),
+			      "a task that frees memory waits for others");
+	KUNIT_EXPECT_EQ(test, hmk_hoard_held(hoard), held);
+	complete(&rescue->leave);
+	hmk_join_worker(test, worker);
+	KUNIT_EXPECT_EQ(test, rescue->bad, 0);
+	/* Long enough for the hoarder to look for itself */
+	msleep(300);
+	KUNIT_EXPECT_EQ(test, hmk_hoard_held(hoard), held);
+	end_hoard(test, hoard);
+}
+
+/*
+ * With a single slot to be had each page gets the same one, more often than any
+ * counter of some bits can tell apart. Late lookups must not take it for theirs.
+ */
+#define NR_FILLS	600
+
+struct refill {
+	struct page_set *set;
+	void *addr;
+	struct completion go;
+	atomic_t bad;
+	atomic_t elsewhere;
+	atomic_long_t lookups;
+};
+
+static void fill_slot(struct refill *refill, unsigned int step, unsigned int fills)
+{
+	unsigned int i;
+
+	for (i = 0; i < fills; i++) {
+		struct page *page = refill->set->page[i * step % refill->set->nr];
+		void *addr = kmap(page);
+
+		if (!stamped(addr, page, 73))
+			atomic_inc(&refill->bad);
+		if (addr != refill->addr || page_address(page) != addr)
+			atomic_inc(&refill->elsewhere);
+		kunmap(page);
+	}
+}
+
+static void look_up_late(struct worker *worker)
+{
+	struct refill *refill = worker->data;
+	unsigned int i;
+
+	wait_for_completion_timeout(&refill->go, PATIENCE);
+	while (!worker_stopped(worker)) {
+		for (i = 0; i < refill->set->nr; i++) {
+			struct page *page = refill->set->page[i];
+			void *addr = page_address(page);
+
+			if (addr && addr != refill->addr)
+				atomic_inc(&refill->elsewhere);
+#ifdef ARCH_NEEDS_KMAP_HIGH_GET
+			addr = kmap_high_get(page);
+			if (addr) {
+				if (!stamped(addr, page, 73))
+					atomic_inc(&refill->bad);
+				kunmap_high(page);
+			}
+#endif
+		}
+		atomic_long_add(i, &refill->lookups);
+		usleep_range(50, 100);
+	}
+}
+
+/* Somebody else who wants that slot for his pages */
+static void fill_as_well(struct worker *worker)
+{
+	struct refill *refill = worker->data;
+
+	if (wait_for_completion_timeout(&refill->go, PATIENCE) && !worker_stopped(worker))
+		fill_slot(refill, 5, NR_FILLS / 4);
+}
+
+static void kmap_refills_one_slot(struct kunit *test)
+{
+	struct refill *refill = hmk_zalloc(test, sizeof(*refill));
+	struct worker *reader, *rival;
+	struct hoard *hoard;
+	unsigned int i;
+
+	init_completion(&refill->go);
+	refill->set = hmk_get_page_set(test, true, 64);
+	for (i = 0; i < refill->set->nr; i++)
+		stamp_page(refill->set->page[i], 73);
+	reader = hmk_start_worker(test, -1, look_up_late, refill);
+	rival = hmk_start_worker(test, -1, fill_as_well, refill);
+	hoard = hmk_start_hoard(test, NR_FAR, 1);
+	hmk_take_space(test);
+	hold_all_and_go(test, hoard);
+
+	hmk_release_one(hoard);
+	refill->addr = kmap(refill->set->page[0]);
+	kunmap(refill->set->page[0]);
+	fill_slot(refill, 1, NR_FILLS / 4);
+	complete_all(&refill->go);
+	fill_slot(refill, 3, NR_FILLS);
+
+	hmk_join_worker(test, rival);
+	WRITE_ONCE(reader->stop, true);
+	hmk_join_worker(test, reader);
+	kunit_info(test, "%ld lookups\n", atomic_long_read(&refill->lookups));
+	KUNIT_EXPECT_EQ(test, atomic_read(&refill->bad), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&refill->elsewhere), 0);
+	hmk_check_hoard(test, hoard);
+}
+
+/* The slots are held still, but space for more is there: it is looked for again */
+static void kmap_waits_for_space(struct kunit *test)
+{
+	struct hoard *hoard = hmk_start_hoard(test, NR_FAR, 1);
+	struct spaces *spaces = hmk_take_space(test);
+	unsigned int held = hold_all(test, hoard);
+
+	if (held >= POOL_END - 2 * NR_EXCESS)
+		kunit_skip(test, "the pool has grown as far as it can already");
+	msleep(500);
+	KUNIT_EXPECT_EQ(test, hmk_hoard_held(hoard), held);
+	WRITE_ONCE(hoard->limit, held + NR_EXCESS);
+	hmk_give_space(test, spaces);
+	KUNIT_ASSERT_TRUE_MSG(test, hmk_wait_for_hoard(hoard, held + NR_EXCESS, PATIENCE / 2),
+			      "stuck with %u pages", hmk_hoard_held(hoard));
+	hmk_check_hoard(test, hoard);
+}
+
+/* ----------------------------------------------------------- more pages than slots */
+
+/* Give back one page at a time, as soon as the hoarder is stuck, till he is done */
+static bool feed_hoard(struct kunit *test, struct hoard *hoard)
+{
+	unsigned int nr = hoard->set->nr;
+	bool waited = false;
+
+	while (!hmk_wait_for_hoard(hoard, nr, HZ / 4)) {
+		unsigned int held = hmk_hoard_held(hoard);
+
+		if (hmk_wait_for_hoard(hoard, held + 1, HZ / 4))
+			continue;	/* slow, not stuck */
+		waited = true;
+		hmk_release_one(hoard);
+		KUNIT_ASSERT_TRUE_MSG(test, hmk_wait_for_hoard(hoard, held + 1, 5 * HZ),
+				      "no use made of a free slot at %u pages", held);
+	}
+	return waited;
+}
+
+static void kmap_beyond_pool(struct kunit *test)
+{
+	struct hoard *hoard = hmk_start_hoard(test, LAST_PKMAP + NR_EXCESS, 0);
+	bool waited;
+
+	/* Somebody else may hold a few slots, but not half of them */
+	KUNIT_ASSERT_TRUE_MSG(test, hmk_wait_for_hoard(hoard, LAST_PKMAP / 2, PATIENCE),
+			      "the pool ended at %u pages", hmk_hoard_held(hoard));
+	waited = feed_hoard(test, hoard);
+	kunit_info(test, "%s at the end of the pool\n", waited ? "waited" : "did not wait");
+	hmk_check_hoard(test, hoard);
+}
+
+/* One task wants half a pool more than there is, and nobody gives anything back */
+static void kmap_far_beyond_pool(struct kunit *test)
+{
+	struct hoard *hoard = hmk_start_hoard(test, LAST_PKMAP + 512, 0);
+
+	KUNIT_ASSERT_TRUE_MSG(test, hmk_wait_for_hoard(hoard, hoard->set->nr, PATIENCE),
+			      "stuck with %u pages", hmk_hoard_held(hoard));
+	hmk_check_hoard(test, hoard);
+}
+
+/* Many tasks hold some and want more, none gives back before it has them all */
+#define NR_HOARDS	24
+#define HOARD_FIRST	64
+
+static unsigned int count_hoards(struct hoard **hoard)
+{
+	unsigned int i, held = 0;
+
+	for (i = 0; i < NR_HOARDS; i++)
+		held += hmk_hoard_held(hoard[i]);
+	return held;
+}
+
+static void check_hold_and_want_more(struct kunit *test, bool shortage)
+{
+	struct spaces *spaces = NULL;
+	struct hoard *hoard[NR_HOARDS];
+	unsigned int i, held;
+	bool through = true;
+
+	for (i = 0; i < NR_HOARDS; i++)
+		hoard[i] = hmk_start_hoard(test, 2 * HOARD_FIRST, HOARD_FIRST);
+	for (i = 0; i < NR_HOARDS; i++)
+		through &= hmk_wait_for_hoard(hoard[i], HOARD_FIRST, HZ);
+	if (shortage)
+		spaces = hmk_take_space(test);
+	for (i = 0; i < NR_HOARDS; i++)
+		complete(&hoard[i]->go);
+	if (shortage) {
+		msleep(1000);
+		held = count_hoards(hoard);
+		kunit_info(test, "stalled with %u pages\n", held);
+		if (held == 2 * HOARD_FIRST * NR_HOARDS)
+			kunit_skip(test, "the pool has grown beyond what is wanted already");
+		hmk_give_space(test, spaces);
+	}
+	for (i = 0; i < NR_HOARDS; i++)
+		through &= hmk_wait_for_hoard(hoard[i], 2 * HOARD_FIRST, HZ);
+	held = count_hoards(hoard);
+	/* Those who are stuck take no more when they get on */
+	for (i = 0; i < NR_HOARDS; i++)
+		WRITE_ONCE(hoard[i]->worker->stop, true);
+	KUNIT_ASSERT_TRUE_MSG(test, through, "stuck with %u pages", held);
+	for (i = 0; i < NR_HOARDS; i++)
+		hmk_check_hoard(test, hoard[i]);
+}
+
+static void kmap_hold_and_want_more_while_short(struct kunit *test)
+{
+	check_hold_and_want_more(test, true);
+}
+
+static void kmap_hold_and_want_more(struct kunit *test)
+{
+	check_hold_and_want_more(test, false);
+}
+
+/* However far kmap() goes, it ends somewhere, and then it must wait and go on */
+static void kmap_to_the_end(struct kunit *test)
+{
+	struct hoard *hoard = hmk_start_hoard(test, NR_FAR, 0);
+	unsigned int held = 0;
+	bool waited;
+
+	while (held < NR_FAR && hmk_wait_for_hoard(hoard, held + 1, HZ))
+		held = hmk_hoard_held(hoard);
+	KUNIT_ASSERT_GE(test, held, 2 * LAST_PKMAP);
+	waited = feed_hoard(test, hoard);
+	kunit_info(test, "%s with %u pages\n", waited ? "waited" : "did not wait", held);
+	hmk_check_hoard(test, hoard);
+}
+
+static struct kunit_case highmem_full_cases[] = {
+	KUNIT_CASE_SLOW(kmap_waits_for_kunmap),
+	KUNIT_CASE(kmap_waiters_are_woken_one_by_one),
+	KUNIT_CASE(kmap_keeps_reserve_for_memalloc),
+	KUNIT_CASE_SLOW(kmap_refills_one_slot),
+	KUNIT_CASE(kmap_waits_for_space),
+	KUNIT_CASE_SLOW(kmap_hold_and_want_more_while_short),
+	KUNIT_CASE(kmap_beyond_pool),
+	KUNIT_CASE(kmap_far_beyond_pool),
+	KUNIT_CASE(kmap_hold_and_want_more),
+	KUNIT_CASE_SLOW(kmap_to_the_end),
+	{}
+};
+
+static struct kunit_suite highmem_full_suite = {
+	.name = "highmem_full",
+	.init = hmk_remember_task_and_pool,
+	.exit = hmk_check_task,
+	.test_cases = highmem_full_cases,
+};
+
+kunit_test_suites(&highmem_full_suite);
+
+MODULE_DESCRIPTION("KUnit suite for high memory: the pkmap pool when it is full");
+MODULE_LICENSE("GPL");
