@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit suite "highmem_race": tasks on all CPUs map, share, unmap, look up and
+ * flush the same pages at the same time. See highmem_kunit.h.
+ */
+
+#include <linux/delay.h>
+#include <linux/hrtimer.h>
+#include <linux/prandom.h>
+#include <linux/slab.h>
+
+#include "highmem_kunit.h"
+
+#define SALT		60
+#define MAX_RACERS	8
+#define MAX_WINDOW	4
+#define LOOKUP_NS	(500 * NSEC_PER_USEC)
+
+struct race {
+	struct page_set *set;
+	unsigned int hot;	/* three of four turns go to so many of them */
+	unsigned int window;	/* so many pages does a racer hold at a time */
+	unsigned int pause_us;	/* between two flushes */
+	unsigned int nr_racers;
+	struct racer *racer[MAX_RACERS];
+
+	atomic_long_t maps;
+	atomic_long_t flushes;
+	atomic_long_t lookups;
+	/* What must not happen */
+	atomic_t moved;		/* a page that is held was at another address */
+	atomic_t foreign;	/* another page's data was read */
+	atomic_t lost;		/* what was written is not there any more */
+	atomic_t kept;		/* a flush left an idle page mapped */
+	atomic_t nonsense;	/* an address where no page can be */
+	atomic_t left;		/* something was mapped when all was over */
+};
+
+/* What a racer remembers of a page: how often it wrote there, and where last */
+struct note {
+	u32 writes;
+	u32 *word;
+};
+
+struct racer {
+	struct race *race;
+	unsigned int line;	/* of each page, the word that is this racer's */
+	struct rnd_state rnd;
+	struct note note[];
+};
+
+/* ------------------------------------------------------------------ the racers */
+
+static u32 mark(struct racer *racer, unsigned int nr)
+{
+	return stamp_word(racer->race->set->page[nr], racer->note[nr].writes, racer->line);
+}
+
+/* The racer holds the page, so all of this must be as it was left */
+static void check_page(struct racer *racer, unsigned int nr)
+{
+	struct race *race = racer->race;
+	struct page *page = race->set->page[nr];
+	struct note *note = &racer->note[nr];
+
+	if (page_address(page) != note->word)
+		atomic_inc(&race->moved);
+	/* The whole page comes and goes at once: no need to read all of it */
+	if (READ_ONCE(note->word[0]) != stamp_word(page, SALT, 0))
+		atomic_inc(&race->foreign);
+	if (note->writes && READ_ONCE(note->word[racer->line]) != mark(racer, nr))
+		atomic_inc(&race->lost);
+}
+
+static void take_page(struct racer *racer, unsigned int nr)
+{
+	struct note *note = &racer->note[nr];
+
+	note->word = kmap(racer->race->set->page[nr]);
+	check_page(racer, nr);
+	note->writes++;
+	WRITE_ONCE(note->word[racer->line], mark(racer, nr));
+}
+
+static void drop_page(struct racer *racer, unsigned int nr)
+{
+	check_page(racer, nr);
+	kunmap(racer->race->set->page[nr]);
+}
+
+static unsigned int pick_page(struct racer *racer)
+{
+	struct race *race = racer->race;
+	u32 random = prandom_u32_state(&racer->rnd);
+
+	if (race->hot && random % 4)
+		return random / 4 % race->hot;
+	return random / 4 % race->set->nr;
+}
+
+static void run_race(struct worker *worker)
+{
+	struct racer *racer = worker->data;
+	unsigned int window = racer->race->window;
+	unsigned int held[MAX_WINDOW];
+	unsigned int i, turn = 0;
+
+	while (!worker_stopped(worker)) {
+		for (i = 0; i < 64; i++, turn++) {
+			if (turn >= window)
+				drop_page(racer, held[turn % window]);
+			held[turn % window] = pick_page(racer);
+			take_page(racer, held[turn % window]);
+		}
+		atomic_long_add(i, &racer->race->maps);
+		/* Now and then hold what there is for as long as flushes take */
+		if (prandom_u32_state(&racer->rnd) % 256 == 0)
+			schedule_timeout_uninterruptible(1);
+		else
+			cond_resched();
+	}
+	for (i = 0; i < min(turn, window); i++)
+		drop_page(racer, held[i]);
+}
+
+/* ---------------------------------------------------------- flushes and lookups */
+
+struct flusher {
+	struct race *race;
+	struct page *own;
+};
+
+/* Nobody else maps this page, so no flush may leave it mapped anywhere */
+static void flush_race(struct worker *worker)
+{
+	struct flusher *flusher = worker->data;
+	struct race *race = flusher->race;
+	struct page *page = flusher->own;
+	u32 salt = 0;
+	void *addr;
+
+	while (!worker_stopped(worker)) {
+		addr = kmap(page);
+		stamp(addr, page, ++salt);
+		kunmap(page);
+		kmap_flush_unused();
+		if (page_address(page) || stamped_nofault(addr, page, salt))
+			atomic_inc(&race->kept);
+		atomic_long_inc(&race->flushes);
+		if (race->pause_us)
+			usleep_range(race->pause_us, 2 * race->pause_us);
+		else
+			cond_resched();
+	}
+}
+
+struct looker {
+	struct race *race;
+	struct hrtimer hrtimer;
+	struct rnd_state rnd;
+	struct rnd_state timer_rnd;
+};
+
+/* Whoever does not hold the page learns an address, but not what is there */
+static void look_up(struct race *race, struct rnd_state *rnd)
+{
+	struct page *page = race->set->page[prandom_u32_state(rnd) % race->set->nr];
+	void *addr = page_address(page);
+
+	if (addr && (offset_in_page(addr) || !is_kmap_addr(addr)))
+		atomic_inc(&race->nonsense);
+#ifdef ARCH_NEEDS_KMAP_HIGH_GET
+	addr = kmap_high_get(page);
+	if (addr) {
+		if (page_address(page) != addr)
+			atomic_inc(&race->moved);
+		if (READ_ONCE(*(u32 *)addr) != stamp_word(page, SALT, 0))
+			atomic_inc(&race->foreign);
+		kunmap_high(page);
+	}
+#endif
+	atomic_long_inc(&race->lookups);
+}
+
+static enum hrtimer_restart look_up_by_hrtimer(struct hrtimer *hrtimer)
+{
+	struct looker *looker = container_of(hrtimer, struct looker, hrtimer);
+
+	look_up(looker->race, &looker->timer_rnd);
+	hrtimer_forward_now(hrtimer, ns_to_ktime(LOOKUP_NS));
+	return HRTIMER_RESTART;
+}
+
+/* From a task, and from interrupts on the same CPU */
+static void look_up_race(struct worker *worker)
+{
+	struct looker *looker = worker->data;
+	unsigned int i;
+
+	hrtimer_init(&looker->hrtimer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
+	looker->hrtimer.function = look_up_by_hrtimer;
+	hrtimer_start(&looker->hrtimer, ns_to_ktime(LOOKUP_NS), HRTIMER_MODE_REL_PINNED_HARD);
+	while (!worker_stopped(worker)) {
+		for (i = 0; i < 32; i++)
+			look_up(looker->race, &looker->rnd);
+		usleep_range(200, 400);
+	}
+	hrtimer_cancel(&looker->hrtimer);
+}
+
+/* ------------------------------------------------------------------ before, after */
+
+static struct race *get_race(struct kunit *test, unsigned int nr_pages)
+{
+	struct race *race = hmk_zalloc(test, sizeof(*race));
+	unsigned int i;
+
+	race->set = hmk_get_page_set(test, true, nr_pages);
+	for (i = 0; i < nr_pages; i++)
+		stamp_page(race->set->page[i], SALT);
+	race->nr_racers = clamp(num_online_cpus(), 4U, MAX_RACERS + 0U);
+	for (i = 0; i < race->nr_racers; i++) {
+		struct racer *racer = hmk_zalloc(test, struct_size(racer, note, nr_pages));
+
+		racer->race = race;
+		racer->line = (i + 1) * STAMP_STRIDE + 1;
+		prandom_seed_state(&racer->rnd, 100 + i);
+		race->racer[i] = racer;
+	}
+	return race;
+}
+
+/* On the CPU that this runs on, none of the places that had a page may have one */
+static void look_for_leftovers(struct worker *worker)
+{
+	struct race *race = worker->data;
+	unsigned int i, nr;
+
+	for (i = 0; i < race->nr_racers; i++) {
+		for (nr = 0; nr < race->set->nr; nr++) {
+			u32 *word = race->racer[i]->note[nr].word;
+
+			if (word && readable(word))
+				atomic_inc(&race->left);
+		}
+		cond_resched();
+	}
+}
+
+/* The racers are gone. Did all they wrote get where it was meant to? */
+static void check_pages(struct kunit *test, struct race *race)
+{
+	unsigned int i, nr, cpu, mapped = 0, damaged = 0;
+
+	kmap_flush_unused();
+	for (nr = 0; nr < race->set->nr; nr++) {
+		struct page *page = race->set->page[nr];
+		u32 *word;
+
+		mapped += !!page_address(page);
+		word = kmap_local_page(page);
+		damaged += !stamped(word, page, SALT);
+		for (i = 0; i < race->nr_racers; i++) {
+			struct racer *racer = race->racer[i];
+
+			damaged += racer->note[nr].writes &&
+				   word[racer->line] != mark(racer, nr);
+		}
+		kunmap_local(word);
+	}
+	for_each_online_cpu(cpu)
+		hmk_join_worker(test, hmk_start_worker(test, cpu, look_for_leftovers, race));
+
+	KUNIT_EXPECT_EQ(test, mapped, 0);
+	KUNIT_EXPECT_EQ(test, damaged, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&race->left), 0);
+}
+
+static void check_counts(struct kunit *test, struct race *race)
+{
+	kunit_info(test, "%u pages: %ld maps, %ld flushes, %ld lookups\n", race->set->nr,
+		   atomic_long_read(&race->maps), atomic_long_read(&race->flushes),
+		   atomic_long_read(&race->lookups));
+	KUNIT_EXPECT_GT(test, atomic_long_read(&race->maps), 0);
+	KUNIT_EXPECT_GT(test, atomic_long_read(&race->flushes), 0);
+	KUNIT_EXPECT_GT(test, atomic_long_read(&race->lookups), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&race->moved), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&race->foreign), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&race->lost), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&race->kept), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&race->nonsense), 0);
+}
+
+static void check_race(struct kunit *test, struct race *race, unsigned int ms)
+{
+	struct flusher *flusher = hmk_zalloc(test, sizeof(*flusher));
+	struct worker *worker[2 * MAX_RACERS + 1];
+	unsigned int i, nr = 0, cpu;
+
+	flusher->race = race;
+	flusher->own = hmk_get_page(test, true);
+	worker[nr++] = hmk_start_worker(test, -1, flush_race, flusher);
+	for (i = 0, cpu = first_cpu(); i < race->nr_racers; i++) {
+		worker[nr++] = hmk_start_worker(test, cpu, run_race, race->racer[i]);
+		cpu = cpumask_next(cpu, cpu_online_mask);
+		if (cpu >= nr_cpu_ids)
+			cpu = first_cpu();
+	}
+	for_each_online_cpu(cpu) {
+		struct looker *looker;
+
+		if (nr == ARRAY_SIZE(worker))
+			break;
+		looker = hmk_zalloc(test, sizeof(*looker));
+		looker->race = race;
+		prandom_seed_state(&looker->rnd, 200 + cpu);
+		prandom_seed_state(&looker->timer_rnd, 300 + cpu);
+		worker[nr++] = hmk_start_worker(test, cpu, look_up_race, looker);
+	}
+	msleep(ms);
+	for (i = 0; i < nr; i++)
+		WRITE_ONCE(worker[i]->stop, true);
+	for (i = 0; i < nr; i++)
+		hmk_join_worker(test, worker[i]);
+	check_counts(test, race);
+	check_pages(test, race);
+}
+
+/* ----------------------------------------------------------------------- the cases */
+
+/* Always mapped by somebody, or just not any more, and flushed all the time */
+static void kmap_races_over_few_pages(struct kunit *test)
+{
+	struct race *race = get_race(test, 2);
+
+	race->window = 1;
+	check_race(test, race, 1500);
+	race = get_race(test, 8);
+	race->window = 3;
+	check_race(test, race, 1500);
+}
+
+/* More pages than slots, so that tasks on all CPUs want slots to be reclaimed */
+static void kmap_races_over_many_pages(struct kunit *test)
+{
+	struct race *race = get_race(test, 3 * LAST_PKMAP);
+
+	race->window = 2;
+	race->pause_us = 20000;
+	check_race(test, race, 3000);
+}
+
+static void kmap_races_over_hot_and_cold_pages(struct kunit *test)
+{
+	struct race *race = get_race(test, 2 * LAST_PKMAP);
+
+	race->hot = 4;
+	race->window = MAX_WINDOW;
+	race->pause_us = 2000;
+	check_race(test, race, 3000);
+}
+
+static struct kunit_case highmem_race_cases[] = {
+	KUNIT_CASE_SLOW(kmap_races_over_few_pages),
+	KUNIT_CASE_SLOW(kmap_races_over_many_pages),
+	KUNIT_CASE_SLOW(kmap_races_over_hot_and_cold_pages),
+	{}
+};
+
+static struct kunit_suite highmem_race_suite = {
+	.name = "highmem_race",
+	.init = hmk_remember_task_and_pool,
+	.exit = hmk_check_task,
+	.test_cases = highmem_race_cases,
+};
+
+kunit_test_suites(&highmem_race_suite);
+
+MODULE_DESCRIPTION("KUnit suite for high memory: races over the pkmap pool");
+MODULE_LICENSE("GPL");
