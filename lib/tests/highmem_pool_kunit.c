@@ -477,6 +477,79 @@ static void kmap_first_by_two(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gone, race->set->nr);
 }
 
+/* One page with more holders than fit in a byte, until the last of them goes */
+#define NR_HOLDERS	4
+#define NR_HOLDS	300
+
+struct holders {
+	struct page *page;
+	void *addr;
+	atomic_t held;
+	atomic_t bad;
+};
+
+static void hold_often(struct worker *worker)
+{
+	struct holders *holders = worker->data;
+	unsigned int i;
+
+	for (i = 0; i < NR_HOLDS; i++) {
+		if (kmap(holders->page) != holders->addr)
+			atomic_inc(&holders->bad);
+		atomic_inc(&holders->held);
+	}
+}
+
+static void drop_often(struct worker *worker)
+{
+	struct holders *holders = worker->data;
+
+	while (atomic_dec_if_positive(&holders->held) >= 0) {
+		if (page_address(holders->page) != holders->addr ||
+		    !stamped_nofault(holders->addr, holders->page, 51))
+			atomic_inc(&holders->bad);
+		kunmap(holders->page);
+	}
+}
+
+static void drop_rest(void *data)
+{
+	struct holders *holders = data;
+
+	while (atomic_dec_if_positive(&holders->held) >= 0)
+		kunmap(holders->page);
+}
+
+static void kmap_many_holders(struct kunit *test)
+{
+	struct holders *holders = hmk_zalloc(test, sizeof(*holders));
+	struct worker *worker[NR_HOLDERS];
+	unsigned int i;
+
+	NEEDS_HIGHMEM(test);
+	holders->page = hmk_get_page(test, true);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, drop_rest, holders), 0);
+	holders->addr = kmap(holders->page);
+	atomic_inc(&holders->held);
+	stamp(holders->addr, holders->page, 51);
+	for (i = 0; i < NR_HOLDERS; i++)
+		worker[i] = hmk_start_worker(test, -1, hold_often, holders);
+	for (i = 0; i < NR_HOLDERS; i++)
+		hmk_join_worker(test, worker[i]);
+	KUNIT_EXPECT_EQ(test, atomic_read(&holders->held), NR_HOLDERS * NR_HOLDS + 1);
+
+	for (i = 0; i < NR_HOLDERS; i++)
+		worker[i] = hmk_start_worker(test, -1, drop_often, holders);
+	for (i = 0; i < 10; i++)
+		kmap_flush_unused();
+	for (i = 0; i < NR_HOLDERS; i++)
+		hmk_join_worker(test, worker[i]);
+	KUNIT_EXPECT_EQ(test, atomic_read(&holders->bad), 0);
+	kmap_flush_unused();
+	KUNIT_EXPECT_NULL(test, page_address(holders->page));
+	KUNIT_EXPECT_FALSE(test, readable(holders->addr));
+}
+
 #define NR_SHARED	4
 #define NR_SHARERS	4
 
@@ -784,6 +857,7 @@ static struct kunit_case highmem_pool_cases[] = {
 	KUNIT_CASE(kmap_reuse_is_seen_by_all),
 	KUNIT_CASE(kmap_keeps_hot_pages),
 	KUNIT_CASE(kmap_first_by_two),
+	KUNIT_CASE(kmap_many_holders),
 	KUNIT_CASE_SLOW(kmap_shared),
 	KUNIT_CASE_SLOW(kmap_shared_and_flushed),
 	KUNIT_CASE(kmap_in_atomic_context),
