@@ -24,23 +24,6 @@
  * keeps what it got, and at last there may be nothing left for it to want.
  */
 
-/* Hold all there is. How many pages that makes; the hoarder waits for one more */
-static unsigned int hold_all(struct kunit *test, struct hoard *hoard)
-{
-	unsigned int held = hmk_wait_till_stuck(hoard);
-
-	KUNIT_ASSERT_LT_MSG(test, held, hoard->set->nr, "kmap() never had to wait");
-	return held;
-}
-
-/* As hold_all(), but then the hoarder gets its page and goes: nobody waits */
-static void hold_all_and_go(struct kunit *test, struct hoard *hoard)
-{
-	WRITE_ONCE(hoard->limit, hold_all(test, hoard) + 1);
-	hmk_release_one(hoard);
-	hmk_join_worker(test, hoard->worker);
-}
-
 /* Let the hoarder have one page more, and see that it is through with that */
 static void end_hoard(struct kunit *test, struct hoard *hoard)
 {
@@ -107,7 +90,7 @@ static void kmap_waits_for_kunmap(struct kunit *test)
 	unsigned int held, seldom, often;
 
 	hmk_take_space(test);
-	held = hold_all(test, hoard);
+	held = hmk_hold_all(test, hoard);
 	expect_asleep(test, hoard->worker);
 	KUNIT_EXPECT_EQ(test, hmk_hoard_held(hoard), held);
 
@@ -209,7 +192,7 @@ static void kmap_waiters_are_woken_one_by_one(struct kunit *test)
 	u64 start, spent = 0;
 
 	hmk_take_space(test);
-	hold_all_and_go(test, hoard);
+	hmk_hold_all_and_go(test, hoard);
 	complete_all(&queue->go);
 	msleep(200);
 	KUNIT_EXPECT_EQ(test, atomic_read(&queue->got), 0);
@@ -286,7 +269,7 @@ static void kmap_keeps_reserve_for_memalloc(struct kunit *test)
 	worker = hmk_start_worker(test, -1, map_in_reserve, rescue);
 	hoard = hmk_start_hoard(test, NR_FAR, 1);
 	hmk_take_space(test);
-	held = hold_all(test, hoard);
+	held = hmk_hold_all(test, hoard);
 
 	complete(&rescue->go);
 	KUNIT_ASSERT_TRUE_MSG(test, wait_for_completion_timeout(&rescue->mapped, HZ),
@@ -383,7 +366,7 @@ static void kmap_refills_one_slot(struct kunit *test)
 	rival = hmk_start_worker(test, -1, fill_as_well, refill);
 	hoard = hmk_start_hoard(test, NR_FAR, 1);
 	hmk_take_space(test);
-	hold_all_and_go(test, hoard);
+	hmk_hold_all_and_go(test, hoard);
 
 	hmk_release_one(hoard);
 	refill->addr = kmap(refill->set->page[0]);
@@ -406,7 +389,7 @@ static void kmap_waits_for_space(struct kunit *test)
 {
 	struct hoard *hoard = hmk_start_hoard(test, NR_FAR, 1);
 	struct spaces *spaces = hmk_take_space(test);
-	unsigned int held = hold_all(test, hoard);
+	unsigned int held = hmk_hold_all(test, hoard);
 
 	if (held >= POOL_END - 2 * NR_EXCESS)
 		kunit_skip(test, "the pool has grown as far as it can already");

@@ -276,7 +276,8 @@ struct hoard {
 struct hoard *hmk_start_hoard(struct kunit *test, unsigned int nr, unsigned int pause);
 unsigned int hmk_hoard_held(struct hoard *hoard);
 bool hmk_wait_for_hoard(struct hoard *hoard, unsigned int nr, unsigned long patience);
-unsigned int hmk_wait_till_stuck(struct hoard *hoard);
+unsigned int hmk_hold_all(struct kunit *test, struct hoard *hoard);
+void hmk_hold_all_and_go(struct kunit *test, struct hoard *hoard);
 void hmk_release_one(struct hoard *hoard);
 void hmk_check_hoard(struct kunit *test, struct hoard *hoard);
 

@@ -388,8 +388,11 @@ struct hoard *hmk_start_hoard(struct kunit *test, unsigned int nr, unsigned int 
 	return hoard;
 }
 
-/* Let the hoarder go on, and wait until it gets no more; how much it has then */
-unsigned int hmk_wait_till_stuck(struct hoard *hoard)
+/*
+ * Let the hoarder go on and take all there is. How many pages that makes; it
+ * waits for one more.
+ */
+unsigned int hmk_hold_all(struct kunit *test, struct hoard *hoard)
 {
 	unsigned int held;
 
@@ -397,7 +400,16 @@ unsigned int hmk_wait_till_stuck(struct hoard *hoard)
 	do {
 		held = hmk_hoard_held(hoard);
 	} while (held < hoard->limit && hmk_wait_for_hoard(hoard, held + 1, HZ / 4));
+	KUNIT_ASSERT_LT_MSG(test, held, hoard->limit, "kmap() never had to wait");
 	return held;
+}
+
+/* The same, but then the hoarder gets that page and goes: nobody waits */
+void hmk_hold_all_and_go(struct kunit *test, struct hoard *hoard)
+{
+	WRITE_ONCE(hoard->limit, hmk_hold_all(test, hoard) + 1);
+	hmk_release_one(hoard);
+	hmk_join_worker(test, hoard->worker);
 }
 
 /* The hoarder is through: was each page mapped to its own address? */

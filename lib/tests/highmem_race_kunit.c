@@ -23,6 +23,10 @@ struct race {
 	unsigned int pause_us;	/* between two flushes */
 	unsigned int nr_racers;
 	struct racer *racer[MAX_RACERS];
+	struct page *own;	/* that only the flusher maps */
+	struct completion go;
+	unsigned int nr_workers;
+	struct worker *worker[2 * MAX_RACERS + 1];
 
 	atomic_long_t maps;
 	atomic_long_t flushes;
@@ -33,6 +37,7 @@ struct race {
 	atomic_t lost;		/* what was written is not there any more */
 	atomic_t kept;		/* a flush left an idle page mapped */
 	atomic_t nonsense;	/* an address where no page can be */
+	atomic_t grown;		/* an address from more slots than anybody needs */
 	atomic_t left;		/* something was mapped when all was over */
 };
 
@@ -77,6 +82,8 @@ static void take_page(struct racer *racer, unsigned int nr)
 	struct note *note = &racer->note[nr];
 
 	note->word = kmap(racer->race->set->page[nr]);
+	if ((unsigned long)note->word - PKMAP_ADDR(0) >= LAST_PKMAP * PAGE_SIZE)
+		atomic_inc(&racer->race->grown);
 	check_page(racer, nr);
 	note->writes++;
 	WRITE_ONCE(note->word[racer->line], mark(racer, nr));
@@ -105,6 +112,7 @@ static void run_race(struct worker *worker)
 	unsigned int held[MAX_WINDOW];
 	unsigned int i, turn = 0;
 
+	wait_for_completion_timeout(&racer->race->go, PATIENCE);
 	while (!worker_stopped(worker)) {
 		for (i = 0; i < 64; i++, turn++) {
 			if (turn >= window)
@@ -125,20 +133,15 @@ static void run_race(struct worker *worker)
 
 /* ---------------------------------------------------------- flushes and lookups */
 
-struct flusher {
-	struct race *race;
-	struct page *own;
-};
-
 /* Nobody else maps this page, so no flush may leave it mapped anywhere */
 static void flush_race(struct worker *worker)
 {
-	struct flusher *flusher = worker->data;
-	struct race *race = flusher->race;
-	struct page *page = flusher->own;
+	struct race *race = worker->data;
+	struct page *page = race->own;
 	u32 salt = 0;
 	void *addr;
 
+	wait_for_completion_timeout(&race->go, PATIENCE);
 	while (!worker_stopped(worker)) {
 		addr = kmap(page);
 		stamp(addr, page, ++salt);
@@ -197,6 +200,7 @@ static void look_up_race(struct worker *worker)
 	struct looker *looker = worker->data;
 	unsigned int i;
 
+	wait_for_completion_timeout(&looker->race->go, PATIENCE);
 	hrtimer_init(&looker->hrtimer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
 	looker->hrtimer.function = look_up_by_hrtimer;
 	hrtimer_start(&looker->hrtimer, ns_to_ktime(LOOKUP_NS), HRTIMER_MODE_REL_PINNED_HARD);
@@ -215,6 +219,8 @@ static struct race *get_race(struct kunit *test, unsigned int nr_pages)
 	struct race *race = hmk_zalloc(test, sizeof(*race));
 	unsigned int i;
 
+	init_completion(&race->go);
+	race->own = hmk_get_page(test, true);
 	race->set = hmk_get_page_set(test, true, nr_pages);
 	for (i = 0; i < nr_pages; i++)
 		stamp_page(race->set->page[i], SALT);
@@ -289,19 +295,24 @@ static void check_counts(struct kunit *test, struct race *race)
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->lost), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->kept), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->nonsense), 0);
+	KUNIT_EXPECT_EQ_MSG(test, atomic_read(&race->grown), 0,
+			    "more slots were added, though few were held");
 }
 
-static void check_race(struct kunit *test, struct race *race, unsigned int ms)
+static void add_worker(struct kunit *test, struct race *race, int cpu,
+		       void (*run)(struct worker *), void *data)
 {
-	struct flusher *flusher = hmk_zalloc(test, sizeof(*flusher));
-	struct worker *worker[2 * MAX_RACERS + 1];
-	unsigned int i, nr = 0, cpu;
+	race->worker[race->nr_workers++] = hmk_start_worker(test, cpu, run, data);
+}
 
-	flusher->race = race;
-	flusher->own = hmk_get_page(test, true);
-	worker[nr++] = hmk_start_worker(test, -1, flush_race, flusher);
-	for (i = 0, cpu = first_cpu(); i < race->nr_racers; i++) {
-		worker[nr++] = hmk_start_worker(test, cpu, run_race, race->racer[i]);
+/* All threads that it takes; they wait for race->go */
+static void start_race(struct kunit *test, struct race *race)
+{
+	unsigned int i, cpu = first_cpu();
+
+	add_worker(test, race, -1, flush_race, race);
+	for (i = 0; i < race->nr_racers; i++) {
+		add_worker(test, race, cpu, run_race, race->racer[i]);
 		cpu = cpumask_next(cpu, cpu_online_mask);
 		if (cpu >= nr_cpu_ids)
 			cpu = first_cpu();
@@ -309,19 +320,32 @@ static void check_race(struct kunit *test, struct race *race, unsigned int ms)
 	for_each_online_cpu(cpu) {
 		struct looker *looker;
 
-		if (nr == ARRAY_SIZE(worker))
+		if (race->nr_workers == ARRAY_SIZE(race->worker))
 			break;
 		looker = hmk_zalloc(test, sizeof(*looker));
 		looker->race = race;
 		prandom_seed_state(&looker->rnd, 200 + cpu);
 		prandom_seed_state(&looker->timer_rnd, 300 + cpu);
-		worker[nr++] = hmk_start_worker(test, cpu, look_up_race, looker);
+		add_worker(test, race, cpu, look_up_race, looker);
 	}
+}
+
+static void hold_race(struct kunit *test, struct race *race, unsigned int ms)
+{
+	unsigned int i;
+
+	complete_all(&race->go);
 	msleep(ms);
-	for (i = 0; i < nr; i++)
-		WRITE_ONCE(worker[i]->stop, true);
-	for (i = 0; i < nr; i++)
-		hmk_join_worker(test, worker[i]);
+	for (i = 0; i < race->nr_workers; i++)
+		WRITE_ONCE(race->worker[i]->stop, true);
+	for (i = 0; i < race->nr_workers; i++)
+		hmk_join_worker(test, race->worker[i]);
+}
+
+static void check_race(struct kunit *test, struct race *race, unsigned int ms)
+{
+	start_race(test, race);
+	hold_race(test, race, ms);
 	check_counts(test, race);
 	check_pages(test, race);
 }
@@ -360,10 +384,37 @@ static void kmap_races_over_hot_and_cold_pages(struct kunit *test)
 	check_race(test, race, 3000);
 }
 
+/* A few slots for more tasks than that, and no space for more of them: all wait */
+#define NR_LEFT		3
+
+static void kmap_races_for_last_slots(struct kunit *test)
+{
+	struct race *race = get_race(test, 32);
+	struct spaces *spaces;
+	struct hoard *hoard;
+	unsigned int i;
+
+	race->window = 1;
+	race->pause_us = 5000;
+	start_race(test, race);
+	hoard = hmk_start_hoard(test, POOL_END + NR_LEFT, 1);
+	spaces = hmk_take_space(test);
+	hmk_hold_all_and_go(test, hoard);
+	for (i = 0; i < NR_LEFT; i++)
+		hmk_release_one(hoard);
+
+	hold_race(test, race, 2000);
+	hmk_give_space(test, spaces);
+	check_counts(test, race);
+	check_pages(test, race);
+	hmk_check_hoard(test, hoard);
+}
+
 static struct kunit_case highmem_race_cases[] = {
 	KUNIT_CASE_SLOW(kmap_races_over_few_pages),
 	KUNIT_CASE_SLOW(kmap_races_over_many_pages),
 	KUNIT_CASE_SLOW(kmap_races_over_hot_and_cold_pages),
+	KUNIT_CASE_SLOW(kmap_races_for_last_slots),
 	{}
 };
 
