@@ -41,8 +41,11 @@
  *   hot      Reclaim may spare any idle slot, unless it is to take all.
  *   queue    A wake-up wakes any one sleeper, not just the first.
  *
- * Left out: growing the pool, areas and colours (but see LIMIT_RESERVE), and wrong
- * use such as an unbalanced kunmap(). How chains are walked is not here either.
+ *   areas    With RESERVE, slot 1 (of 0 and 1) is one of the area that only tasks
+ *            which free memory may use, and task 0 is such a task.
+ *
+ * Left out: colours, growing the pool (refill.pml has that), and wrong use such
+ * as an unbalanced kunmap(). How chains are walked is not here either.
  *
  * Spin's memory is sequentially consistent. What the model takes for granted:
  * a compare-and-exchange that succeeds is a full barrier; pkmap_fill() stores
@@ -83,6 +86,9 @@
 #ifndef HELD
 #define HELD	0	/* all slots are held from the start, this one (1, 2) for a
 			   while and the other for ever: so mappers do sleep */
+#endif
+#ifndef RESERVE
+#define RESERVE	0	/* may only task 0 take the second slot? */
 #endif
 #ifndef CACHE
 #define CACHE	0	/* is there a virtually indexed cache? */
@@ -201,7 +207,7 @@ inline held()
 
 /* Holders ---------------------------------------------------------------- */
 
-inline pkmap_wake()
+inline wake_one()
 {
 	if
 	:: queued[0] -> queued[0] = false
@@ -213,10 +219,17 @@ inline pkmap_wake()
 #endif
 	:: else
 	fi
-#ifdef WAKE_ALL			/* would do away with LIMIT_RESERVE */
-	;
-	queued[0] = false;
-	queued[1] = false
+}
+
+inline pkmap_wake()
+{
+#if RESERVE && !defined(MUT_RESERVE_WAKE_ONE)
+	if
+	:: s == 1 -> queued[0] = false; queued[1] = false
+	:: else -> wake_one()
+	fi
+#else
+	wake_one()
 #endif
 }
 
@@ -397,8 +410,7 @@ inline pkmap_save()
 
 /* Slots ------------------------------------------------------------------ */
 
-#ifdef LIMIT_RESERVE
-/* Slot 1 is in an area that only task 0 may use (PF_MEMALLOC). */
+#if RESERVE
 #define OPEN(s)		((s) == 0 || me == 0)
 #else
 #define OPEN(s)		true
@@ -688,7 +700,7 @@ inline pkmap_wait()
 	look_for_room();
 #endif
 	/* schedule() */
-#ifdef LIMIT_RESERVE
+#if RESERVE
 	if
 	:: atomic { !queued[me] -> waited = true; START_AGAIN }
 	:: me == 1 && timeout -> goto asleep	/* rightly: nothing is open to it */
@@ -744,7 +756,7 @@ again:
 		od
 	:: !waited -> break
 	od;
-#ifdef LIMIT_RESERVE
+#if RESERVE
 asleep:	skip
 #endif
 }
