@@ -1,0 +1,1022 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What high memory costs.
+ *
+ * The file measures operations of <linux/highmem.h> and prints a line for each:
+ *
+ *   highmem_bench: count.local_same cycles=158.000 ops=1024 alike=8/8
+ *
+ * It calls nothing but the interface that users of high memory see, so one file
+ * measures any implementation of it. Rows of interfaces that only some kernels
+ * have are compiled where the header defines a macro of that name.
+ *
+ * To run rows, name them, several with commas in between, with *, ? and [...]:
+ *
+ *   highmem_bench.run=count.*		on the kernel's command line, or
+ *   echo 'load.kmap_*' > /sys/module/highmem_bench/parameters/run
+ *
+ * highmem_bench.restart=1 restarts the machine after those of the command line.
+ *
+ * The groups of rows:
+ *
+ * count   Cycles per operation, without interference: the smallest of several
+ *         runs, or the mean of a long one where the cost of an operation
+ *         depends on those before. In an emulator that counts instructions
+ *         (QEMU: -icount shift=0) a cycle is an instruction and the figures are
+ *         exact. They include the loop around the operation, which costs what
+ *         the row count.loop says.
+ * events  What one operation does: PTEs that changed, TLB entries and whole
+ *         TLBs flushed, interrupts sent to other CPUs, and how often the page
+ *         was mapped already. TLB flushes need CONFIG_DEBUG_TLBFLUSH.
+ * worst   The longest single operation, in cycles.
+ * load    Operations per second of 1 to 8 threads at the same time, on the CPUs
+ *         in turn; load.kmap_1.4 has 4 threads.
+ *
+ * All figures are for this machine as it is: run it idle.
+ */
+
+#define pr_fmt(fmt) "highmem_bench: " fmt
+
+#include <linux/completion.h>
+#include <linux/cpumask.h>
+#include <linux/delay.h>
+#include <linux/gfp.h>
+#include <linux/glob.h>
+#include <linux/hardirq.h>
+#include <linux/highmem.h>
+#include <linux/init.h>
+#include <linux/kthread.h>
+#include <linux/ktime.h>
+#include <linux/limits.h>
+#include <linux/math64.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/mutex.h>
+#include <linux/pgtable.h>
+#include <linux/reboot.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+#include <linux/timex.h>
+#include <linux/vmalloc.h>
+#include <linux/vmstat.h>
+
+#ifdef CONFIG_KMAP_LOCAL
+#include <asm/fixmap.h>
+#include <asm/kmap_size.h>
+#endif
+
+static unsigned int load_ms = 500;
+module_param(load_ms, uint, 0644);
+MODULE_PARM_DESC(load_ms, "how long each row of the group load runs");
+
+/* ------------------------------------------------------------ what to work on */
+
+/* Pages for the rows: four times the pool of an i386 kernel without PAE. */
+#define NR_PAGES	4096
+/* A row walks a sequence of pages; three of four are the same again in some. */
+#define SEQ_LEN		(4 * NR_PAGES)
+#define HOT_PAGES	64
+/* Of the largest folio */
+#define MAX_ORDER_USED	6
+/* One page short of what a debug kernel of mainline can nest is the limit. */
+#define MAX_HELD	6
+
+static struct page *pages[NR_PAGES];
+static struct page *low_page;
+static struct folio *folios[MAX_ORDER_USED + 1];
+static struct page **sequence;
+static char buffer[PAGE_SIZE];
+
+/* What a loop works on, and what it found. */
+struct work {
+	struct page **seq;	/* pages in the order of their use */
+	unsigned int order;	/* of the folio that seq[] repeats */
+	unsigned long ptes;	/* changes seen while watching */
+	unsigned long hits;	/* pages that were mapped already, likewise */
+};
+
+static void free_pages_of_rows(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_PAGES; i++) {
+		if (pages[i])
+			__free_page(pages[i]);
+		pages[i] = NULL;
+	}
+	for (i = 0; i <= MAX_ORDER_USED; i++) {
+		if (folios[i])
+			folio_put(folios[i]);
+		folios[i] = NULL;
+	}
+	if (low_page)
+		__free_page(low_page);
+	low_page = NULL;
+	kvfree(sequence);
+	sequence = NULL;
+}
+
+/* All from high memory, if there is any. */
+static int alloc_pages_of_rows(void)
+{
+	gfp_t gfp = GFP_KERNEL | __GFP_HIGHMEM | __GFP_ZERO;
+	unsigned int i;
+	bool high = true;
+
+	sequence = kvmalloc_array(SEQ_LEN, sizeof(*sequence), GFP_KERNEL);
+	low_page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	if (!sequence || !low_page)
+		return -ENOMEM;
+
+	for (i = 0; i <= MAX_ORDER_USED; i++) {
+		folios[i] = folio_alloc(gfp, i);
+		if (!folios[i])
+			return -ENOMEM;
+		high &= folio_test_highmem(folios[i]);
+	}
+	for (i = 0; i < NR_PAGES; i++) {
+		pages[i] = alloc_page(gfp);
+		if (!pages[i])
+			return -ENOMEM;
+		high &= PageHighMem(pages[i]);
+	}
+	if (!high)
+		pr_warn("not all pages are in high memory: give the machine more\n");
+	return 0;
+}
+
+/* ---------------------------------------------------------------- page tables */
+
+/*
+ * What the PTEs of this CPU's local slots and of the pool showed last. An
+ * operation writes at least those that look different afterwards.
+ */
+#if defined(CONFIG_HIGHMEM) && !defined(CONFIG_KMAP_LOCAL_NON_LINEAR_PTE_ARRAY)
+#define NR_WATCHED	(KM_MAX_IDX + LAST_PKMAP)
+
+static pte_t watched[NR_WATCHED];
+
+static pte_t watched_pte(unsigned int i)
+{
+	int idx = FIX_KMAP_BEGIN + KM_MAX_IDX * raw_smp_processor_id() + i;
+
+	if (i >= KM_MAX_IDX)
+		return ptep_get(&pkmap_page_table[i - KM_MAX_IDX]);
+	return ptep_get(virt_to_kpte(__fix_to_virt(idx)));
+}
+
+static unsigned long pte_changes(void)
+{
+	unsigned long changes = 0;
+	unsigned int i;
+
+	for (i = 0; i < NR_WATCHED; i++) {
+		pte_t now = watched_pte(i), old = watched[i];
+
+		/* Accessed and dirty bits are the CPU's business. */
+		if (pte_none(now) != pte_none(old) ||
+		    pte_pfn(now) != pte_pfn(old))
+			changes++;
+		watched[i] = now;
+	}
+	return changes;
+}
+#else
+static unsigned long pte_changes(void) { return 0; }
+#endif
+
+/* ---------------------------------------------------------------------- loops */
+
+/*
+ * A loop does its operation @n times. LOOP() makes two functions of a body:
+ * name(), which is what is measured, and name_watched(), which looks at the
+ * page tables in between.
+ */
+typedef void (*loop_fn)(struct work *w, unsigned long n);
+
+#define LOOP(name)							\
+static __always_inline void name##_body(struct work *w, unsigned long n,	\
+					const bool watching);		\
+static noinline void name(struct work *w, unsigned long n)		\
+{									\
+	name##_body(w, n, false);					\
+}									\
+static noinline void name##_watched(struct work *w, unsigned long n)	\
+{									\
+	name##_body(w, n, true);					\
+}									\
+static __always_inline void name##_body(struct work *w, unsigned long n,	\
+					const bool watching)
+
+/* What a mapping is for: without it one might as well not map. */
+static __always_inline void touch(const void *addr)
+{
+	(void)READ_ONCE(*(const u32 *)addr);
+}
+
+/* To be called while something is mapped, and again afterwards. */
+static __always_inline void watch(struct work *w, const bool watching)
+{
+	if (watching)
+		w->ptes += pte_changes();
+}
+
+static __always_inline void watch_hit(struct work *w, struct page *page,
+				      const bool watching)
+{
+	if (watching)
+		w->hits += !!page_address(page);
+}
+
+LOOP(loop_empty)
+{
+	struct page *page = w->seq[0];
+
+	do {
+		OPTIMIZER_HIDE_VAR(page);
+	} while (--n);
+}
+
+LOOP(local_same)
+{
+	struct page *page = w->seq[0];
+
+	do {
+		void *addr = kmap_local_page(page);
+
+		touch(addr);
+		watch(w, watching);
+		kunmap_local(addr);
+		watch(w, watching);
+	} while (--n);
+}
+
+LOOP(local_walk)
+{
+	struct page **seq = w->seq;
+
+	do {
+		void *addr = kmap_local_page(*seq++);
+
+		touch(addr);
+		watch(w, watching);
+		kunmap_local(addr);
+		watch(w, watching);
+	} while (--n);
+}
+
+LOOP(local_nested2)
+{
+	struct page *a = w->seq[0], *b = w->seq[1];
+
+	do {
+		void *first = kmap_local_page(a);
+		void *second = kmap_local_page(b);
+
+		touch(first);
+		touch(second);
+		watch(w, watching);
+		kunmap_local(second);
+		kunmap_local(first);
+		watch(w, watching);
+	} while (--n);
+}
+
+LOOP(atomic_walk)
+{
+	struct page **seq = w->seq;
+
+	do {
+		void *addr = kmap_atomic(*seq++);
+
+		touch(addr);
+		watch(w, watching);
+		kunmap_atomic(addr);
+		watch(w, watching);
+	} while (--n);
+}
+
+LOOP(kmap_walk)
+{
+	struct page **seq = w->seq;
+
+	do {
+		struct page *page = *seq++;
+		void *addr;
+
+		watch_hit(w, page, watching);
+		addr = kmap(page);
+		touch(addr);
+		watch(w, watching);
+		kunmap(page);
+		watch(w, watching);
+	} while (--n);
+}
+
+LOOP(page_address_walk)
+{
+	struct page **seq = w->seq;
+
+	do {
+		void *addr = page_address(*seq++);
+
+		OPTIMIZER_HIDE_VAR(addr);
+	} while (--n);
+}
+
+/* Mappings of a folio, as a whole and page by page. */
+
+LOOP(folio_vm_map_ram)
+{
+	unsigned int nr = 1U << w->order;
+
+	do {
+		void *addr = vm_map_ram(w->seq, nr, NUMA_NO_NODE);
+
+		if (!addr)
+			return;
+		touch(addr);
+		vm_unmap_ram(addr, nr);
+	} while (--n);
+}
+
+LOOP(folio_vmap)
+{
+	unsigned int nr = 1U << w->order;
+
+	do {
+		void *addr = vmap(w->seq, nr, VM_MAP, PAGE_KERNEL);
+
+		if (!addr)
+			return;
+		touch(addr);
+		vunmap(addr);
+	} while (--n);
+}
+
+LOOP(folio_local_pages)
+{
+	struct folio *folio = page_folio(w->seq[0]);
+	size_t size = PAGE_SIZE << w->order;
+
+	do {
+		size_t offset;
+
+		for (offset = 0; offset < size; offset += PAGE_SIZE) {
+			void *addr = kmap_local_folio(folio, offset);
+
+			touch(addr);
+			watch(w, watching);
+			kunmap_local(addr);
+			watch(w, watching);
+		}
+	} while (--n);
+}
+
+#ifdef folio_map_local
+LOOP(folio_whole)
+{
+	struct folio *folio = page_folio(w->seq[0]);
+
+	do {
+		void *addr = folio_map_local(folio);
+
+		if (!addr)
+			return;
+		touch(addr);
+		watch(w, watching);
+		folio_unmap_local(folio, addr);
+		watch(w, watching);
+	} while (--n);
+}
+#endif
+
+/*
+ * Helpers: what they cost includes the bytes that they copy or clear. How many
+ * these are is hidden from the compiler, as it is in most callers.
+ */
+
+LOOP(do_memcpy_from_page)
+{
+	struct page *page = w->seq[0];
+	size_t len = 64;
+
+	OPTIMIZER_HIDE_VAR(len);
+	do {
+		memcpy_from_page(buffer, page, 128, len);
+	} while (--n);
+}
+
+LOOP(do_memcpy_to_page)
+{
+	struct page *page = w->seq[0];
+	size_t len = 64;
+
+	OPTIMIZER_HIDE_VAR(len);
+	do {
+		memcpy_to_page(page, 128, buffer, len);
+	} while (--n);
+}
+
+LOOP(do_memcpy_page)
+{
+	struct page *a = w->seq[0], *b = w->seq[1];
+	size_t len = 64;
+
+	OPTIMIZER_HIDE_VAR(len);
+	do {
+		memcpy_page(a, 128, b, 256, len);
+	} while (--n);
+}
+
+LOOP(do_memzero_page)
+{
+	struct page *page = w->seq[0];
+	size_t len = PAGE_SIZE;
+
+	OPTIMIZER_HIDE_VAR(len);
+	do {
+		memzero_page(page, 0, len);
+	} while (--n);
+}
+
+LOOP(do_clear_highpage)
+{
+	struct page *page = w->seq[0];
+
+	do {
+		clear_highpage(page);
+	} while (--n);
+}
+
+LOOP(do_copy_highpage)
+{
+	struct page *a = w->seq[0], *b = w->seq[1];
+
+	do {
+		copy_highpage(a, b);
+	} while (--n);
+}
+
+LOOP(do_zero_user_segments)
+{
+	struct page *page = w->seq[0];
+	unsigned int len = 64;
+
+	OPTIMIZER_HIDE_VAR(len);
+	do {
+		zero_user_segments(page, 0, len, PAGE_SIZE - len, PAGE_SIZE);
+	} while (--n);
+}
+
+LOOP(do_memcpy_from_folio)
+{
+	struct folio *folio = page_folio(w->seq[0]);
+	size_t len = 128;
+
+	OPTIMIZER_HIDE_VAR(len);
+	/* 64 bytes on either side of a page boundary */
+	do {
+		memcpy_from_folio(buffer, folio, PAGE_SIZE - 64, len);
+	} while (--n);
+}
+
+/* ----------------------------------------------------------------------- rows */
+
+enum row_flags {
+	LOW	= BIT(0),	/* of a page in low memory */
+	HOT	= BIT(1),	/* three of four from HOT_PAGES, see fill() */
+	LONG	= BIT(2),	/* the mean of a long run: what came before counts */
+	BLIND	= BIT(3),	/* maps where watching would see nothing */
+	FOLIO	= BIT(4),	/* of the folio whose order is given */
+	WHOLE	= FOLIO | LONG | BLIND,
+};
+
+struct row {
+	const char *name;
+	loop_fn loop, watched;
+	unsigned int pages;	/* that are used in turn, or a folio's order */
+	unsigned int held;	/* local mappings that are held meanwhile */
+	unsigned int flags;
+};
+
+#define ROW(_name, _loop, _pages, ...)					\
+{									\
+	.name = #_name, .loop = _loop, .watched = _loop##_watched,	\
+	.pages = _pages, __VA_ARGS__					\
+}
+
+static const struct row rows[] = {
+	ROW(loop, loop_empty, 1, .flags = BLIND),
+	ROW(local_lowmem, local_same, 1, .flags = LOW),
+	ROW(local_same, local_same, 1),
+	ROW(local_other, local_walk, 2),
+	ROW(local_256, local_walk, 256),
+	ROW(local_nested2, local_nested2, 2),
+	ROW(atomic_other, atomic_walk, 2),
+	ROW(kmap_lowmem, kmap_walk, 1, .flags = LOW),
+	ROW(kmap_hot, kmap_walk, NR_PAGES, .flags = HOT | LONG),
+	ROW(page_address, page_address_walk, 1, .flags = BLIND),
+	ROW(vmap_8, folio_vmap, 3, .flags = WHOLE),
+	ROW(memcpy_from_page_64, do_memcpy_from_page, 1, .flags = BLIND),
+	ROW(memcpy_to_page_64, do_memcpy_to_page, 1, .flags = BLIND),
+	ROW(memcpy_page_64, do_memcpy_page, 2, .flags = BLIND),
+	ROW(memzero_page_4096, do_memzero_page, 1, .flags = BLIND),
+	ROW(clear_highpage, do_clear_highpage, 1, .flags = BLIND),
+	ROW(copy_highpage, do_copy_highpage, 2, .flags = BLIND),
+	ROW(zero_user_segments_2x64, do_zero_user_segments, 1, .flags = BLIND),
+	ROW(memcpy_from_folio_2x64, do_memcpy_from_folio, 3,
+	    .flags = FOLIO | BLIND),
+	/* How the cost grows with the pages in use: */
+	ROW(kmap_1, kmap_walk, 1),
+	ROW(kmap_64, kmap_walk, 64),
+	ROW(kmap_256, kmap_walk, 256),
+	ROW(kmap_512, kmap_walk, 512, .flags = LONG),
+	ROW(kmap_768, kmap_walk, 768, .flags = LONG),
+	ROW(kmap_1024, kmap_walk, 1024, .flags = LONG),
+	ROW(kmap_1280, kmap_walk, 1280, .flags = LONG),
+	ROW(kmap_1536, kmap_walk, 1536, .flags = LONG),
+	ROW(kmap_2048, kmap_walk, 2048, .flags = LONG),
+	ROW(kmap_3072, kmap_walk, 3072, .flags = LONG),
+	ROW(kmap_4096, kmap_walk, 4096, .flags = LONG),
+	/* ... with what is held meanwhile, */
+	ROW(local_depth_1, local_same, 1),
+	ROW(local_depth_2, local_same, 1, .held = 1),
+	ROW(local_depth_3, local_same, 1, .held = 2),
+	ROW(local_depth_4, local_same, 1, .held = 3),
+	ROW(local_depth_5, local_same, 1, .held = 4),
+	ROW(local_depth_6, local_same, 1, .held = 5),
+	/* ... and with the size of a folio. */
+	ROW(local_pages_order_0, folio_local_pages, 0, .flags = FOLIO),
+	ROW(local_pages_order_1, folio_local_pages, 1, .flags = FOLIO),
+	ROW(local_pages_order_2, folio_local_pages, 2, .flags = FOLIO),
+	ROW(local_pages_order_3, folio_local_pages, 3, .flags = FOLIO),
+	ROW(local_pages_order_4, folio_local_pages, 4, .flags = FOLIO),
+	ROW(local_pages_order_5, folio_local_pages, 5, .flags = FOLIO),
+	ROW(local_pages_order_6, folio_local_pages, 6, .flags = FOLIO),
+	ROW(vm_map_ram_order_0, folio_vm_map_ram, 0, .flags = WHOLE),
+	ROW(vm_map_ram_order_1, folio_vm_map_ram, 1, .flags = WHOLE),
+	ROW(vm_map_ram_order_2, folio_vm_map_ram, 2, .flags = WHOLE),
+	ROW(vm_map_ram_order_3, folio_vm_map_ram, 3, .flags = WHOLE),
+	ROW(vm_map_ram_order_4, folio_vm_map_ram, 4, .flags = WHOLE),
+	ROW(vm_map_ram_order_5, folio_vm_map_ram, 5, .flags = WHOLE),
+	ROW(vm_map_ram_order_6, folio_vm_map_ram, 6, .flags = WHOLE),
+#ifdef folio_map_local
+	ROW(folio_map_local_order_0, folio_whole, 0, .flags = WHOLE),
+	ROW(folio_map_local_order_1, folio_whole, 1, .flags = WHOLE),
+	ROW(folio_map_local_order_2, folio_whole, 2, .flags = WHOLE),
+	ROW(folio_map_local_order_3, folio_whole, 3, .flags = WHOLE),
+	ROW(folio_map_local_order_4, folio_whole, 4, .flags = WHOLE),
+	ROW(folio_map_local_order_5, folio_whole, 5, .flags = WHOLE),
+	ROW(folio_map_local_order_6, folio_whole, 6, .flags = WHOLE),
+#endif
+};
+
+/* How often rows that are alike each time are repeated, and how long they are */
+#define REPEATS		8
+#define STEADY_OPS	1024UL
+/* Runs of SEQ_LEN operations of the other rows, after one that is not counted */
+#define LONG_RUNS	4
+/* Operations that are watched */
+#define WATCHED_OPS	4096UL
+
+/* The pages of @row in the order of their use; the length is SEQ_LEN. */
+static void fill(const struct row *row)
+{
+	unsigned int i, cold = HOT_PAGES;
+
+	for (i = 0; i < SEQ_LEN; i++) {
+		if (row->flags & LOW) {
+			sequence[i] = low_page;
+		} else if (row->flags & FOLIO) {
+			sequence[i] = folio_page(folios[row->pages],
+						 i % (1U << row->pages));
+		} else if (!(row->flags & HOT)) {
+			sequence[i] = pages[i % row->pages];
+		} else if (i % 4 < 3) {
+			sequence[i] = pages[(i - i / 4) % HOT_PAGES];
+		} else {
+			sequence[i] = pages[cold];
+			cold = cold + 1 < NR_PAGES ? cold + 1 : HOT_PAGES;
+		}
+	}
+}
+
+/* Every row starts with the same empty pool and holds what it says. */
+static void begin(const struct row *row, struct work *w, void *held[])
+{
+	unsigned int i;
+
+	fill(row);
+	kmap_flush_unused();
+	*w = (struct work) {
+		.seq = sequence,
+		.order = row->flags & FOLIO ? row->pages : 0,
+	};
+	for (i = 0; i < row->held; i++)
+		held[i] = kmap_local_page(pages[NR_PAGES - 1 - i]);
+}
+
+static void end(const struct row *row, void *held[])
+{
+	unsigned int i = row->held;
+
+	while (i--)
+		kunmap_local(held[i]);
+}
+
+/* Not inline: the same instructions around each loop. */
+static noinline u64 timed(const struct row *row, struct work *w, unsigned long n)
+{
+	cycles_t start = get_cycles();
+
+	row->loop(w, n);
+	return get_cycles() - start;
+}
+
+/* --------------------------------------------------------------------- output */
+
+struct line {
+	char text[256];
+	size_t len;
+};
+
+static __printf(2, 3) void say(struct line *line, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	line->len += vscnprintf(line->text + line->len,
+				sizeof(line->text) - line->len, format, args);
+	va_end(args);
+}
+
+/* @total / @ops with three decimals */
+static void say_mean(struct line *line, const char *what, u64 total, u64 ops)
+{
+	u64 milli = div64_u64(total * 1000 + ops / 2, ops);
+	u32 rest;
+
+	milli = div_u64_rem(milli, 1000, &rest);
+	say(line, " %s=%llu.%03u", what, milli, rest);
+}
+
+static void print(const struct line *line)
+{
+	pr_info("%s\n", line->text);
+}
+
+/* ---------------------------------------------------------------- group count */
+
+/*
+ * What @ops more operations cost: the fixed part of a run cancels out, and the
+ * smallest of several is one that nothing interrupted.
+ */
+static void count_steady(const struct row *row, struct work *w,
+			 struct line *line)
+{
+	u64 once = U64_MAX, twice = U64_MAX, cycles[REPEATS];
+	unsigned int i, alike = 0;
+
+	for (i = 0; i < REPEATS; i++) {
+		once = min(once, timed(row, w, STEADY_OPS));
+		cycles[i] = timed(row, w, 2 * STEADY_OPS);
+		twice = min(twice, cycles[i]);
+	}
+	for (i = 0; i < REPEATS; i++)
+		alike += cycles[i] == twice;
+
+	say_mean(line, "cycles", twice - once, STEADY_OPS);
+	say(line, " ops=%lu alike=%u/%u", STEADY_OPS, alike, REPEATS);
+}
+
+static void count_long(const struct row *row, struct work *w, struct line *line)
+{
+	u64 sum = 0;
+	unsigned int i;
+
+	timed(row, w, SEQ_LEN);
+	for (i = 0; i < LONG_RUNS; i++)
+		sum += timed(row, w, SEQ_LEN);
+
+	say_mean(line, "cycles", sum, LONG_RUNS * SEQ_LEN);
+	say(line, " ops=%u", LONG_RUNS * SEQ_LEN);
+}
+
+static void run_count(const struct row *row, struct work *w, struct line *line)
+{
+	if (row->flags & LONG)
+		count_long(row, w, line);
+	else
+		count_steady(row, w, line);
+}
+
+/* --------------------------------------------------------------- group events */
+
+struct events {
+	u64 one;		/* TLB entries flushed, on all CPUs together */
+	u64 all;		/* whole TLBs flushed, likewise */
+	u64 ipis;		/* function call interrupts taken */
+};
+
+static struct events events_now(void)
+{
+	struct events now = { };
+
+#if defined(CONFIG_VM_EVENT_COUNTERS) && defined(CONFIG_DEBUG_TLBFLUSH)
+	static unsigned long vm[NR_VM_EVENT_ITEMS];
+
+	all_vm_events(vm);
+	now.one = vm[NR_TLB_LOCAL_FLUSH_ONE];
+	now.all = vm[NR_TLB_LOCAL_FLUSH_ALL] + vm[NR_TLB_REMOTE_FLUSH_RECEIVED];
+#endif
+#if defined(CONFIG_X86) && defined(CONFIG_SMP)
+	unsigned int cpu;
+
+	for_each_online_cpu(cpu)
+		now.ipis += per_cpu(irq_stat, cpu).irq_call_count;
+#endif
+	return now;
+}
+
+static void run_events(const struct row *row, struct work *w, struct line *line)
+{
+	unsigned long ops = row->flags & LONG ? SEQ_LEN : WATCHED_OPS;
+	struct events before, after;
+
+	row->loop(w, ops);
+	before = events_now();
+	row->loop(w, ops);
+	after = events_now();
+	say_mean(line, "tlb_one", after.one - before.one, ops);
+	say_mean(line, "tlb_all", after.all - before.all, ops);
+	say_mean(line, "ipi", after.ipis - before.ipis, ops);
+
+	if (row->flags & BLIND)
+		return;
+	pte_changes();
+	row->watched(w, ops);
+	say_mean(line, "pte", w->ptes, ops);
+	say_mean(line, "hit", w->hits, ops);
+}
+
+/* ---------------------------------------------------------------- group worst */
+
+/* In the run whose worst operation was the shortest: a timer tick is no news. */
+static void run_worst(const struct row *row, struct work *w, struct line *line)
+{
+	unsigned long ops = row->flags & LONG ? SEQ_LEN : STEADY_OPS;
+	u64 worst[LONG_RUNS], least = U64_MAX;
+	unsigned int run;
+	unsigned long i;
+
+	row->loop(w, ops);
+	for (run = 0; run < LONG_RUNS; run++) {
+		struct work at = *w;
+
+		worst[run] = 0;
+		for (i = 0; i < ops; i++) {
+			if (!(row->flags & FOLIO))
+				at.seq = w->seq + i;
+			worst[run] = max(worst[run], timed(row, &at, 1));
+		}
+		least = min(least, worst[run]);
+	}
+	say(line, " cycles=%llu ops=%lu runs=%u", least, ops, LONG_RUNS);
+}
+
+/* ----------------------------------------------------------------- group load */
+
+#define LOAD_CHUNK	16
+#define LOAD_MAX	8
+
+struct load {
+	struct completion go;
+	bool stop;
+	loop_fn loop;
+};
+
+struct load_thread {
+	struct load *load;
+	struct task_struct *task;
+	struct completion done;
+	unsigned long first;	/* where in the sequence it starts */
+	u64 ops;
+	ktime_t end;
+};
+
+static int load_thread(void *data)
+{
+	struct load_thread *t = data;
+	unsigned long at = t->first;
+
+	wait_for_completion(&t->load->go);
+	while (!READ_ONCE(t->load->stop)) {
+		struct work w = { .seq = sequence + at };
+
+		t->load->loop(&w, LOAD_CHUNK);
+		t->ops += LOAD_CHUNK;
+		at = (at + LOAD_CHUNK) % SEQ_LEN;
+		cond_resched();
+	}
+	t->end = ktime_get();
+	complete(&t->done);
+	return 0;
+}
+
+/* Starts @nr threads, on the CPUs in turn; returns how many it could. */
+static unsigned int load_create(struct load *load, struct load_thread *threads,
+				unsigned int nr, unsigned int distance)
+{
+	unsigned int i, cpu = cpumask_first(cpu_online_mask);
+
+	for (i = 0; i < nr; i++) {
+		struct load_thread *t = &threads[i];
+
+		t->load = load;
+		t->first = i * distance / LOAD_CHUNK * LOAD_CHUNK;
+		init_completion(&t->done);
+		t->task = kthread_create(load_thread, t, "highmem_load/%u", i);
+		if (IS_ERR(t->task))
+			break;
+		kthread_bind(t->task, cpu);
+		wake_up_process(t->task);
+		cpu = cpumask_next(cpu, cpu_online_mask);
+		if (cpu >= nr_cpu_ids)
+			cpu = cpumask_first(cpu_online_mask);
+	}
+	return i;
+}
+
+static void run_load(const struct row *row, unsigned int nr, struct line *line)
+{
+	struct load_thread threads[LOAD_MAX] = { };
+	struct load load = { .loop = row->loop };
+	ktime_t start, end;
+	unsigned int i, got;
+	u64 ops = 0;
+
+	init_completion(&load.go);
+	/* Each starts elsewhere in the pages. */
+	got = load_create(&load, threads, nr, row->pages / nr);
+	start = ktime_get();
+	complete_all(&load.go);
+	msleep(load_ms);
+	WRITE_ONCE(load.stop, true);
+
+	end = ktime_add_ns(start, 1);
+	for (i = 0; i < got; i++) {
+		wait_for_completion(&threads[i].done);
+		ops += threads[i].ops;
+		if (ktime_after(threads[i].end, end))
+			end = threads[i].end;
+	}
+	if (got < nr)
+		say(line, " no memory for %u threads", nr);
+	else
+		say(line, " ops_per_s=%llu threads=%u cpus=%u ms=%lld",
+		    div64_u64(ops * NSEC_PER_SEC, ktime_to_ns(ktime_sub(end, start))),
+		    nr, num_online_cpus(), ktime_ms_delta(end, start));
+}
+
+static const struct row load_rows[] = {
+	ROW(kmap_1, kmap_walk, 1),
+	ROW(kmap_64, kmap_walk, 64),
+	ROW(kmap_4096, kmap_walk, 4096),
+	ROW(kmap_hot, kmap_walk, NR_PAGES, .flags = HOT),
+	ROW(local_64, local_walk, 64),
+};
+
+/* --------------------------------------------------------------------- to run */
+
+/* Is @name among the comma separated patterns of @list? */
+static bool asked_for(const char *list, const char *name)
+{
+	char *copy = kstrdup(list, GFP_KERNEL), *rest = copy, *pattern;
+	bool found = false;
+
+	while (!found && (pattern = strsep(&rest, ",")))
+		found = glob_match(strim(pattern), name);
+	kfree(copy);
+	return found;
+}
+
+static unsigned int run_group(const char *list, const char *group,
+			      void (*run)(const struct row *row, struct work *w,
+					  struct line *line))
+{
+	unsigned int i, ran = 0;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct line line = { };
+		void *held[MAX_HELD];
+		struct work w;
+
+		say(&line, "%s.%s", group, rows[i].name);
+		if (!asked_for(list, line.text))
+			continue;
+		begin(&rows[i], &w, held);
+		run(&rows[i], &w, &line);
+		end(&rows[i], held);
+		print(&line);
+		ran++;
+	}
+	return ran;
+}
+
+static unsigned int run_loads(const char *list)
+{
+	unsigned int i, nr, ran = 0;
+
+	for (i = 0; i < ARRAY_SIZE(load_rows); i++) {
+		for (nr = 1; nr <= LOAD_MAX; nr++) {
+			struct line line = { };
+			struct work w;
+
+			say(&line, "load.%s.%u", load_rows[i].name, nr);
+			if (!asked_for(list, line.text))
+				continue;
+			begin(&load_rows[i], &w, NULL);
+			run_load(&load_rows[i], nr, &line);
+			print(&line);
+			ran++;
+		}
+	}
+	return ran;
+}
+
+static DEFINE_MUTEX(bench_lock);
+
+static int bench(const char *list)
+{
+	cpumask_var_t cpus;
+	unsigned int ran;
+	int err;
+
+	if (!alloc_cpumask_var(&cpus, GFP_KERNEL))
+		return -ENOMEM;
+
+	mutex_lock(&bench_lock);
+	err = alloc_pages_of_rows();
+	if (err) {
+		pr_err("not enough memory\n");
+		goto out;
+	}
+
+	/* Local slots are per CPU. Back to where the task may run afterwards. */
+	cpumask_copy(cpus, current->cpus_ptr);
+	set_cpus_allowed_ptr(current, cpumask_of(cpumask_first(cpu_online_mask)));
+
+	ran = run_group(list, "count", run_count);
+	ran += run_group(list, "events", run_events);
+	ran += run_group(list, "worst", run_worst);
+	ran += run_loads(list);
+	pr_info("done, %u rows\n", ran);
+
+	set_cpus_allowed_ptr(current, cpus);
+out:
+	free_pages_of_rows();
+	mutex_unlock(&bench_lock);
+	free_cpumask_var(cpus);
+	return err;
+}
+
+/* At boot a parameter is set before there are threads: run it later. */
+static char boot_list[256];
+
+static bool restart;
+module_param(restart, bool, 0444);
+MODULE_PARM_DESC(restart, "restart the machine after the rows that run at boot");
+
+/* A stop watch for work in user space. */
+static int cycles_get(char *text, const struct kernel_param *kp)
+{
+	return sysfs_emit(text, "%llu\n", (u64)get_cycles());
+}
+
+static const struct kernel_param_ops cycles_ops = { .get = cycles_get };
+module_param_cb(cycles, &cycles_ops, NULL, 0444);
+MODULE_PARM_DESC(cycles, "the cycle counter, as in the figures of the rows");
+
+static int run_set(const char *val, const struct kernel_param *kp)
+{
+	if (system_state < SYSTEM_RUNNING)
+		return strscpy(boot_list, val) < 0 ? -E2BIG : 0;
+	return bench(val);
+}
+
+static const struct kernel_param_ops run_ops = { .set = run_set };
+module_param_cb(run, &run_ops, NULL, 0200);
+MODULE_PARM_DESC(run, "rows to run, such as count.*,load.kmap_1.*");
+
+static int __init bench_init(void)
+{
+	int err = boot_list[0] ? bench(boot_list) : 0;
+
+	if (restart)
+		kernel_restart(NULL);
+	return err;
+}
+late_initcall_sync(bench_init);
