@@ -63,6 +63,7 @@ load_settings() {
 	allow DEBUG 0 '0|1' '0 1'
 	allow SHORT 0 '0|1' '0 1'
 	allow FORCE 0 '0|1' '0 1'
+	allow RECORD 0 '0|1' '0 1'
 	allow CPUS 2 '[1-8]' '1 to 8'
 	allow MEM '' '|[1-9][0-9]*[MG]' 'a size such as 2G or 1792M'
 	allow TREE ours 'ours|pristine' 'ours pristine'
@@ -276,4 +277,58 @@ compile() {
 	run_logged compiling "$log" "count_objects $2" "${command[@]}" && return
 	grep -m 5 -E 'error:|undefined reference|\*\*\*' "$log" | sed 's/^/   /'
 	die "the kernel in $2 does not build; see $log"
+}
+
+# ---------------------------------------------------------------- userland
+
+# fetch ARGUMENT...: apt-get for i386 with a state of its own: nothing of this
+# machine's changes, and it works without being root
+fetch() {
+	local d=$BUILD/apt
+	command=(apt-get -o "Dir::State=$d/state" -o "Dir::Cache=$d/cache"
+		-o "Dir::State::status=$d/status"
+		-o APT::Architecture=i386 -o APT::Architectures::=i386
+		-o Debug::NoLocking=1 "$@")
+}
+
+# Debian's busybox-static for i386, as build/busybox-i386
+get_busybox() {
+	local d=$BUILD/apt log=$LOGS/busybox.log
+	[[ ! -x $BUILD/busybox-i386 ]] || return 0
+	lock 6 .apt.lock
+	note "fetching busybox-static for i386"
+	rm -rf "$d"
+	mkdir -p "$d"/{state/lists/partial,cache/archives/partial,deb}
+	touch "$d/status"
+	: >"$log"
+	fetch update
+	run_logged 'apt-get update' "$log" '' "${command[@]}" || true
+	fetch download busybox-static
+	run_logged 'apt-get download' "$log" '' \
+		env -C "$d/deb" "${command[@]}" ||
+		die "busybox-static for i386 cannot be had; is there a" \
+			"network to Debian's packages? see $log"
+	dpkg-deb -x "$d"/deb/busybox-static_*_i386.deb "$d/root" >>"$log" 2>&1 ||
+		die "the package busybox-static is damaged; see $log"
+	cp "$d/root/bin/busybox" "$BUILD/.busybox-new"
+	mv "$BUILD/.busybox-new" "$BUILD/busybox-i386"
+	rm -rf "$d"
+	unlock 6
+}
+
+# make_initramfs DIR INIT: as DIR/initramfs, with the tool that the kernel's build
+# in DIR made. It makes device nodes without being root.
+make_initramfs() {
+	"$1/usr/gen_init_cpio" - >"$1/initramfs.new" <<-EOF ||
+		dir /dev 0755 0 0
+		nod /dev/console 0600 0 0 c 5 1
+		dir /proc 0755 0 0
+		dir /sys 0755 0 0
+		dir /bin 0755 0 0
+		file /bin/busybox $BUILD/busybox-i386 0755 0 0
+		slink /bin/sh busybox 0777 0 0
+		file /init $2 0755 0 0
+	EOF
+		die "cannot write $1/initramfs; is the disk full?"
+	mv "$1/initramfs.new" "$1/initramfs"
 }
