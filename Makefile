@@ -5,7 +5,7 @@
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 SHELL := /bin/bash
 
-VARIABLES := PAE CPUS MEM DEBUG TREE KSRC FORCE VARIANT FILTER TIMEOUT SHORT
+VARIABLES := PAE CPUS MEM DEBUG TREE KSRC FORCE VARIANT FILTER TIMEOUT SHORT RECORD
 
 # A misspelt variable would silently test something else than was asked for.
 given := $(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v)))
@@ -14,11 +14,14 @@ ifneq ($(unknown),)
 $(error unknown variable $(firstword $(unknown)); known are $(VARIABLES))
 endif
 
-.PHONY: help run shell test model builds tree clean
+.PHONY: help run shell test model bench bench-check builds tree clean
 .NOTPARALLEL:
 
 help:
 	@cat driver/help.txt
 
-run shell test model builds tree clean:
+run shell test model bench builds tree clean:
 	@driver/$@
+
+bench-check:
+	@driver/bench check
