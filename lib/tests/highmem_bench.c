@@ -29,6 +29,14 @@
  *         TLBs flushed, interrupts sent to other CPUs, and how often the page
  *         was mapped already. TLB flushes need CONFIG_DEBUG_TLBFLUSH.
  * worst   The longest single operation, in cycles.
+ * latency How late a timer interrupt, and a task of high priority that it
+ *         wakes, come while the operation is repeated: the longest sections
+ *         with interrupts and with preemption off, plus what latency.loop says.
+ *         Nanoseconds; needs CONFIG_HIGH_RES_TIMERS.
+ * wait    How long kmap() takes when all slots of the pool are held and one is
+ *         given back after 20 ms for each task that waits. The pool may be
+ *         larger afterwards, so this comes last.
+ * memory  Bytes.
  * load    Operations per second of 1 to 8 threads at the same time, on the CPUs
  *         in turn; load.kmap_1.4 has 4 threads.
  *
@@ -44,6 +52,7 @@
 #include <linux/glob.h>
 #include <linux/hardirq.h>
 #include <linux/highmem.h>
+#include <linux/hrtimer.h>
 #include <linux/init.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
@@ -787,6 +796,95 @@ static void run_worst(const struct row *row, struct work *w, struct line *line)
 	say(line, " cycles=%llu ops=%lu runs=%u", least, ops, LONG_RUNS);
 }
 
+/* -------------------------------------------------------------- group latency */
+
+#define PROBE_PERIOD	(53 * NSEC_PER_USEC)
+#define PROBE_TIME	(100 * NSEC_PER_MSEC)
+
+struct probe {
+	struct hrtimer timer;
+	struct task_struct *task;
+	struct completion done;
+	bool stop, fired;
+	s64 irq_late, task_late;
+	unsigned long samples;
+};
+
+static enum hrtimer_restart probe_timer(struct hrtimer *timer)
+{
+	struct probe *probe = container_of(timer, struct probe, timer);
+	s64 late = ktime_to_ns(ktime_sub(ktime_get(), hrtimer_get_expires(timer)));
+
+	probe->irq_late = max(probe->irq_late, late);
+	WRITE_ONCE(probe->fired, true);
+	wake_up_process(probe->task);
+	return HRTIMER_NORESTART;
+}
+
+static int probe_thread(void *data)
+{
+	struct probe *probe = data;
+	s64 late;
+
+	while (!READ_ONCE(probe->stop)) {
+		WRITE_ONCE(probe->fired, false);
+		hrtimer_start(&probe->timer, ns_to_ktime(PROBE_PERIOD),
+			      HRTIMER_MODE_REL_HARD);
+		for (;;) {
+			set_current_state(TASK_UNINTERRUPTIBLE);
+			if (READ_ONCE(probe->fired))
+				break;
+			schedule();
+		}
+		__set_current_state(TASK_RUNNING);
+		late = ktime_to_ns(ktime_sub(ktime_get(),
+					     hrtimer_get_expires(&probe->timer)));
+		probe->task_late = max(probe->task_late, late);
+		probe->samples++;
+	}
+	complete(&probe->done);
+	return 0;
+}
+
+static void run_latency(const struct row *row, struct work *w, struct line *line)
+{
+	struct probe probe = { };
+	ktime_t start;
+
+	/* A few first steps, such as page tables for vmalloc, are not the row's. */
+	row->loop(w, STEADY_OPS);
+
+	init_completion(&probe.done);
+	hrtimer_init_on_stack(&probe.timer, CLOCK_MONOTONIC,
+			      HRTIMER_MODE_REL_HARD);
+	probe.timer.function = probe_timer;
+	probe.task = kthread_create(probe_thread, &probe, "highmem_probe");
+	if (IS_ERR(probe.task)) {
+		say(line, " no memory for a thread");
+		destroy_hrtimer_on_stack(&probe.timer);
+		return;
+	}
+	kthread_bind(probe.task, raw_smp_processor_id());
+	sched_set_fifo(probe.task);
+	wake_up_process(probe.task);
+
+	start = ktime_get();
+	do {
+		row->loop(w, STEADY_OPS);
+		/* Where it left off: all of the pages must have their turn. */
+		w->seq += STEADY_OPS;
+		if (w->seq == sequence + SEQ_LEN)
+			w->seq = sequence;
+	} while (ktime_to_ns(ktime_sub(ktime_get(), start)) < PROBE_TIME);
+
+	WRITE_ONCE(probe.stop, true);
+	wait_for_completion(&probe.done);
+	hrtimer_cancel(&probe.timer);
+	destroy_hrtimer_on_stack(&probe.timer);
+	say(line, " irq_ns=%lld task_ns=%lld samples=%lu", probe.irq_late,
+	    probe.task_late, probe.samples);
+}
+
 /* ----------------------------------------------------------------- group load */
 
 #define LOAD_CHUNK	16
@@ -876,9 +974,9 @@ static void run_load(const struct row *row, unsigned int nr, struct line *line)
 	if (got < nr)
 		say(line, " no memory for %u threads", nr);
 	else
-		say(line, " ops_per_s=%llu threads=%u cpus=%u ms=%lld",
+		say(line, " ops_per_s=%llu ops=%llu threads=%u cpus=%u ms=%lld",
 		    div64_u64(ops * NSEC_PER_SEC, ktime_to_ns(ktime_sub(end, start))),
-		    nr, num_online_cpus(), ktime_ms_delta(end, start));
+		    ops, nr, num_online_cpus(), ktime_ms_delta(end, start));
 }
 
 static const struct row load_rows[] = {
@@ -888,6 +986,71 @@ static const struct row load_rows[] = {
 	ROW(kmap_hot, kmap_walk, NR_PAGES, .flags = HOT),
 	ROW(local_64, local_walk, 64),
 };
+
+/* ----------------------------------------------------------------- group wait */
+
+#ifdef CONFIG_HIGHMEM
+#define WAIT_MS		20
+
+struct waiter {
+	struct page *page;
+	struct completion done;
+	u64 ns;
+};
+
+static int wait_thread(void *data)
+{
+	struct waiter *waiter = data;
+	ktime_t start = ktime_get();
+
+	touch(kmap(waiter->page));
+	waiter->ns = ktime_to_ns(ktime_sub(ktime_get(), start));
+	kunmap(waiter->page);
+	complete(&waiter->done);
+	return 0;
+}
+
+static_assert(LAST_PKMAP + LOAD_MAX <= NR_PAGES);
+
+/* @nr tasks want a page more than the pool has slots, all of which we hold. */
+static void run_wait(unsigned int nr, struct line *line)
+{
+	struct waiter waiters[LOAD_MAX] = { };
+	unsigned int i, started;
+	u64 longest = 0, shortest = U64_MAX;
+
+	kmap_flush_unused();
+	for (i = 0; i < LAST_PKMAP; i++)
+		touch(kmap(pages[i]));
+
+	for (i = 0; i < nr; i++) {
+		init_completion(&waiters[i].done);
+		waiters[i].page = pages[LAST_PKMAP + i];
+		if (IS_ERR(kthread_run(wait_thread, &waiters[i],
+				       "highmem_wait/%u", i)))
+			break;
+	}
+	started = i;
+	for (i = 0; i < LAST_PKMAP; i++) {
+		if (i < started)
+			msleep(WAIT_MS);
+		kunmap(pages[i]);
+	}
+	for (i = 0; i < started; i++) {
+		wait_for_completion(&waiters[i].done);
+		longest = max(longest, waiters[i].ns);
+		shortest = min(shortest, waiters[i].ns);
+	}
+	say(line, " longest_us=%llu shortest_us=%llu tasks=%u",
+	    div_u64(longest, NSEC_PER_USEC), div_u64(shortest, NSEC_PER_USEC),
+	    started);
+}
+#else
+static void run_wait(unsigned int nr, struct line *line)
+{
+	say(line, " needs CONFIG_HIGHMEM");
+}
+#endif
 
 /* --------------------------------------------------------------------- to run */
 
@@ -947,6 +1110,34 @@ static unsigned int run_loads(const char *list)
 	return ran;
 }
 
+static unsigned int run_waits(const char *list)
+{
+	unsigned int nr, ran = 0;
+
+	for (nr = 1; nr <= LOAD_MAX; nr *= 2) {
+		struct line line = { };
+
+		say(&line, "wait.kmap_full.%u", nr);
+		if (!asked_for(list, line.text))
+			continue;
+		run_wait(nr, &line);
+		print(&line);
+		ran++;
+	}
+	return ran;
+}
+
+static unsigned int run_memory(const char *list)
+{
+	struct line line = { };
+
+	if (!asked_for(list, "memory.task_struct"))
+		return 0;
+	say(&line, "memory.task_struct bytes=%zu", sizeof(struct task_struct));
+	print(&line);
+	return 1;
+}
+
 static DEFINE_MUTEX(bench_lock);
 
 static int bench(const char *list)
@@ -972,7 +1163,10 @@ static int bench(const char *list)
 	ran = run_group(list, "count", run_count);
 	ran += run_group(list, "events", run_events);
 	ran += run_group(list, "worst", run_worst);
+	ran += run_group(list, "latency", run_latency);
+	ran += run_memory(list);
 	ran += run_loads(list);
+	ran += run_waits(list);
 	pr_info("done, %u rows\n", ran);
 
 	set_cpus_allowed_ptr(current, cpus);
