@@ -36,6 +36,8 @@
  * wait    How long kmap() takes when all slots of the pool are held and one is
  *         given back after 20 ms for each task that waits. The pool may be
  *         larger afterwards, so this comes last.
+ * beyond  How long kmap() takes at most while one task maps twice as many pages
+ *         as the pool has slots. Mainline never comes back from that.
  * memory  Bytes.
  * load    Operations per second of 1 to 8 threads at the same time, on the CPUs
  *         in turn; load.kmap_1.4 has 4 threads.
@@ -1010,7 +1012,7 @@ static int wait_thread(void *data)
 	return 0;
 }
 
-static_assert(LAST_PKMAP + LOAD_MAX <= NR_PAGES);
+static_assert(2 * LAST_PKMAP <= NR_PAGES && LOAD_MAX <= LAST_PKMAP);
 
 /* @nr tasks want a page more than the pool has slots, all of which we hold. */
 static void run_wait(unsigned int nr, struct line *line)
@@ -1045,8 +1047,32 @@ static void run_wait(unsigned int nr, struct line *line)
 	    div_u64(longest, NSEC_PER_USEC), div_u64(shortest, NSEC_PER_USEC),
 	    started);
 }
+
+static void run_beyond(struct line *line)
+{
+	u64 longest = 0;
+	unsigned int i;
+
+	kmap_flush_unused();
+	for (i = 0; i < 2 * LAST_PKMAP; i++) {
+		ktime_t start = ktime_get();
+
+		touch(kmap(pages[i]));
+		longest = max_t(u64, longest,
+				ktime_to_ns(ktime_sub(ktime_get(), start)));
+	}
+	while (i--)
+		kunmap(pages[i]);
+	say(line, " longest_us=%llu pages=%u",
+	    div_u64(longest, NSEC_PER_USEC), 2 * LAST_PKMAP);
+}
 #else
 static void run_wait(unsigned int nr, struct line *line)
+{
+	say(line, " needs CONFIG_HIGHMEM");
+}
+
+static void run_beyond(struct line *line)
 {
 	say(line, " needs CONFIG_HIGHMEM");
 }
@@ -1127,6 +1153,18 @@ static unsigned int run_waits(const char *list)
 	return ran;
 }
 
+static unsigned int run_beyonds(const char *list)
+{
+	struct line line = { };
+
+	if (!asked_for(list, "beyond.kmap"))
+		return 0;
+	say(&line, "beyond.kmap");
+	run_beyond(&line);
+	print(&line);
+	return 1;
+}
+
 static unsigned int run_memory(const char *list)
 {
 	struct line line = { };
@@ -1167,6 +1205,7 @@ static int bench(const char *list)
 	ran += run_memory(list);
 	ran += run_loads(list);
 	ran += run_waits(list);
+	ran += run_beyonds(list);
 	pr_info("done, %u rows\n", ran);
 
 	set_cpus_allowed_ptr(current, cpus);
