@@ -494,6 +494,65 @@ LOOP(do_memcpy_from_folio)
 	} while (--n);
 }
 
+/*
+ * To another task on this CPU and back. Both hold the same number of mappings,
+ * which a switch may have to take down and put back.
+ */
+static struct partner {
+	struct completion go, done;
+	unsigned int held;
+	bool stop;
+} partner;
+
+static int partner_thread(void *data)
+{
+	void *held[MAX_HELD];
+	unsigned int i;
+
+	for (i = 0; i < partner.held; i++)
+		held[i] = kmap_local_page(pages[i]);
+	for (;;) {
+		wait_for_completion(&partner.go);
+		if (READ_ONCE(partner.stop))
+			break;
+		complete(&partner.done);
+	}
+	while (i--)
+		kunmap_local(held[i]);
+	complete(&partner.done);
+	return 0;
+}
+
+static bool partner_start(unsigned int held)
+{
+	struct task_struct *task;
+
+	partner = (struct partner) { .held = held };
+	init_completion(&partner.go);
+	init_completion(&partner.done);
+	task = kthread_create(partner_thread, NULL, "highmem_partner");
+	if (IS_ERR(task))
+		return false;
+	kthread_bind(task, raw_smp_processor_id());
+	wake_up_process(task);
+	return true;
+}
+
+static void partner_stop(void)
+{
+	WRITE_ONCE(partner.stop, true);
+	complete(&partner.go);
+	wait_for_completion(&partner.done);
+}
+
+LOOP(switch_and_back)
+{
+	do {
+		complete(&partner.go);
+		wait_for_completion(&partner.done);
+	} while (--n);
+}
+
 /* ----------------------------------------------------------------------- rows */
 
 enum row_flags {
@@ -502,6 +561,7 @@ enum row_flags {
 	LONG	= BIT(2),	/* the mean of a long run: what came before counts */
 	BLIND	= BIT(3),	/* maps where watching would see nothing */
 	FOLIO	= BIT(4),	/* of the folio whose order is given */
+	SWITCH	= BIT(5),	/* with another task, see switch_and_back() */
 	WHOLE	= FOLIO | LONG | BLIND,
 };
 
@@ -540,6 +600,9 @@ static const struct row rows[] = {
 	ROW(zero_user_segments_2x64, do_zero_user_segments, 1, .flags = BLIND),
 	ROW(memcpy_from_folio_2x64, do_memcpy_from_folio, 3,
 	    .flags = FOLIO | BLIND),
+	ROW(switch_held_0, switch_and_back, 1, .flags = SWITCH | BLIND),
+	ROW(switch_held_1, switch_and_back, 1, .flags = SWITCH | BLIND, .held = 1),
+	ROW(switch_held_4, switch_and_back, 1, .flags = SWITCH | BLIND, .held = 4),
 	/* How the cost grows with the pages in use: */
 	ROW(kmap_1, kmap_walk, 1),
 	ROW(kmap_64, kmap_walk, 64),
@@ -616,7 +679,7 @@ static void fill(const struct row *row)
 }
 
 /* Every row starts with the same empty pool and holds what it says. */
-static void begin(const struct row *row, struct work *w, void *held[])
+static bool begin(const struct row *row, struct work *w, void *held[])
 {
 	unsigned int i;
 
@@ -626,8 +689,11 @@ static void begin(const struct row *row, struct work *w, void *held[])
 		.seq = sequence,
 		.order = row->flags & FOLIO ? row->pages : 0,
 	};
+	if (row->flags & SWITCH && !partner_start(row->held))
+		return false;
 	for (i = 0; i < row->held; i++)
 		held[i] = kmap_local_page(pages[NR_PAGES - 1 - i]);
+	return true;
 }
 
 static void end(const struct row *row, void *held[])
@@ -636,6 +702,8 @@ static void end(const struct row *row, void *held[])
 
 	while (i--)
 		kunmap_local(held[i]);
+	if (row->flags & SWITCH)
+		partner_stop();
 }
 
 /* Not inline: the same instructions around each loop. */
@@ -1106,7 +1174,10 @@ static unsigned int run_group(const char *list, const char *group,
 		say(&line, "%s.%s", group, rows[i].name);
 		if (!asked_for(list, line.text))
 			continue;
-		begin(&rows[i], &w, held);
+		if (!begin(&rows[i], &w, held)) {
+			pr_err("%s: no memory for a task\n", line.text);
+			continue;
+		}
 		run(&rows[i], &w, &line);
 		end(&rows[i], held);
 		print(&line);
