@@ -394,6 +394,7 @@ static __always_inline void pkmap_wake(const void *vaddr)
 {
 	wait_queue_head_t *queue = get_pkmap_wait_queue_head(pkmap_color(vaddr));
 
+	/* Ordered as said above. */
 	if (unlikely(waitqueue_active(queue)))
 		pkmap_wake_one(vaddr, queue);
 }
@@ -466,10 +467,11 @@ static __always_inline bool pkmap_hold(struct pkmap_slot *slot, int old)
 /* As pkmap_hold(), for a slot that reclaim has condemned. */
 static bool pkmap_save(struct pkmap_slot *slot, int old)
 {
+	int held = old + PKMAP_WORD(PKMAP_IDLE + 1 - PKMAP_CONDEMNED);
+
 	highmem_race_window();
 	return old >> PKMAP_FILL_BITS == PKMAP_CONDEMNED &&
-	       atomic_try_cmpxchg(&slot->state, &old,
-			old + PKMAP_WORD(PKMAP_IDLE + 1 - PKMAP_CONDEMNED));
+	       atomic_try_cmpxchg(&slot->state, &old, held);
 }
 
 /* Has a leak made @slot keep @page for ever? Then it needs no holder. */
@@ -602,7 +604,7 @@ static struct pkmap_slot *pkmap_claim(unsigned int color)
  * caller. If another slot shows @page already, gives @slot back and returns
  * false.
  */
-static bool pkmap_fill(struct pkmap_slot *slot, struct page *page)
+static __always_inline bool pkmap_fill(struct pkmap_slot *slot, struct page *page)
 {
 	struct pkmap_slot *other;
 	spinlock_t *lock = page_lock_of(page);
@@ -681,7 +683,7 @@ static unsigned int pkmap_clear(struct pkmap_area *area)
 
 	for (slot = area->slots; slot < end; slot++) {
 		int old = atomic_read(&slot->state);
-		spinlock_t *lock;
+		spinlock_t *lock;	/* the page's */
 
 		if (old >> PKMAP_FILL_BITS != PKMAP_CONDEMNED)
 			continue;
@@ -761,8 +763,8 @@ static bool pkmap_reclaim(bool all)
 
 /*
  * On return no slot, local ones included, that was idle at the time of the call
- * and not mapped during it shows its page or is known to any TLB, whoever cleaned it: the mutex waits for
- * a reclaim that was already going on.
+ * and not mapped during it shows its page or is known to any TLB, whoever
+ * cleaned it: the mutex waits for a reclaim that was already going on.
  */
 void __kmap_flush_unused(void)
 {
@@ -815,7 +817,8 @@ static bool pkmap_grow(struct pkmap_area *area, unsigned int nr)
 	struct pkmap_slot *slots, *next;
 	struct vm_struct *vm;
 
-	next = slots = kvcalloc(nr, sizeof(*slots), GFP_KERNEL | __GFP_NOWARN);
+	slots = kvcalloc(nr, sizeof(*slots), GFP_KERNEL | __GFP_NOWARN);
+	next = slots;
 	vm = slots ? get_vm_area(size, VM_MAP) : NULL;
 	if (vm && apply_to_page_range(&init_mm, (unsigned long)vm->addr, size,
 				      area_slot_init, &next)) {
@@ -825,8 +828,10 @@ static bool pkmap_grow(struct pkmap_area *area, unsigned int nr)
 	memalloc_noreclaim_restore(noreclaim);
 
 	trace_pkmap_grow(vm ? (unsigned long)vm->addr : 0, nr);
-	highmem_count(vm ? HIGHMEM_STAT_PKMAP_GROWN : HIGHMEM_STAT_PKMAP_NOT_GROWN, 1);
-	if (!vm) {
+	if (vm) {
+		highmem_count(HIGHMEM_STAT_PKMAP_GROWN, 1);
+	} else {
+		highmem_count(HIGHMEM_STAT_PKMAP_NOT_GROWN, 1);
 		kvfree(slots);
 		return false;
 	}
@@ -874,9 +879,8 @@ static bool pkmap_any(unsigned int color, unsigned long states)
 
 /*
  * Gets slots from where they cost least: idle ones, clean ones that the caller
- * has not looked at, else a new area.
- * False if there is neither. @seen is what pkmap_refills was before the caller
- * looked for a slot.
+ * has not looked at, else a new area. False if there is none of these. @seen is
+ * what pkmap_refills was before the caller looked for a slot.
  */
 static bool pkmap_refill(unsigned int color, unsigned int seen)
 {
@@ -1114,8 +1118,8 @@ static void area_show(struct seq_file *m, const struct pkmap_area *area)
 			holders += state > 0 ? state - PKMAP_IDLE : 0;
 		}
 	}
-	seq_printf(m, "%px %u clean %u idle %u held %u holders %u hot %u busy %u\n",
-		   area_vaddr(area, 0), area->nr, count[PKMAP_CLEAN],
+	seq_printf(m, "%#lx %u clean %u idle %u held %u holders %u hot %u busy %u\n",
+		   (unsigned long)area_vaddr(area, 0), area->nr, count[PKMAP_CLEAN],
 		   count[PKMAP_IDLE], held, holders, hot, count[PKMAP_BUSY] +
 		   count[PKMAP_STALE] + count[PKMAP_CONDEMNED]);
 }

@@ -9,36 +9,30 @@
 #include <linux/jump_label.h>
 #include <linux/percpu.h>
 
-/*
- * Everything that is counted, with the name it has in debugfs:
- *
- *   kmap()		hits, and misses, which had to fill a slot
- *   reclaim		rounds, slots freed, hot slots spared, TLB flushes
- *   exhaustion		areas added, areas not to be had, sleeps
- *   kmap_local		mappings, PTEs written, TLB entries flushed because the
- *			slot showed another page, mappings in the reserve
- */
-#define HIGHMEM_STATS(stat)					\
-	stat(KMAP_HIT,		"kmap_hits")			\
-	stat(KMAP_MISS,		"kmap_misses")			\
-	stat(PKMAP_RECLAIM,	"pkmap_reclaims")		\
-	stat(PKMAP_FREED,	"pkmap_slots_freed")		\
-	stat(PKMAP_SPARED,	"pkmap_slots_spared")		\
-	stat(PKMAP_FLUSH,	"pkmap_tlb_flushes")		\
-	stat(PKMAP_GROWN,	"pkmap_areas_added")		\
-	stat(PKMAP_NOT_GROWN,	"pkmap_areas_refused")		\
-	stat(PKMAP_WAIT,	"pkmap_waits")			\
-	stat(LOCAL_MAP,		"kmap_local_maps")		\
-	stat(LOCAL_PTE,		"kmap_local_ptes_written")	\
-	stat(LOCAL_FLUSH,	"kmap_local_tlb_flushes")	\
-	stat(LOCAL_OVERFLOW,	"kmap_local_overflows")
-
-#define HIGHMEM_STAT_ID(id, name)	HIGHMEM_STAT_##id,
+/* Everything that is counted. The names in debugfs are in highmem_debug.c. */
 enum highmem_stat {
-	HIGHMEM_STATS(HIGHMEM_STAT_ID)
+	/* kmap(): the page was mapped; it was not, and a slot was filled */
+	HIGHMEM_STAT_KMAP_HIT,
+	HIGHMEM_STAT_KMAP_MISS,
+	/* reclaim: rounds, slots freed, hot slots spared, TLB flushes */
+	HIGHMEM_STAT_PKMAP_RECLAIM,
+	HIGHMEM_STAT_PKMAP_FREED,
+	HIGHMEM_STAT_PKMAP_SPARED,
+	HIGHMEM_STAT_PKMAP_FLUSH,
+	/* exhaustion: areas added, areas not to be had, sleeps */
+	HIGHMEM_STAT_PKMAP_GROWN,
+	HIGHMEM_STAT_PKMAP_NOT_GROWN,
+	HIGHMEM_STAT_PKMAP_WAIT,
+	/*
+	 * kmap_local: pages mapped, PTEs written, TLB entries flushed because
+	 * the slot showed another page, mappings in the reserve
+	 */
+	HIGHMEM_STAT_LOCAL_MAP,
+	HIGHMEM_STAT_LOCAL_PTE,
+	HIGHMEM_STAT_LOCAL_FLUSH,
+	HIGHMEM_STAT_LOCAL_OVERFLOW,
 	NR_HIGHMEM_STATS
 };
-#undef HIGHMEM_STAT_ID
 
 #ifdef CONFIG_DEBUG_FS
 struct highmem_stats {

@@ -95,6 +95,11 @@
 	set_pte_at(mm, vaddr, ptep, ptev)
 #endif
 
+#ifndef arch_kmap_local_clear_pte
+#define arch_kmap_local_clear_pte(mm, vaddr, ptep) \
+	pte_clear(mm, vaddr, ptep)
+#endif
+
 #ifndef arch_kmap_local_note
 #define arch_kmap_local_note(note, pteval)	(*(note) = (pteval))
 #define arch_kmap_local_forget(note)		(*(note) = __pte(0))
@@ -161,12 +166,17 @@ static __always_inline unsigned long idx_vaddr(int idx)
 	defined(CONFIG_KMAP_LOCAL_NON_LINEAR_PTE_ARRAY)
 
 #ifndef arch_kmap_local_map_idx
-#define arch_kmap_local_map_idx(n, pfn)	((n) + KM_MAX_IDX * raw_smp_processor_id())
+static inline int arch_kmap_local_map_idx(int n, unsigned long pfn)
+{
+	return n + KM_MAX_IDX * raw_smp_processor_id();
+}
 #endif
 
 #ifndef arch_kmap_local_unmap_idx
-#define arch_kmap_local_unmap_idx(n, addr) \
-	((n) + KM_MAX_IDX * raw_smp_processor_id())
+static inline int arch_kmap_local_unmap_idx(int n, unsigned long addr)
+{
+	return n + KM_MAX_IDX * raw_smp_processor_id();
+}
 #endif
 
 static const unsigned int km_limit = KM_LIMIT;
@@ -252,15 +262,15 @@ static __always_inline void install_pte(unsigned long vaddr, pte_t *ptep,
 static __always_inline void remove_pte(unsigned long vaddr, pte_t *ptep)
 {
 	arch_kmap_local_pre_unmap(vaddr);
-	pte_clear(&init_mm, vaddr, ptep);
+	arch_kmap_local_clear_pte(&init_mm, vaddr, ptep);
 	arch_kmap_local_post_unmap(vaddr);
 }
 
 /*
  * Makes a slot show what it shall, whatever was left in it. With preemption off.
  *
- * What is valid is overwritten in one store that no page walk sees half of: the
- * architecture's set_pte hook sees to that if it is lazy.
+ * What is valid is overwritten in one store that no page walk sees half of, nor
+ * flush_this_cpu(): the architecture's hook sees to that if it is lazy.
  */
 static __always_inline void replace_pte(unsigned long vaddr, pte_t *ptep,
 					pte_t pteval)
@@ -752,6 +762,35 @@ static bool is_run(const struct kmap_ctrl *ctrl, unsigned int top, unsigned int 
 			return false;
 	}
 	return true;
+}
+
+/**
+ * kmap_addr_reach() - how far does the mapping reach that an address is in?
+ * @vaddr: an address for which is_kmap_addr() is true
+ *
+ * For hardened usercopy: a run of pages is one mapping, and every other page in
+ * a mapping window is one of its own. (The pages of two mappings that happen to
+ * follow each other in memory and in the slots count as a run.)
+ *
+ * Context: any.
+ * Return: bytes from @vaddr on that may be accessed; 0 in a window of another
+ * CPU or where the current task has nothing mapped.
+ */
+size_t kmap_addr_reach(const void *vaddr)
+{
+	unsigned long addr = (unsigned long)vaddr & PAGE_MASK;
+	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
+	unsigned int nr = 1;
+	int n;
+
+	if (is_kmap_local_fixmap(addr)) {
+		n = find_slot(ctrl, addr);
+		if (n < 0)
+			return 0;
+		while (nr < KM_RUN_MAX && n >= nr && is_run(ctrl, n, nr + 1))
+			nr++;
+	}
+	return nr * PAGE_SIZE - offset_in_page(vaddr);
 }
 
 /* A run that is not the latest goes page by page, and its guards with it. */

@@ -44,12 +44,13 @@
  *
  * A local mapping calls the following in this order, on the CPU that owns the
  * slot and with preemption disabled. Each has an empty default except the PTE
- * stores, which are set_pte_at() and an assignment:
+ * stores, which are set_pte_at(), pte_clear() and assignments:
  *
  * arch_kmap_local_pre_map(vaddr, pteval)	before the PTE is written
  * arch_kmap_local_set_pte(mm, vaddr, ptep, pteval)
  * arch_kmap_local_post_map(vaddr, pteval)	before the address is used
  * arch_kmap_local_pre_unmap(vaddr)		before the PTE is cleared
+ * arch_kmap_local_clear_pte(mm, vaddr, ptep)
  * arch_kmap_local_post_unmap(vaddr)		must flush @vaddr from this CPU's
  *						TLB before it returns
  *
@@ -62,8 +63,9 @@
  * ARCH_HAS_KMAP_LOCAL_LAZY
  *	The PTE may stay when a mapping of kmap_prot is given back. Then
  *	arch_kmap_local_set_pte() may be called on a valid PTE and must replace
- *	it in one store; arch_kmap_local_post_unmap() follows. Caches must not
- *	mind, and kmap_prot have the accessed and dirty bits set.
+ *	it in one store; arch_kmap_local_post_unmap() follows. Clearing it must
+ *	be one store, too. Caches must not mind, and kmap_prot have the accessed
+ *	and dirty bits set.
  * arch_kmap_local_map_idx(idx, pfn), arch_kmap_local_unmap_idx(idx, vaddr)
  *	Where the fixmap index of slot idx depends on the page's colour.
  * ARCH_HAS_FLUSH_ON_KUNMAP, kunmap_flush_on_unmap()
@@ -81,7 +83,8 @@
 #endif
 
 #ifndef arch_kmap_local_page_pte
-#define arch_kmap_local_page_pte(pfn, template)	pfn_pte(pfn, kmap_prot)
+#define arch_kmap_local_page_pte(pfn, template) \
+	((void)(template), pfn_pte(pfn, kmap_prot))
 #endif
 
 #ifndef ARCH_HAS_KMAP_FLUSH_TLB
@@ -413,7 +416,7 @@ static inline unsigned long totalhigh_pages(void)
  *
  * The pkmap pool, the kmap_local slots of all CPUs and their reserve count,
  * whether or not something is mapped at @x. What lies there ends with its
- * page: hardened usercopy relies on that.
+ * page, or with its run of pages: kmap_addr_reach() tells hardened usercopy.
  *
  * Context: any.
  * Return: true if @x is an address that kmap() or kmap_local_page() may return
@@ -426,6 +429,12 @@ static inline bool is_kmap_addr(const void *x)
 	return is_pkmap_addr(addr) || is_kmap_local_fixmap(addr) ||
 	       is_kmap_local_reserve(addr);
 }
+
+#ifdef CONFIG_KMAP_LOCAL
+size_t kmap_addr_reach(const void *vaddr);
+#else
+static inline size_t kmap_addr_reach(const void *vaddr) { return 0; }
+#endif
 
 /* Catches the classic slip: passing the page itself. */
 #define __kunmap_local_arg(addr)					\

@@ -4,6 +4,7 @@
  *
  * highmem        zones, counters, page_address() and the copy, clear and fill
  *                helpers of <linux/highmem.h>, each against a model
+ * highmem_users  callers that were converted to what is new, usercopy
  * highmem_local  the per-task stack: kmap_local_*(), kmap_atomic*()
  * highmem_pool   the pool that everybody shares: kmap(), kunmap()
  * highmem_race   the same, with everybody in it at once

@@ -18,23 +18,13 @@
  * that reclaim should have kept, or one whose user wants kmap_local_page().
  */
 TRACE_EVENT(pkmap_fill,
-
-	TP_PROTO(const struct page *page, const void *vaddr),
-
-	TP_ARGS(page, vaddr),
-
-	TP_STRUCT__entry(
-		__field(unsigned long, pfn)
-		__field(const void *, vaddr)
-	),
-
-	TP_fast_assign(
-		__entry->pfn = page_to_pfn(page);
-		__entry->vaddr = vaddr;
-	),
-
-	TP_printk("pfn=0x%lx vaddr=%px", __entry->pfn, __entry->vaddr)
-);
+	    TP_PROTO(const struct page *page, const void *vaddr),
+	    TP_ARGS(page, vaddr),
+	    TP_STRUCT__entry(__field(unsigned long, pfn)
+			     __field(unsigned long, vaddr)),
+	    TP_fast_assign(__entry->pfn = page_to_pfn(page);
+			   __entry->vaddr = (unsigned long)vaddr;),
+	    TP_printk("pfn=0x%lx vaddr=0x%lx", __entry->pfn, __entry->vaddr));
 
 /**
  * pkmap_reclaim - idle slots were made free, or there were none
@@ -45,26 +35,16 @@ TRACE_EVENT(pkmap_fill,
  * Every event with slots freed stands for a flush of all TLBs.
  */
 TRACE_EVENT(pkmap_reclaim,
-
-	TP_PROTO(bool all, unsigned int condemned, unsigned int freed),
-
-	TP_ARGS(all, condemned, freed),
-
-	TP_STRUCT__entry(
-		__field(bool, all)
-		__field(unsigned int, condemned)
-		__field(unsigned int, freed)
-	),
-
-	TP_fast_assign(
-		__entry->all = all;
-		__entry->condemned = condemned;
-		__entry->freed = freed;
-	),
-
-	TP_printk("%s condemned=%u freed=%u", __entry->all ? "all" : "cold",
-		  __entry->condemned, __entry->freed)
-);
+	    TP_PROTO(bool all, unsigned int condemned, unsigned int freed),
+	    TP_ARGS(all, condemned, freed),
+	    TP_STRUCT__entry(__field(bool, all)
+			     __field(unsigned int, condemned)
+			     __field(unsigned int, freed)),
+	    TP_fast_assign(__entry->all = all;
+			   __entry->condemned = condemned;
+			   __entry->freed = freed;),
+	    TP_printk("%s condemned=%u freed=%u", __entry->all ? "all" : "cold",
+		      __entry->condemned, __entry->freed));
 
 /**
  * pkmap_grow - all slots were held, so an area was asked of vmalloc space
@@ -74,40 +54,20 @@ TRACE_EVENT(pkmap_reclaim,
  * There are few areas and they are kept, so that this is a rare event.
  */
 TRACE_EVENT(pkmap_grow,
-
-	TP_PROTO(unsigned long start, unsigned int slots),
-
-	TP_ARGS(start, slots),
-
-	TP_STRUCT__entry(
-		__field(unsigned long, start)
-		__field(unsigned int, slots)
-	),
-
-	TP_fast_assign(
-		__entry->start = start;
-		__entry->slots = slots;
-	),
-
-	TP_printk("start=0x%lx slots=%u", __entry->start, __entry->slots)
-);
+	    TP_PROTO(unsigned long start, unsigned int slots),
+	    TP_ARGS(start, slots),
+	    TP_STRUCT__entry(__field(unsigned long, start)
+			     __field(unsigned int, slots)),
+	    TP_fast_assign(__entry->start = start;
+			   __entry->slots = slots;),
+	    TP_printk("start=0x%lx slots=%u", __entry->start, __entry->slots));
 
 DECLARE_EVENT_CLASS(pkmap_wait_class,
-
-	TP_PROTO(const struct page *page),
-
-	TP_ARGS(page),
-
-	TP_STRUCT__entry(
-		__field(unsigned long, pfn)
-	),
-
-	TP_fast_assign(
-		__entry->pfn = page_to_pfn(page);
-	),
-
-	TP_printk("pfn=0x%lx", __entry->pfn)
-);
+		    TP_PROTO(const struct page *page),
+		    TP_ARGS(page),
+		    TP_STRUCT__entry(__field(unsigned long, pfn)),
+		    TP_fast_assign(__entry->pfn = page_to_pfn(page);),
+		    TP_printk("pfn=0x%lx", __entry->pfn));
 
 /**
  * pkmap_wait_begin - kmap() sleeps: no slot, and no memory for more of them
@@ -135,23 +95,13 @@ DEFINE_EVENT(pkmap_wait_class, pkmap_wait_end,
  * Needs no more than one leak to go on for ever, while the warning comes once.
  */
 TRACE_EVENT(kmap_local_overflow,
-
-	TP_PROTO(unsigned int depth, unsigned long vaddr),
-
-	TP_ARGS(depth, vaddr),
-
-	TP_STRUCT__entry(
-		__field(unsigned int, depth)
-		__field(unsigned long, vaddr)
-	),
-
-	TP_fast_assign(
-		__entry->depth = depth;
-		__entry->vaddr = vaddr;
-	),
-
-	TP_printk("depth=%u vaddr=0x%lx", __entry->depth, __entry->vaddr)
-);
+	    TP_PROTO(unsigned int depth, unsigned long vaddr),
+	    TP_ARGS(depth, vaddr),
+	    TP_STRUCT__entry(__field(unsigned int, depth)
+			     __field(unsigned long, vaddr)),
+	    TP_fast_assign(__entry->depth = depth;
+			   __entry->vaddr = vaddr;),
+	    TP_printk("depth=%u vaddr=0x%lx", __entry->depth, __entry->vaddr));
 
 #endif /* _TRACE_HIGHMEM_H */
 

@@ -14,6 +14,7 @@
 
 #include <linux/interrupt.h>
 #include <linux/threads.h>
+#include <linux/vmstat.h>
 #include <asm/fixmap.h>
 #include <asm/paravirt.h>
 #include <asm/pgtable_areas.h>
@@ -37,14 +38,17 @@ void add_highpages_with_active_regions(int nid, unsigned long start_pfn,
 
 #ifdef CONFIG_X86_32
 /*
- * Idle mappings stay until their slot is used again. A PTE of PAE is changed
- * by one 64-bit store: of two stores, a page walk on this CPU could see the new
- * half beside the old one. The note is read by what interrupts its writer: the
+ * Idle mappings stay until their slot is used again. A PTE of PAE is changed and
+ * cleared by one 64-bit store: of two stores, a page walk on this CPU could see
+ * the new half beside the old one, and an interrupt that flushes the slot could
+ * come in between and be undone by half. The note is read by what interrupts its writer: the
  * half with the present bit is written last and cleared first.
  */
 #define ARCH_HAS_KMAP_LOCAL_LAZY
 #define arch_kmap_local_set_pte(mm, vaddr, ptep, pteval) \
 	set_pte_atomic(ptep, pteval)
+#define arch_kmap_local_clear_pte(mm, vaddr, ptep) \
+	set_pte_atomic(ptep, native_make_pte(0))
 #define arch_kmap_local_note(note, pteval)	native_set_pte(note, pteval)
 #define arch_kmap_local_forget(note)		native_pte_clear(&init_mm, 0, note)
 #define arch_kmap_local_page_pte(pfn, template) \
@@ -63,9 +67,18 @@ static inline void arch_kmap_local_post_map(unsigned long vaddr, pte_t pteval)
 	arch_flush_lazy_mmu_mode();
 }
 
-/* PTEs are global, so switching the address space does not drop them. */
+/*
+ * PTEs are global, so switching the address space does not drop them. What
+ * flush_tlb_one_kernel() does beyond the one instruction is for other PCIDs,
+ * which 32-bit kernels do not use, and for hypervisors.
+ */
 static inline void arch_kmap_local_post_unmap(unsigned long vaddr)
 {
+	if (IS_ENABLED(CONFIG_X86_32) && !IS_ENABLED(CONFIG_PARAVIRT)) {
+		count_vm_tlb_event(NR_TLB_LOCAL_FLUSH_ONE);
+		asm volatile("invlpg (%0)" : : "r" (vaddr) : "memory");
+		return;
+	}
 	flush_tlb_one_kernel(vaddr);
 	arch_flush_lazy_mmu_mode();
 }
