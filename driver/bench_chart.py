@@ -67,7 +67,7 @@ def legend(names, x, y):
         colour, dash = style(name)
         parts += [line(x, y - 4, x + 24, y - 4, colour,
                        f'stroke-width="3" {dash}'), text(x + 30, y, name)]
-        x += 50 + 7 * len(name)
+        x += 50 + 6.2 * len(name)
     return parts
 
 
