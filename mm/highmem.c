@@ -556,13 +556,17 @@ static bool area_is_open(const struct pkmap_area *area)
 	       current->flags & PF_MEMALLOC;
 }
 
-/* What a slot shows, but for the page frame; the same whoever stores it. */
+/*
+ * What a slot shows, but for the page frame. Set by the first kmap() or, before
+ * there is a second CPU, by an initcall.
+ */
 static pte_t pkmap_page_pte __maybe_unused __read_mostly;
 
 /* Those of the other areas are set up by pkmap_grow(). */
 static noinline void pool_slot_init(struct pkmap_slot *slot, unsigned int nr)
 {
-	pkmap_page_pte = pfn_pte(0, kmap_prot);
+	if (pte_none(pkmap_page_pte))
+		pkmap_page_pte = pfn_pte(0, kmap_prot);
 	slot->ptep = &pkmap_page_table[nr];
 	slot->vaddr = (void *)PKMAP_ADDR(nr);
 }
@@ -849,6 +853,7 @@ static bool pkmap_grow(struct pkmap_area *area, unsigned int nr)
 
 static int __init pkmap_memalloc_init(void)
 {
+	pkmap_page_pte = pfn_pte(0, kmap_prot);
 	return pkmap_grow(&pkmap_areas[PKMAP_MEMALLOC_AREA],
 			  PKMAP_MEMALLOC_SLOTS) ? 0 : -ENOMEM;
 }

@@ -677,6 +677,13 @@ struct page *kmap_local_to_page(const void *vaddr)
 /* What a run leaves for others that nest above it, pages. */
 #define KM_RUN_SPARE	6
 
+/* The PTE of a run's page @i, whose first has @ptep. */
+static pte_t *run_pte(pte_t *ptep, unsigned long vaddr, unsigned int i)
+{
+	return IS_ENABLED(CONFIG_KMAP_LOCAL_NON_LINEAR_PTE_ARRAY) ?
+	       virt_to_kpte(vaddr) : ptep + i;
+}
+
 static unsigned int run_slots(unsigned int nr)
 {
 	return ALIGN(nr + KM_STEP - 1, KM_STEP);
@@ -700,24 +707,26 @@ unsigned int kmap_local_room(unsigned int nr)
 	return nr;
 }
 
-static void map_run(struct kmap_ctrl *ctrl, unsigned int top, unsigned long pfn,
-		    unsigned int nr)
+static void *map_run(struct kmap_ctrl *ctrl, unsigned int top, unsigned long pfn,
+		     unsigned int nr)
 {
-	unsigned int n;
+	unsigned long vaddr;
+	pte_t pteval, *ptep;
+	unsigned int i;
 
 	preempt_disable();
-	for (n = top; nr--; n--, pfn++) {
-		pte_t pteval = arch_kmap_local_page_pte(pfn, km_page_pte);
-		unsigned long vaddr = slot_vaddr(n, pfn);
-		pte_t *ptep = slot_pte(n, vaddr);
-
-		arch_kmap_local_note(&ctrl->pteval[n], pteval);
+	vaddr = slot_vaddr(top, pfn);
+	ptep = slot_pte(top, vaddr);
+	for (i = 0; i < nr; i++, vaddr += PAGE_SIZE, pfn++) {
+		pteval = arch_kmap_local_page_pte(pfn, km_page_pte);
+		arch_kmap_local_note(&ctrl->pteval[top - i], pteval);
 		if (is_strict())
-			fill_eagerly(vaddr, ptep, pteval);
-		else if (!pte_same(ptep_get(ptep), pteval))
-			replace_pte(vaddr, ptep, pteval);
+			fill_eagerly(vaddr, run_pte(ptep, vaddr, i), pteval);
+		else if (!pte_same(ptep_get(&ptep[i]), pteval))
+			replace_pte(vaddr, &ptep[i], pteval);
 	}
 	preempt_enable();
+	return (void *)(vaddr - nr * PAGE_SIZE);
 }
 
 /**
@@ -745,23 +754,20 @@ void *__kmap_local_pages(struct page *page, unsigned int *nr)
 	if (KM_LAZY && is_strict())
 		ctrl->eager += *nr;
 	set_depth(ctrl, top + 1);
-	map_run(ctrl, top, page_to_pfn(page), *nr);
-	return (void *)slot_vaddr(top, 0);
+	return map_run(ctrl, top, page_to_pfn(page), *nr);
 }
 EXPORT_SYMBOL_GPL(__kmap_local_pages);
 
-/* Do the @nr slots from @top downwards show pages that follow each other? */
+/*
+ * Do the @nr slots from @top downwards show a run of pages? The page at its end
+ * tells.
+ */
 static bool is_run(const struct kmap_ctrl *ctrl, unsigned int top, unsigned int nr)
 {
-	unsigned long pfn = pte_pfn(ctrl->pteval[top]);
-	unsigned int i;
+	pte_t last = ctrl->pteval[top - (nr - 1)];
 
-	for (i = 0; i < nr; i++) {
-		if (!pte_present(ctrl->pteval[top - i]) ||
-		    pte_pfn(ctrl->pteval[top - i]) != pfn + i)
-			return false;
-	}
-	return true;
+	return pte_present(last) &&
+	       pte_pfn(last) == pte_pfn(ctrl->pteval[top]) + nr - 1;
 }
 
 /**
@@ -836,12 +842,11 @@ void __kunmap_local_pages(const void *vaddr, unsigned int nr)
 		return;
 
 	preempt_disable();
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < nr; i++, addr += PAGE_SIZE) {
 		unsigned int n = depth - 1 - i;
 
 		if (is_strict())
-			remove_pte(addr + i * PAGE_SIZE,
-				   slot_pte(n, addr + i * PAGE_SIZE));
+			remove_pte(addr, slot_pte(n, addr));
 		arch_kmap_local_forget(&ctrl->pteval[n]);
 	}
 	if (KM_LAZY && is_strict())
@@ -1114,7 +1119,7 @@ static void reserve_unmap(unsigned long vaddr)
 	if (vaddr != kmap_local_reserve_end) {
 		slot = &reserve[(vaddr - kmap_local_reserve_start) >> PAGE_SHIFT];
 
-		if (WARN_ONCE(slot->owner != current,
+		if (WARN_ONCE(READ_ONCE(slot->owner) != current,
 			      "highmem: kunmap_local() of address %p in the reserve that %s/%d has not mapped\n",
 			      (void *)vaddr, current->comm, current->pid))
 			return;

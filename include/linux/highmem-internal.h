@@ -201,7 +201,14 @@ static inline bool is_pkmap_addr(unsigned long addr) { return false; }
 
 static inline bool page_needs_kmap_local(const struct page *page)
 {
-	return IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP) || PageHighMem(page);
+	if (IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP))
+		return true;
+#ifdef CONFIG_HIGHMEM
+	/* One look is enough for most pages; the other is for ZONE_MOVABLE. */
+	if (page_zonenum(page) < ZONE_HIGHMEM)
+		return false;
+#endif
+	return PageHighMem(page);
 }
 
 /* Gives back an address in the direct mapping. */
@@ -277,7 +284,7 @@ static inline void *kmap_local_pfn(unsigned long pfn)
 static inline bool is_kmap_local_direct(const void *addr)
 {
 	return !IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP) &&
-	       (unsigned long)addr >= PAGE_OFFSET && addr < high_memory;
+	       addr < high_memory && (unsigned long)addr >= PAGE_OFFSET;
 }
 
 static inline void __kunmap_local(const void *addr)
