@@ -1,0 +1,793 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The machine that the code under test runs on: page table, CPUs with TLBs,
+ * interrupts, tasks and locks. In one of two ways:
+ *
+ *   without THREADS	One thread. Tasks are coroutines, and at any sim_point()
+ *			another CPU may go on, an interrupt come, the task be
+ *			scheduled away and come back elsewhere. A string of bytes
+ *			decides, or random numbers: what happened happens again.
+ *   with THREADS	Each CPU is a thread, and what is seen is what the real CPUs
+ *			and ThreadSanitizer make of it. A CPU has two tasks, and
+ *			the second runs on top of the first.
+ *
+ * Simulated: TLBs that load a valid PTE at any moment and keep it until it is
+ * flushed, each for itself; PTEs of two halves; IPIs, which wait for interrupts to
+ * be on; hard and soft interrupts; preemption and migration, with the scheduler's
+ * part of kmap_local; locks; sleep and wake-ups.
+ *
+ * Not simulated: memory that is ordered more weakly than this machine's, but for
+ * what ThreadSanitizer says about missing pairs; caches that alias; NMIs, CPU
+ * hotplug, paravirt, PREEMPT_RT; wrapping of 32-bit addresses; 256 fills of a slot
+ * in between (the model checks that). Time-outs do not run: whoever sleeps beside
+ * a slot that it could have is an error.
+ */
+#ifndef HIGHMEM_MACHINE_H
+#define HIGHMEM_MACHINE_H
+
+#include <sched.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+#ifndef THREADS
+#include <ucontext.h>
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#define WITH_ASAN	1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WITH_ASAN	1
+#endif
+#endif
+#ifdef WITH_ASAN
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+#define load(p)		__atomic_load_n(p, __ATOMIC_RELAXED)
+#define store(p, v)	__atomic_store_n(p, v, __ATOMIC_RELAXED)
+
+/* What a task holds, and what else the test knows of it */
+#define MAX_KMAPS	3
+#define MAX_LOCALS	26
+
+struct mapping {
+	unsigned char page;
+	unsigned char nr;	/* pages; more than 1 is a run */
+	bool other_prot;
+	unsigned long addr;
+};
+
+struct task {
+	struct task_struct t;	/* first */
+	struct mapping kmaps[MAX_KMAPS];
+	struct mapping locals[MAX_LOCALS];
+	unsigned int nr_kmaps, nr_locals;
+	unsigned int away;	/* so many of locals are not to be used now */
+	unsigned int in_local_op;
+	const char *expected;	/* part of a warning that may come now */
+	unsigned int warned;
+	unsigned int switches;	/* and interrupts */
+	unsigned int nested;	/* interrupts */
+	int cpu;
+	bool done;
+#ifndef THREADS
+	ucontext_t context;
+	char *stack;
+	void *fake_stack;
+#endif
+};
+
+struct tlb_entry {
+	u64 pte;
+	u32 generation;
+};
+
+struct cpu {
+	int id;
+	struct task *task;
+	struct task idle;
+	bool ipi;		/* somebody waits for sim_ipi */
+	bool is_idle;
+	struct tlb_entry tlb[SIM_PTES];
+	u32 generation[SIM_PTES]; /* entries of another one are flushed */
+	u64 random;
+	unsigned int countdown;
+	unsigned long ops;
+};
+
+static struct cpu cpus[SIM_CPUS];
+static __thread struct cpu *this_cpu;
+static bool quiet;		/* the test itself is looking: nothing happens */
+
+struct page sim_pages[SIM_PAGES];
+pte_t sim_ptes[SIM_PTES];
+int init_mm;
+char sim_percpu[SIM_CPUS][SIM_PERCPU_BYTES];
+
+/*
+ * For ThreadSanitizer: plain memory that goes with each PTE, written when it
+ * changes and read by whoever uses the mapping. It sees whether one is ordered
+ * before the other.
+ */
+static u64 behind[SIM_PTES];
+
+static unsigned long now;	/* steps */
+static unsigned long changed_at[SIM_PTES];	/* when a PTE last changed */
+static unsigned long released_at[SIM_PTES];	/* or last lost a holder */
+
+static struct task *self(void)
+{
+	return this_cpu->task;
+}
+
+static unsigned int vpn_of(unsigned long addr)
+{
+	return (addr - SIM_BASE) >> PAGE_SHIFT;
+}
+
+static void fail(const char *format, ...)
+	__attribute__((format(printf, 1, 2), noreturn));
+static void fail(const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "\nFAILED: ");
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	if (this_cpu && this_cpu->task)
+		fprintf(stderr, " (CPU %d, task %d, step %lu)\n", this_cpu->id,
+			this_cpu->task->t.pid, now);
+	else
+		fprintf(stderr, " (step %lu)\n", now);
+	abort();
+}
+
+#define check(cond, ...)						\
+do {									\
+	if (unlikely(!(cond)))						\
+		fail(__VA_ARGS__);					\
+} while (0)
+
+bool sim_warn(const char *format, ...)
+{
+	char text[200];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	check(self()->expected && strstr(text, self()->expected),
+	      "unexpected warning: %s", text);
+	self()->warned++;
+	return true;
+}
+
+struct task_struct *sim_current(void) { return &self()->t; }
+int sim_this_cpu(void) { return this_cpu->id; }
+
+/* With THREADS there is no time. */
+#ifdef THREADS
+static void note_change(unsigned int vpn) { }
+static void note_release(unsigned long addr) { }
+#else
+static void note_change(unsigned int vpn) { changed_at[vpn] = now; }
+static void note_release(unsigned long addr) { released_at[vpn_of(addr)] = now; }
+#endif
+
+/* Chance ----------------------------------------------------------------------- */
+
+static const u8 *bytes;		/* what decides, while there is some of it */
+static size_t bytes_left;
+static bool by_bytes;
+
+static u64 random_of(u64 *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state * 0x2545f4914f6cdd1dULL >> 32;
+}
+
+#ifdef THREADS
+static bool stop;
+static bool at_end(void) { return load(&stop); }
+static unsigned int chance(unsigned int n) { return random_of(&this_cpu->random) % n; }
+#else
+static u64 seed = 1;
+static bool at_end(void) { return !bytes_left; }
+
+/* One of @n, 0 when it is over. */
+static unsigned int chance(unsigned int n)
+{
+	if (!bytes_left)
+		return 0;
+	bytes_left--;
+	return (by_bytes ? *bytes++ : random_of(&seed)) % n;
+}
+#endif
+
+static unsigned int new_countdown(void)
+{
+	static const unsigned char steps[] = {
+		1, 1, 2, 3, 4, 5, 7, 9, 12, 16, 22, 30, 45, 70, 120, 250
+	};
+
+	return steps[chance(16)];
+}
+
+/* Page table and TLBs ---------------------------------------------------------- */
+
+static void tlb_flush(struct cpu *cpu, unsigned int vpn)
+{
+	__atomic_fetch_add(&cpu->generation[vpn], 1, __ATOMIC_RELAXED);
+}
+
+/* What this CPU takes @vpn for, by its TLB if that knows it. */
+static u64 translate(unsigned int vpn)
+{
+	struct tlb_entry *entry = &this_cpu->tlb[vpn];
+	u32 generation = load(&this_cpu->generation[vpn]);
+
+	/* A walk that began before a flush leaves nothing behind it. */
+	if (entry->generation != generation || !(entry->pte & _PAGE_PRESENT)) {
+		entry->generation = generation;
+		entry->pte = load(&sim_ptes[vpn].pte);
+	}
+	return entry->pte;
+}
+
+static bool tlb_knows(struct cpu *cpu, unsigned int vpn)
+{
+	return cpu->tlb[vpn].generation == load(&cpu->generation[vpn]) &&
+	       cpu->tlb[vpn].pte & _PAGE_PRESENT;
+}
+
+/* The current context uses a mapping that it holds. */
+static void use(unsigned long addr, const struct page *page)
+{
+	unsigned int vpn = vpn_of(addr);
+	pte_t pte;
+
+	check(vpn < SIM_PTES, "address %#lx is in no window", addr);
+	pte.pte = translate(vpn);
+	check(pte_present(pte), "page fault at %#lx, page %ld", addr,
+	      (long)(page - sim_pages));
+	check(pte_page(pte) == page, "%#lx shows page frame %#llx, not page %ld",
+	      addr, (unsigned long long)pte_pfn(pte), (long)(page - sim_pages));
+	check(behind[vpn] == pte_val(pte), "%#lx: PTE and memory differ", addr);
+}
+
+static void pte_changes(pte_t *ptep, pte_t pte)
+{
+	unsigned int vpn = ptep - sim_ptes;
+
+	check(vpn < SIM_PTES, "PTE outside of the page table");
+	check(!pte_val(pte) || pte_page(pte),
+	      "PTE for frame %#llx, which nobody maps",
+	      (unsigned long long)pte_pfn(pte));
+	behind[vpn] = pte_val(pte);
+	note_change(vpn);
+}
+
+void set_pte_at(void *mm, unsigned long addr, pte_t *ptep, pte_t pte)
+{
+	sim_point();
+	check(ptep == virt_to_kpte(addr), "PTE and address differ");
+	check(!load(&ptep->pte), "set_pte_at() on a valid PTE at %#lx", addr);
+	pte_changes(ptep, pte);
+	native_set_pte(ptep, pte);
+}
+
+void set_pte_atomic(pte_t *ptep, pte_t pte)
+{
+	sim_point();
+	pte_changes(ptep, pte);
+	store(&ptep->pte, pte.pte);
+}
+
+void pte_clear(void *mm, unsigned long addr, pte_t *ptep)
+{
+	sim_point();
+	check(ptep == virt_to_kpte(addr), "PTE and address differ");
+	pte_changes(ptep, __pte(0));
+	native_pte_clear(mm, addr, ptep);
+}
+
+void flush_tlb_one_kernel(unsigned long addr)
+{
+	sim_point();
+	tlb_flush(this_cpu, vpn_of(addr));
+}
+
+void flush_tlb_kernel_range(unsigned long start, unsigned long end)
+{
+	unsigned int vpn;
+	int cpu;
+
+	check(!irqs_disabled() && !preempt_count(),
+	      "TLBs are flushed with a lock held or interrupts off");
+	for (cpu = 0; cpu < SIM_CPUS; cpu++) {
+		sim_point();
+		for (vpn = vpn_of(start); vpn < vpn_of(end); vpn++)
+			tlb_flush(&cpus[cpu], vpn);
+	}
+	sim_point();
+}
+
+/* vmalloc space: never given back, an unmapped page after each area. */
+static unsigned long vmalloc_next;
+static bool memory_is_out;
+
+struct vm_struct *get_vm_area(unsigned long size, unsigned long flags)
+{
+	struct vm_struct *area;
+
+	if (vmalloc_next + size + PAGE_SIZE > __fix_to_virt(FIX_KMAP_END))
+		return NULL;
+	area = malloc(sizeof(*area));
+	area->addr = (void *)vmalloc_next;
+	vmalloc_next += size + PAGE_SIZE;
+	return area;
+}
+
+void free_vm_area(struct vm_struct *area)
+{
+	free(area);
+}
+
+/* Sometimes there is no memory for page tables. */
+static bool out_of_memory(void)
+{
+	return memory_is_out || (this_cpu->task->t.pid && chance(4));
+}
+
+int apply_to_page_range(void *mm, unsigned long addr, unsigned long size,
+			int (*fn)(pte_t *, unsigned long, void *), void *data)
+{
+	unsigned long end = addr + size;
+
+	if (out_of_memory())
+		return -ENOMEM;
+	for (; addr < end; addr += PAGE_SIZE)
+		fn(virt_to_kpte(addr), addr, data);
+	return 0;
+}
+
+#define ALLOCATIONS 16
+static void *allocated[ALLOCATIONS];
+
+void *sim_alloc(size_t n, size_t size)
+{
+	unsigned int i;
+
+	sim_point();
+	if (out_of_memory())
+		return NULL;
+	for (i = 0; i < ALLOCATIONS && allocated[i]; i++)
+		;
+	check(i < ALLOCATIONS, "too many allocations");
+	allocated[i] = calloc(n, size);
+	return allocated[i];
+}
+
+void kvfree(const void *p)
+{
+	unsigned int i;
+
+	for (i = 0; p && i < ALLOCATIONS; i++) {
+		if (allocated[i] == p)
+			allocated[i] = NULL;
+	}
+	free((void *)p);
+}
+
+/* IPIs --------------------------------------------------------------------------- */
+
+static void (*sim_ipi)(void *);
+
+static void run_ipi(struct cpu *cpu)
+{
+	struct cpu *old = this_cpu;
+	struct task_struct *t;
+
+	this_cpu = cpu;
+	t = current;
+	t->irqs_off = true;
+	t->hardirq++;
+	sim_ipi(NULL);
+	t->hardirq--;
+	t->irqs_off = false;
+	__atomic_store_n(&cpu->ipi, false, __ATOMIC_RELEASE);
+	this_cpu = old;
+}
+
+static void poll_ipi(void)
+{
+	if (unlikely(__atomic_load_n(&this_cpu->ipi, __ATOMIC_ACQUIRE)) &&
+	    !self()->t.irqs_off)
+		run_ipi(this_cpu);
+}
+
+static void yield_cpu(void);
+static void sim_schedule(void);
+static void interrupt(bool hard);
+#ifdef THREADS
+static void run_second_task(void);
+#endif
+
+void on_each_cpu(void (*func)(void *), void *arg, int wait)
+{
+	static int lock;	/* one at a time */
+	int cpu;
+
+	check(!irqs_disabled() && !in_hardirq(), "IPI with interrupts off");
+	current->preempt++;
+	while (__atomic_exchange_n(&lock, 1, __ATOMIC_ACQUIRE))
+		yield_cpu();
+	sim_ipi = func;
+	for (cpu = 0; cpu < SIM_CPUS; cpu++)
+		__atomic_store_n(&cpus[cpu].ipi, true, __ATOMIC_RELEASE);
+	for (cpu = 0; cpu < SIM_CPUS; cpu++) {
+		while (__atomic_load_n(&cpus[cpu].ipi, __ATOMIC_ACQUIRE)) {
+			if (&cpus[cpu] == this_cpu ||
+			    __atomic_load_n(&cpus[cpu].is_idle, __ATOMIC_ACQUIRE))
+				run_ipi(&cpus[cpu]);
+			else
+				yield_cpu();
+		}
+	}
+	__atomic_store_n(&lock, 0, __ATOMIC_RELEASE);
+	current->preempt--;
+}
+
+/* Locks --------------------------------------------------------------------------- */
+
+void spin_lock(spinlock_t *lock)
+{
+	preempt_disable();
+	while (__atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE))
+		yield_cpu();
+	sim_point();
+}
+
+void spin_unlock(spinlock_t *lock)
+{
+	sim_point();
+	__atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
+	preempt_enable();
+}
+
+void mutex_lock(struct mutex *lock)
+{
+	might_sleep();
+	sim_point();
+	while (__atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE))
+		sim_schedule();
+	sim_point();
+}
+
+void mutex_unlock(struct mutex *lock)
+{
+	sim_point();
+	__atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
+	sim_point();
+}
+
+void migrate_disable(void) { current->migration_disabled++; }
+
+void migrate_enable(void)
+{
+	check(current->migration_disabled, "migrate_enable() without disable");
+	current->migration_disabled--;
+}
+
+bool waitqueue_active(wait_queue_head_t *queue)
+{
+	sim_point();
+	return load(&queue->nr);
+}
+
+static void queue_remove(wait_queue_head_t *queue, int i)
+{
+	store(&queue->nr, queue->nr - 1);
+	for (; i < queue->nr; i++)
+		queue->sleeper[i] = queue->sleeper[i + 1];
+}
+
+/* With interrupts off: they wake, too. */
+static void queue_lock(wait_queue_head_t *queue)
+{
+	/* Nothing that calls these has them off by itself, but hard interrupts. */
+	current->irqs_off = true;
+	spin_lock(&queue->lock);
+}
+
+static void queue_unlock(wait_queue_head_t *queue)
+{
+	spin_unlock(&queue->lock);
+	current->irqs_off = in_hardirq();
+}
+
+void sim_wake(wait_queue_head_t *queue, bool all)
+{
+	queue_lock(queue);
+	while (queue->nr) {
+		__atomic_store_n(&queue->sleeper[0]->state, TASK_RUNNING,
+				 __ATOMIC_RELEASE);
+		queue_remove(queue, 0);
+		if (!all)
+			break;
+	}
+	queue_unlock(queue);
+}
+
+void prepare_to_wait_exclusive(wait_queue_head_t *queue, int *wait, int state)
+{
+	queue_lock(queue);
+	check(queue->nr < SIM_SLEEPERS, "too many sleepers");
+	store(&current->state, state);
+	queue->sleeper[queue->nr] = current;
+	store(&queue->nr, queue->nr + 1);
+	queue_unlock(queue);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+void finish_wait(wait_queue_head_t *queue, int *wait)
+{
+	int i;
+
+	store(&current->state, TASK_RUNNING);
+	sim_point();
+	queue_lock(queue);
+	for (i = 0; i < queue->nr; i++) {
+		if (queue->sleeper[i] == current)
+			queue_remove(queue, i--);
+	}
+	queue_unlock(queue);
+}
+
+/* Scheduling --------------------------------------------------------------------- */
+
+static unsigned long slot_address(int n)
+{
+	return __fix_to_virt(this_cpu->id * KM_MAX_IDX + n);
+}
+
+/* As __schedule() in kernel/sched/core.c does it for the task that leaves ... */
+static void switch_out(void)
+{
+	struct task *prev = self();
+	struct task_struct *t = &prev->t;
+	int n;
+
+	check(!preempt_count() && !t->irqs_off, "scheduling in atomic context");
+	t->irqs_off = true;
+	if (kmap_local_pin(t))
+		t->migration_disabled++;
+	if (t->kmap_ctrl.idx)
+		__kmap_local_sched_out();
+	check(!t->kmap_ctrl.idx || t->migration_disabled,
+	      "a task with something mapped is not pinned");
+	/* In the middle of unmapping, what it has let go may be above its depth. */
+	for (n = 0; n < KM_MAX_IDX; n++) {
+		if (prev->in_local_op || n < (t->kmap_ctrl.idx & KM_DEPTH_MASK))
+			note_release(slot_address(n));
+	}
+	t->irqs_off = false;
+	prev->switches++;
+}
+
+/* ... and finish_task_switch() for the one that comes. */
+static void use_locals(struct task *task);
+static void switch_in(void)
+{
+	if (!current->kmap_ctrl.idx)
+		return;
+	current->preempt++;
+	/* To an interrupt the task's mappings may not be there yet. */
+	self()->away = self()->nr_locals;
+	__kmap_local_sched_in();
+	self()->away = 0;
+	current->preempt--;
+	use_locals(self());
+}
+
+/* Speculation: a TLB loads what it likes. */
+static void speculate(void)
+{
+	translate(chance(SIM_PTES / 2) * 2 + chance(2));
+}
+
+static void event(void)
+{
+	struct task_struct *t = &self()->t;
+	bool in_task = !t->hardirq && !t->softirq;
+
+	switch (chance(8)) {
+	case 0:
+		if (in_task && !t->preempt && !t->irqs_off) {
+#ifdef THREADS
+			run_second_task();
+#else
+			sim_schedule();
+#endif
+		}
+		break;
+	case 1:
+		if (self()->nested < 2 && !t->irqs_off && !t->hardirq)
+			interrupt(true);
+		break;
+	case 2:
+		if (self()->nested < 1 && !t->irqs_off && in_task)
+			interrupt(false);
+		break;
+	case 3:
+	case 4:
+		speculate();
+		break;
+	default:
+		yield_cpu();
+	}
+}
+
+void highmem_race_window(void)
+{
+	sim_point();
+}
+
+#ifdef THREADS
+
+void sim_point(void)
+{
+	if (quiet)
+		return;
+	poll_ipi();
+	if (--this_cpu->countdown)
+		return;
+	/* Most events delay other CPUs, of which there may be few. */
+	this_cpu->countdown = new_countdown() * 8;
+	event();
+}
+
+static void yield_cpu(void)
+{
+	poll_ipi();
+	sched_yield();
+}
+
+/* For a mutex: whoever holds it is on another CPU. */
+static void sim_schedule(void)
+{
+	yield_cpu();
+}
+
+#define WAKE_UP_SECONDS		20
+
+void schedule_timeout(long timeout)
+{
+	time_t end = time(NULL) + WAKE_UP_SECONDS;
+
+	while (__atomic_load_n(&current->state, __ATOMIC_ACQUIRE) != TASK_RUNNING) {
+		yield_cpu();
+		check(time(NULL) <= end, "nobody wakes a task that sleeps");
+	}
+}
+
+#else /* coroutines */
+
+#define TASKS		6
+#define STACK_BYTES	(256 * 1024)
+#define MAX_STEPS	2000000
+
+static struct task tasks[TASKS];
+static ucontext_t controller;
+#ifdef WITH_ASAN
+static void *controller_fake_stack;
+static const void *controller_stack;
+static size_t controller_stack_bytes;
+#endif
+static unsigned int countdown;
+
+static void to_controller(struct task *task, bool forever)
+{
+#ifdef WITH_ASAN
+	__sanitizer_start_switch_fiber(forever ? NULL : &task->fake_stack,
+				       controller_stack, controller_stack_bytes);
+#endif
+	swapcontext(&task->context, &controller);
+#ifdef WITH_ASAN
+	__sanitizer_finish_switch_fiber(task->fake_stack, NULL, NULL);
+#endif
+}
+
+static void to_task(struct task *task)
+{
+#ifdef WITH_ASAN
+	__sanitizer_start_switch_fiber(&controller_fake_stack, task->stack,
+				       STACK_BYTES);
+#endif
+	swapcontext(&controller, &task->context);
+#ifdef WITH_ASAN
+	__sanitizer_finish_switch_fiber(controller_fake_stack, NULL, NULL);
+#endif
+}
+
+/* Whoever runs, whatever it does, others may go on here. */
+static void yield_cpu(void)
+{
+	if (quiet || self() == &this_cpu->idle)
+		return;
+	now++;
+	check(now < MAX_STEPS, "no end: tasks wait for each other");
+	to_controller(self(), false);
+	poll_ipi();
+}
+
+void sim_point(void)
+{
+	if (quiet)
+		return;
+	now++;
+	if (self() == &this_cpu->idle)
+		return;
+	poll_ipi();
+	if (countdown && !--countdown) {
+		/* First this: a task that an event brings shall have some, too. */
+		countdown = at_end() ? 0 : new_countdown();
+		event();
+	} else if (now % 512 == 0) {
+		/* Whoever spins waits for another CPU. */
+		yield_cpu();
+	}
+}
+
+static bool can_run(const struct task *task)
+{
+	return !task->done && task->t.state == TASK_RUNNING;
+}
+
+/* Another task for this CPU, if there is one. */
+static struct task *next_task(void)
+{
+	/* All in turn, when nothing decides any more */
+	unsigned int i, first = at_end() ? self()->t.pid : chance(TASKS);
+
+	for (i = 0; i < TASKS; i++) {
+		struct task *task = &tasks[(first + i) % TASKS];
+
+		if (task != self() && task->cpu == this_cpu->id && can_run(task))
+			return task;
+	}
+	return NULL;
+}
+
+/* Gives the CPU to another task, or to none if this one cannot go on. */
+static void sim_schedule(void)
+{
+	struct task *prev = self(), *next = next_task();
+
+	if (!next && can_run(prev)) {
+		yield_cpu();
+		return;
+	}
+	switch_out();
+	if (!prev->t.migration_disabled && !prev->t.kmap_ctrl.idx && !chance(3))
+		prev->cpu = chance(SIM_CPUS);
+	this_cpu->task = next ? next : &this_cpu->idle;
+	this_cpu->is_idle = !next;
+	to_controller(prev, false);
+	switch_in();
+}
+
+void schedule_timeout(long timeout)
+{
+	while (current->state != TASK_RUNNING)
+		sim_schedule();
+}
+
+#endif
+
+#endif /* HIGHMEM_MACHINE_H */

@@ -1,0 +1,978 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mm/highmem.c and mm/kmap_local.c in user space: tasks call kmap(),
+ * kmap_local_page() and the others in any order that is allowed, and in some that
+ * are not, on the machine of machine.h, which says what is simulated.
+ *
+ * What is checked, each at any moment at which it can be seen:
+ *
+ *   - a page that is mapped is reached at its address, and no other;
+ *   - page_address(), kmap_to_page()'s helpers and is_kmap_addr() say so, too;
+ *   - a page is in one slot of the pool at most, and has as many holders as it
+ *     should; a slot that is clean is known to no TLB;
+ *   - nobody sleeps beside a slot that it may have, or in atomic context;
+ *   - what kmap_flush_unused() was to take away is in no page table and no TLB;
+ *   - a task with nothing mapped is not pinned and has idx 0;
+ *   - misuse is reported, nothing else is, and it does no harm.
+ *
+ * Programs (see driver/fuzz): with THREADS, "threads SECONDS SEED"; else "tasks
+ * SECONDS SEED" with random numbers, or a libFuzzer target if FUZZER is defined.
+ */
+#include "shim.h"
+#include "../../../mm/kmap_local.c"
+#include "../../../mm/highmem.c"
+#include "machine.h"
+
+/* Pages 0 to KMAP_PAGES - 1 are for kmap(), and one nobody kmaps. */
+#define KMAP_PAGES	14
+#define NEVER_PAGE	(SIM_PAGES - 1)
+
+static bool in_reserve(unsigned long addr)
+{
+	return is_kmap_local_reserve(addr);
+}
+
+/* Looks at what the task itself has mapped. */
+static void use_mapping(const struct mapping *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->nr; i++)
+		use(m->addr + i * PAGE_SIZE, &sim_pages[m->page + i]);
+}
+
+static void use_locals(struct task *task)
+{
+	unsigned int i;
+
+	for (i = task->away; i < task->nr_locals; i++)
+		use_mapping(&task->locals[i]);
+}
+
+static void use_all(struct task *task)
+{
+	unsigned int i;
+
+	use_locals(task);
+	for (i = 0; i < task->nr_kmaps; i++)
+		use_mapping(&task->kmaps[i]);
+}
+
+static void expect(const char *text)
+{
+	self()->expected = text;
+	self()->warned = 0;
+}
+
+/* Ends what expect() began: was there a warning, as there must be? */
+static void expected(bool warning)
+{
+	struct task *task = self();
+
+	check(!warning == !task->warned, "%s warning \"%s\"",
+	      warning ? "no" : "wrong", task->expected);
+	task->expected = NULL;
+}
+
+/* Local mappings --------------------------------------------------------------- */
+
+static void local_op_begins(struct task *task)
+{
+	task->in_local_op++;
+}
+
+static void local_op_ends(struct task *task)
+{
+	const struct kmap_ctrl *ctrl = &task->t.kmap_ctrl;
+	unsigned int i;
+	int n;
+
+	task->in_local_op--;
+	if (task->nr_locals || task->nested || task->in_local_op)
+		return;
+	quiet = IS_ENABLED(THREADS) ? quiet : true;
+	check(!ctrl->idx, "idx is %#x with nothing mapped", ctrl->idx);
+	check(!ctrl->pinned, "pinned with nothing mapped");
+	check(!ctrl->holes && !ctrl->eager, "holes %#x, eager %u with nothing mapped",
+	      ctrl->holes, ctrl->eager);
+	check(!task->t.migration_disabled, "migration is disabled with nothing mapped");
+	for (n = 0, i = 0; n < KM_MAX_IDX; n++)
+		i += !!pte_val(ctrl->pteval[n]);
+	check(!i, "%u notes left with nothing mapped", i);
+	quiet = IS_ENABLED(THREADS) ? quiet : false;
+}
+
+static void check_new(const struct task *task, const struct mapping *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < task->nr_locals; i++) {
+		const struct mapping *old = &task->locals[i];
+
+		check(m->addr + m->nr * PAGE_SIZE <= old->addr ||
+		      old->addr + old->nr * PAGE_SIZE <= m->addr,
+		      "two mappings at %#lx", m->addr);
+	}
+	for (i = 0; i < m->nr; i++) {
+		struct page *page = &sim_pages[m->page + i];
+		void *addr = (void *)(m->addr + i * PAGE_SIZE + 5);
+
+		check(is_kmap_addr(addr), "is_kmap_addr(%p) is false", addr);
+		check(kmap_local_to_page(addr) == page,
+		      "kmap_local_to_page(%p) is wrong", addr);
+	}
+}
+
+/* All tasks together must not use up the reserve: that is for leaks. */
+static bool may_map(const struct task *task)
+{
+	unsigned int i, reserved = 0;
+
+	for (i = 0; i < task->nr_locals; i++)
+		reserved += in_reserve(task->locals[i].addr);
+	return task->nr_locals < MAX_LOCALS - (task->nested ? 0 : 4) &&
+	       reserved < (task->nested ? 10 : 8);
+}
+
+static void local_map(unsigned int nr, bool other_prot)
+{
+	struct task *task = self();
+	struct mapping m = { .page = chance(SIM_PAGES - 8), .nr = nr };
+	struct page *page;
+	unsigned int room;
+
+	/* A run is of one folio. */
+	if (nr > 1)
+		m.page = m.page / SIM_BLOCK * SIM_BLOCK + m.page % (SIM_BLOCK - 8);
+	page = &sim_pages[m.page];
+	if (!may_map(task))
+		return;
+
+	local_op_begins(task);
+	expect("nested local mappings");
+	if (nr > 1) {
+		room = kmap_local_room(nr);
+		m.addr = (unsigned long)__kmap_local_pages(page, &nr);
+		check(nr == room, "%u pages mapped, not %u", nr, room);
+		m.nr = nr;
+	} else if (other_prot) {
+		m.other_prot = true;
+		m.addr = (unsigned long)kmap_local_page_prot(page, SIM_PROT_OTHER);
+	} else {
+		m.addr = (unsigned long)kmap_local_page(page);
+	}
+	check(m.addr != kmap_local_reserve_end, "the reserve is used up");
+	expected(in_reserve(m.addr));
+	use_mapping(&m);
+	check_new(task, &m);
+	task->locals[task->nr_locals++] = m;
+	local_op_ends(task);
+	use_locals(task);
+}
+
+/* Is it the latest that is not in the reserve? */
+static bool is_latest(const struct task *task, unsigned int i)
+{
+	for (i++; i < task->nr_locals; i++) {
+		if (!in_reserve(task->locals[i].addr))
+			return false;
+	}
+	return true;
+}
+
+static bool stays(const struct mapping *m)
+{
+	return KM_LAZY && !static_branch_unlikely(&kmap_local_strict) &&
+	       !m->other_prot;
+}
+
+static void local_unmap(unsigned int i)
+{
+	struct task *task = self();
+	struct mapping m = task->locals[i];
+	bool ordered = is_latest(task, i) || in_reserve(m.addr);
+	unsigned int switches = task->switches, n;
+	void *addr = (void *)(m.addr + chance(2) * 7);
+
+	local_op_begins(task);
+	use_mapping(&m);
+	task->nr_locals--;
+	for (n = i; n < task->nr_locals; n++)
+		task->locals[n] = task->locals[n + 1];
+
+	expect(ordered ? "no warning" : "out of order");
+	if (m.nr > 1)
+		__kunmap_local_pages(addr, m.nr);
+	else
+		kunmap_local(addr);
+	expected(!ordered);
+
+	for (n = 0; n < m.nr; n++) {
+		note_release(m.addr + n * PAGE_SIZE);
+		/* Unless others may have used the slot meanwhile */
+		check(stays(&m) || task->switches != switches || in_reserve(m.addr) ||
+		      pte_none(sim_ptes[vpn_of(m.addr) + n]),
+		      "mapping at %#lx stays", m.addr);
+	}
+	local_op_ends(task);
+	use_locals(task);
+}
+
+/* An address that the task has not mapped, or not any more */
+static void local_misuse(void)
+{
+	struct task *task = self();
+	unsigned int i, n = chance(KM_MAX_IDX), cpu = chance(SIM_CPUS);
+	unsigned long addr = __fix_to_virt(cpu * KM_MAX_IDX + n);
+	struct kmap_ctrl before = task->t.kmap_ctrl;
+
+	for (i = 0; i < task->nr_locals; i++) {
+		const struct mapping *m = &task->locals[i];
+
+		if (addr >= m->addr && addr < m->addr + m->nr * PAGE_SIZE)
+			return;
+	}
+	local_op_begins(task);
+	if (n == 0 && cpu == 0) {
+		/* A slot of the reserve that another task may have */
+		addr = kmap_local_reserve_start + chance(64) * PAGE_SIZE;
+		for (i = 0; i < task->nr_locals; i++) {
+			if (task->locals[i].addr == addr)
+				addr = kmap_local_reserve_start - PAGE_SIZE;
+		}
+		expect("highmem: kunmap_local() of address");
+	} else {
+		expect("has not mapped");
+	}
+	kunmap_local((void *)addr);
+	expected(true);
+	before.pinned = task->t.kmap_ctrl.pinned;
+	check(!memcmp(&before, &task->t.kmap_ctrl, offsetof(struct kmap_ctrl, pteval)),
+	      "misuse has changed the stack");
+	local_op_ends(task);
+	use_locals(task);
+}
+
+/* The pool ---------------------------------------------------------------------- */
+
+#ifdef THREADS
+#define busy_page(page, n)	((void)(page))
+static void page_released(unsigned int page) { }
+static bool slot_is_stuck(const struct pkmap_slot *slot) { return false; }
+#else
+static unsigned int busy[SIM_PAGES];	/* calls for this page that go on */
+static unsigned long used_at[SIM_PAGES];	/* or have ended */
+static bool stuck[SIM_PAGES];		/* too many holders, for ever */
+#define busy_page(page, n)	(busy[page] += (n))
+static void page_released(unsigned int page) { used_at[page] = now; }
+
+static bool slot_is_stuck(const struct pkmap_slot *slot)
+{
+	return slot->page && stuck[slot->page - sim_pages];
+}
+#endif
+
+static void pool_map(unsigned int nr)
+{
+	struct task *task = self();
+	struct mapping m = { .page = nr, .nr = 1 };
+	struct page *page = &sim_pages[nr];
+	bool memalloc = !chance(8);
+
+	if (task->nr_kmaps == MAX_KMAPS)
+		return;
+	if (memalloc)
+		task->t.flags |= PF_MEMALLOC;
+	busy_page(nr, 1);
+	m.addr = (unsigned long)kmap(page);
+	task->t.flags &= ~PF_MEMALLOC;
+	use_mapping(&m);
+	check(page_address(page) == (void *)m.addr,
+	      "page_address() is another than kmap() returned");
+	check(is_kmap_addr((void *)m.addr), "is_kmap_addr(%#lx) is false", m.addr);
+	check(pkmap_to_page(m.addr) == page, "pkmap_to_page() is wrong");
+	task->kmaps[task->nr_kmaps++] = m;
+	busy_page(nr, -1);
+}
+
+static void pool_unmap(struct task *task, unsigned int i)
+{
+	struct mapping m = task->kmaps[i];
+
+	use_mapping(&m);
+	check(page_address(&sim_pages[m.page]) == (void *)m.addr,
+	      "a held page has moved");
+	task->kmaps[i] = task->kmaps[--task->nr_kmaps];
+	busy_page(m.page, 1);
+	kunmap_high(&sim_pages[m.page]);
+	busy_page(m.page, -1);
+	page_released(m.page);
+}
+
+/* As an interrupt may do it */
+static void pool_get(unsigned int nr)
+{
+	struct mapping m = { .page = nr, .nr = 1 };
+
+	busy_page(nr, 1);
+	m.addr = (unsigned long)kmap_high_get(&sim_pages[nr]);
+	if (m.addr) {
+		use_mapping(&m);
+		sim_point();
+		use_mapping(&m);
+		kunmap_high(&sim_pages[nr]);
+	}
+	busy_page(nr, -1);
+	page_released(nr);
+}
+
+static void pool_misuse(void)
+{
+	expect("that is not mapped");
+	kunmap_high(&sim_pages[NEVER_PAGE]);
+	expected(true);
+	check(!page_address(&sim_pages[NEVER_PAGE]), "page_address() of a page never mapped");
+}
+
+#ifndef THREADS
+/* More holders than a state word can count, all but one of them leaked */
+static void pool_leak(void)
+{
+	struct task *task = self();
+	struct mapping *m = &task->kmaps[0];
+	struct pkmap_slot *slot;
+
+	if (!task->nr_kmaps || stuck[m->page] || busy[m->page])
+		return;
+	quiet = true;
+	stuck[m->page] = true;
+	check(page_slot(&sim_pages[m->page], &slot), "a held page is not findable");
+	slot->state.counter = (INT_MAX & ~PKMAP_FILL_MASK) |
+			      (slot->state.counter & PKMAP_FILL_MASK);
+	quiet = false;
+	use_mapping(m);
+}
+
+static bool local_is_held(unsigned int vpn)
+{
+	int cpu;
+	unsigned int i;
+
+	for (cpu = 0; cpu < SIM_CPUS; cpu++) {
+		struct task *task = cpus[cpu].task;
+
+		if (task->in_local_op)
+			return true;
+		for (i = 0; i < task->nr_locals; i++) {
+			const struct mapping *m = &task->locals[i];
+
+			if (vpn - vpn_of(m->addr) < m->nr)
+				return true;
+		}
+	}
+	/* In the reserve mappings stay when their task is scheduled away. */
+	for (i = 0; i < TASKS * MAX_LOCALS; i++) {
+		const struct task *task = &tasks[i / MAX_LOCALS];
+
+		if (i % MAX_LOCALS < task->nr_locals &&
+		    vpn_of(task->locals[i % MAX_LOCALS].addr) == vpn &&
+		    in_reserve(task->locals[i % MAX_LOCALS].addr))
+			return true;
+		if (task->in_local_op && in_reserve(SIM_BASE + vpn * PAGE_SIZE))
+			return true;
+	}
+	return false;
+}
+
+static bool page_is_held(unsigned int page)
+{
+	unsigned int i, t;
+
+	for (t = 0; t < TASKS; t++) {
+		for (i = 0; i < tasks[t].nr_kmaps; i++) {
+			if (tasks[t].kmaps[i].page == page)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* May page table or TLBs know @pte at @vpn, after a flush that began then? */
+static bool may_be_known(unsigned int vpn, pte_t pte, unsigned long began)
+{
+	unsigned long addr = SIM_BASE + vpn * PAGE_SIZE;
+	unsigned int page;
+
+	if (!pte_present(pte) || changed_at[vpn] >= began || released_at[vpn] >= began)
+		return true;
+	if (!is_pkmap_addr(addr))
+		return local_is_held(vpn);
+	page = pte_page(pte) - sim_pages;
+	return busy[page] || used_at[page] >= began || stuck[page] ||
+	       page_is_held(page);
+}
+
+static void check_flushed(unsigned long began)
+{
+	unsigned int vpn, cpu;
+
+	quiet = true;
+	for (vpn = 0; vpn < SIM_PTES; vpn++) {
+		pte_t pte = sim_ptes[vpn];
+
+		check(may_be_known(vpn, pte, began),
+		      "%#lx shows frame %#llx after kmap_flush_unused()",
+		      SIM_BASE + vpn * PAGE_SIZE, (unsigned long long)pte_pfn(pte));
+		for (cpu = 0; cpu < SIM_CPUS; cpu++) {
+			if (!tlb_knows(&cpus[cpu], vpn))
+				continue;
+			pte.pte = cpus[cpu].tlb[vpn].pte;
+			check(may_be_known(vpn, pte, began),
+			      "CPU %u knows %#lx after kmap_flush_unused()", cpu,
+			      SIM_BASE + vpn * PAGE_SIZE);
+		}
+	}
+	quiet = false;
+}
+#else
+static void pool_leak(void) { }
+static unsigned long now;
+static void check_flushed(unsigned long began) { }
+#endif
+
+static void flush_unused(void)
+{
+	unsigned long began = ++now;
+
+	kmap_flush_unused();
+	check_flushed(began);
+}
+
+/* What tasks and interrupts do -------------------------------------------------- */
+
+static void interrupt(bool hard)
+{
+	struct task *task = self();
+	unsigned int locals = task->nr_locals, left = 1 + chance(3);
+	const char *was_expected = task->expected;
+	unsigned int warned = task->warned;
+
+	task->nested++;
+	task->switches++;
+	if (hard) {
+		task->t.irqs_off = true;
+		task->t.hardirq++;
+	} else {
+		task->t.softirq++;
+	}
+	use_locals(task);
+	while (left--) {
+		switch (chance(6)) {
+		case 0:
+			pool_get(chance(KMAP_PAGES));
+			break;
+		case 1:
+			local_map(1, true);
+			break;
+		case 2:
+			local_map(1 + chance(4), false);
+			break;
+		case 3:
+			if (task->nr_locals > locals)
+				local_unmap(locals + chance(task->nr_locals - locals));
+			break;
+		default:
+			local_map(1, false);
+		}
+	}
+	while (task->nr_locals > locals)
+		local_unmap(task->nr_locals - 1);
+	use_locals(task);
+	if (hard) {
+		task->t.hardirq--;
+		task->t.irqs_off = false;
+	} else {
+		task->t.softirq--;
+	}
+	task->nested--;
+	task->expected = was_expected;
+	task->warned = warned;
+}
+
+static void one_operation(bool may_block)
+{
+	struct task *task = self();
+
+	switch (chance(24)) {
+	case 0 ... 3:
+		if (may_block)
+			pool_map(chance(KMAP_PAGES));
+		break;
+	case 4 ... 6:
+		if (may_block && task->nr_kmaps)
+			pool_unmap(task, chance(task->nr_kmaps));
+		break;
+	case 7 ... 9:
+		local_map(1, false);
+		break;
+	case 10:
+		local_map(2 + chance(9), false);
+		break;
+	case 11:
+		local_map(1, true);
+		break;
+	case 12 ... 15:
+		if (task->nr_locals)
+			local_unmap(task->nr_locals - 1);
+		break;
+	case 16:
+		if (task->nr_locals)
+			local_unmap(chance(task->nr_locals));
+		break;
+	case 17:
+		if (may_block)
+			flush_unused();
+		break;
+	case 18:
+		local_misuse();
+		break;
+	case 19:
+		if (chance(4))
+			pool_get(chance(KMAP_PAGES));
+		else
+			pool_misuse();
+		break;
+	case 20:
+		/* Up to the reserve */
+		while (may_map(task) && chance(16))
+			local_map(1, false);
+		break;
+	case 21:
+		current->preempt++;
+		local_map(1, false);
+		use_all(task);
+		if (task->nr_locals)
+			local_unmap(task->nr_locals - 1);
+		current->preempt--;
+		break;
+	case 22:
+		if (!chance(16))
+			pool_leak();
+		break;
+	default:
+		use_all(task);
+		sim_schedule();
+	}
+	use_all(task);
+	this_cpu->ops++;
+}
+
+static void release_all(struct task *task)
+{
+	while (task->nr_locals)
+		local_unmap(task->nr_locals - 1);
+	while (task->nr_kmaps)
+		pool_unmap(task, task->nr_kmaps - 1);
+}
+
+/* Begin and end ------------------------------------------------------------------- */
+
+static void init_task(struct task *task, int pid, int cpu)
+{
+	memset(task, 0, offsetof(struct task, cpu));
+	task->t.comm = "task";
+	task->t.pid = pid;
+	task->cpu = cpu;
+	task->done = false;
+}
+
+/* As after boot; nothing is left of what was before. */
+static void boot(bool strict)
+{
+	unsigned int i;
+
+	quiet = true;
+	memory_is_out = false;
+	for (i = 0; i < ALLOCATIONS; i++) {
+		free(allocated[i]);
+		allocated[i] = NULL;
+	}
+	memset(sim_ptes, 0, sizeof(sim_ptes));
+	memset(behind, 0, sizeof(behind));
+	memset(pkmap_slots, 0, sizeof(pkmap_slots));
+	memset(pkmap_areas, 0, sizeof(pkmap_areas));
+	pkmap_areas[0].slots = pkmap_slots;
+	pkmap_areas[0].nr = LAST_PKMAP;
+	pkmap_extra_start = ULONG_MAX;
+	pkmap_extra_end = 0;
+	pkmap_page_table = virt_to_kpte(PKMAP_BASE);
+	memset(&pkmap_wait_queue, 0, sizeof(pkmap_wait_queue));
+	memset(reserve, 0, sizeof(reserve));
+	vmalloc_next = SIM_VMALLOC;
+	km_limit = 0;
+	kmap_local_strict = strict;
+	for (i = 0; i < SIM_CPUS; i++) {
+		struct cpu *cpu = &cpus[i];
+
+		init_task(&cpu->idle, 0, i);
+		cpu->id = i;
+		cpu->task = &cpu->idle;
+		cpu->ipi = false;
+		cpu->is_idle = true;
+		cpu->countdown = 1;
+		memset(cpu->tlb, 0, sizeof(cpu->tlb));
+		memset(cpu->generation, 1, sizeof(cpu->generation));
+	}
+	this_cpu = &cpus[0];
+	page_address_init();
+	check(!pkmap_memalloc_init(), "no area for PF_MEMALLOC");
+	check(!kmap_local_reserve_init(), "no reserve");
+	check(!kmap_local_lazy_init(), "no hotplug state");
+	quiet = false;
+}
+
+/* All tasks are done: nothing is held, and nothing is left after a flush. */
+static void check_end(void)
+{
+	struct pkmap_area *area;
+	unsigned int vpn, cpu, nr;
+
+	quiet = true;
+	this_cpu = &cpus[0];
+	for (area = next_area(NULL); area; area = next_area(area)) {
+		for (nr = 0; nr < area->nr; nr++) {
+			int state = pkmap_state(&area->slots[nr]);
+
+			check(slot_is_stuck(&area->slots[nr]) ||
+			      state == PKMAP_IDLE || state == PKMAP_CLEAN,
+			      "slot %u is in state %d in the end", nr, state);
+		}
+	}
+	for (nr = 0; nr < KM_RESERVE_SLOTS; nr++)
+		check(!reserve[nr].owner, "slot %u of the reserve is not free", nr);
+	check(!pkmap_wait_queue.nr, "a sleeper is left in the queue");
+
+	kmap_flush_unused();
+	for (area = next_area(NULL); area; area = next_area(area)) {
+		for (nr = 0; nr < area->nr; nr++) {
+			int state = pkmap_state(&area->slots[nr]);
+
+			check(slot_is_stuck(&area->slots[nr]) || state == PKMAP_CLEAN,
+			      "slot %u is in state %d after flushing", nr, state);
+		}
+	}
+	for (vpn = 0; vpn < SIM_PTES; vpn++) {
+		struct page *page = pte_page(sim_ptes[vpn]);
+
+#ifndef THREADS
+		if (page && stuck[page - sim_pages])
+			continue;
+#endif
+		check(!page, "%#lx is mapped in the end", SIM_BASE + vpn * PAGE_SIZE);
+		for (cpu = 0; cpu < SIM_CPUS; cpu++)
+			check(!tlb_knows(&cpus[cpu], vpn), "CPU %u knows %#lx in the end",
+			      cpu, SIM_BASE + vpn * PAGE_SIZE);
+	}
+	quiet = false;
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+#ifdef THREADS
+
+#include <pthread.h>
+
+static struct task threads[SIM_CPUS][2];
+
+/*
+ * The CPU's other task comes, does something, and leaves the CPU to the first
+ * again. It keeps what it has mapped. It cannot wait: the first may have the lock.
+ */
+static void run_second_task(void)
+{
+	struct task *first = self(), *second = &threads[this_cpu->id][1];
+	unsigned int left = 1 + chance(3);
+
+	if (first == second)
+		return;
+	switch_out();
+	this_cpu->task = second;
+	switch_in();
+	while (left--)
+		one_operation(false);
+	switch_out();
+	this_cpu->task = first;
+	switch_in();
+}
+
+static void *run_cpu(void *cpu)
+{
+	struct task *first, *second;
+
+	this_cpu = cpu;
+	first = &threads[this_cpu->id][0];
+	second = &threads[this_cpu->id][1];
+	while (!at_end()) {
+		one_operation(true);
+		/* With one page held and one wanted, tasks may wait for each other. */
+		if (first->nr_kmaps > 1)
+			pool_unmap(first, 0);
+	}
+	release_all(first);
+	switch_out();
+	this_cpu->task = second;
+	switch_in();
+	release_all(second);
+	this_cpu->task = &this_cpu->idle;
+	__atomic_store_n(&this_cpu->is_idle, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	double limit = argc > 1 ? atof(argv[1]) : 2, began = seconds(), end;
+	unsigned long seed = argc > 2 ? strtoul(argv[2], NULL, 0) : 1, ops = 0;
+	pthread_t thread[SIM_CPUS];
+	unsigned int rounds = 0;
+	int i;
+
+	do {
+		boot(rounds % 4 == 3);
+		memory_is_out = rounds % 2;
+		stop = false;
+		for (i = 0; i < SIM_CPUS; i++) {
+			init_task(&threads[i][0], 2 * i + 1, i);
+			init_task(&threads[i][1], 2 * i + 2, i);
+			cpus[i].task = &threads[i][0];
+			cpus[i].is_idle = false;
+			cpus[i].random = (seed + rounds * SIM_CPUS + i) *
+					 0x9e3779b97f4a7c15UL | 1;
+		}
+		for (i = 0; i < SIM_CPUS; i++) {
+			if (pthread_create(&thread[i], NULL, run_cpu, &cpus[i]))
+				fail("no threads to be had");
+		}
+		usleep(min(limit / 4, 0.5) * 1e6);
+		store(&stop, true);
+		for (i = 0; i < SIM_CPUS; i++)
+			pthread_join(thread[i], NULL);
+		check_end();
+		rounds++;
+		end = seconds();
+	} while (end - began < limit);
+
+	for (i = 0; i < SIM_CPUS; i++)
+		ops += cpus[i].ops;
+	printf("threads: %lu operations in %.1f s, %.0f a second, %u boots\n", ops,
+	       end - began, ops / (end - began), rounds);
+	return 0;
+}
+
+#else /* coroutines */
+
+static void run_task(void)
+{
+	while (!at_end())
+		one_operation(true);
+	release_all(self());
+	self()->done = true;
+	sim_schedule();
+	fail("a task goes on after its end");
+}
+
+static void start_task(void)
+{
+#ifdef WITH_ASAN
+	__sanitizer_finish_switch_fiber(NULL, &controller_stack,
+					&controller_stack_bytes);
+#endif
+	run_task();
+}
+
+/* Could this task, which sleeps, have a slot? */
+static bool sleeps_beside_slot(const struct task *task)
+{
+	struct pkmap_area *area;
+	unsigned int nr;
+
+	for (area = next_area(NULL); area; area = next_area(area)) {
+		if (area == &pkmap_areas[PKMAP_MEMALLOC_AREA] &&
+		    !(task->t.flags & PF_MEMALLOC))
+			continue;
+		for (nr = 0; nr < area->nr; nr++) {
+			unsigned int state = pkmap_state(&area->slots[nr]);
+
+			if (state <= PKMAP_IDLE && state != PKMAP_BUSY)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Nobody can run. That is right only if all sleep and there is no slot. */
+static void all_sleep(void)
+{
+	unsigned int i, sleepers = 0;
+
+	quiet = true;
+	for (i = 0; i < TASKS; i++) {
+		if (tasks[i].done)
+			continue;
+		sleepers++;
+		check(!sleeps_beside_slot(&tasks[i]),
+		      "task %d sleeps beside a slot", tasks[i].t.pid);
+	}
+	check(sleepers, "no task is left, but they are not done");
+	quiet = false;
+	/* They wait for each other. Take a page away, as an interrupt could. */
+	for (i = 0; i < TASKS; i++) {
+		if (tasks[i].nr_kmaps) {
+			this_cpu = &cpus[0];
+			pool_unmap(&tasks[i], 0);
+			return;
+		}
+	}
+	/* What is leaked does not come back, but memory may: the time-out. */
+	memory_is_out = false;
+	for (i = 0; i < TASKS; i++)
+		tasks[i].t.state = TASK_RUNNING;
+}
+
+/* What can be seen of the pool at any moment */
+static void check_pool(void)
+{
+	unsigned char shown[SIM_PAGES] = { };
+	struct pkmap_area *area;
+	unsigned int nr, cpu;
+
+	quiet = true;
+	for (area = next_area(NULL); area; area = next_area(area)) {
+		for (nr = 0; nr < area->nr; nr++) {
+			struct pkmap_slot *slot = &area->slots[nr];
+			unsigned int vpn = vpn_of((unsigned long)area_vaddr(area, nr));
+			int state = pkmap_state(slot);
+
+			if (state == PKMAP_CLEAN) {
+				check(!pte_val(sim_ptes[vpn]), "a clean slot is mapped");
+				for (cpu = 0; cpu < SIM_CPUS; cpu++)
+					check(!tlb_knows(&cpus[cpu], vpn),
+					      "CPU %u knows a clean slot", cpu);
+			} else if (state >= PKMAP_CONDEMNED || state < 0) {
+				check(slot->page && !shown[slot->page - sim_pages]++,
+				      "a page in two slots");
+				check(pte_page(sim_ptes[vpn]) == slot->page,
+				      "a slot's page and PTE differ");
+			}
+		}
+	}
+	quiet = false;
+}
+
+static void run_tasks(void)
+{
+	unsigned int turn = 0, idle = 0, i;
+	struct cpu *cpu;
+
+	for (;;) {
+		cpu = &cpus[turn++ % SIM_CPUS];
+		if (cpu->is_idle) {
+			for (i = 0; i < TASKS; i++) {
+				if (tasks[i].cpu == cpu->id && can_run(&tasks[i]))
+					break;
+			}
+			if (i < TASKS) {
+				cpu->task = &tasks[i];
+				cpu->is_idle = false;
+			}
+		}
+		if (!cpu->is_idle) {
+			idle = 0;
+			this_cpu = cpu;
+			to_task(cpu->task);
+			if (turn % 8 == 0)
+				check_pool();
+			continue;
+		}
+		if (++idle < SIM_CPUS)
+			continue;
+		for (i = 0; i < TASKS && tasks[i].done; i++)
+			;
+		if (i == TASKS)
+			return;
+		all_sleep();
+		idle = 0;
+	}
+}
+
+/* One life of the machine, as the bytes (or the random numbers) say */
+static unsigned long run(void)
+{
+	static char stacks[TASKS][STACK_BYTES] __attribute__((aligned(64)));
+	unsigned long ops = 0;
+	unsigned int i, how = chance(16);
+
+	now = 0;
+	memset(changed_at, 0, sizeof(changed_at));
+	memset(released_at, 0, sizeof(released_at));
+	memset(busy, 0, sizeof(busy));
+	memset(used_at, 0, sizeof(used_at));
+	memset(stuck, 0, sizeof(stuck));
+	boot(how & 1 && how & 2);
+	memory_is_out = how & 4;
+	countdown = 1;
+	for (i = 0; i < TASKS; i++) {
+		init_task(&tasks[i], i + 1, i % SIM_CPUS);
+		tasks[i].stack = stacks[i];
+		getcontext(&tasks[i].context);
+		tasks[i].context.uc_stack.ss_sp = stacks[i];
+		tasks[i].context.uc_stack.ss_size = STACK_BYTES;
+		tasks[i].context.uc_link = NULL;
+		makecontext(&tasks[i].context, start_task, 0);
+	}
+	run_tasks();
+	check_end();
+	for (i = 0; i < SIM_CPUS; i++) {
+		ops += cpus[i].ops;
+		cpus[i].ops = 0;
+	}
+	return ops;
+}
+
+#ifdef FUZZER
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	bytes = data;
+	bytes_left = size;
+	by_bytes = true;
+	run();
+	return 0;
+}
+#else
+int main(int argc, char **argv)
+{
+	double limit = argc > 1 ? atof(argv[1]) : 2, began = seconds(), end;
+	unsigned long first = argc > 2 ? strtoul(argv[2], NULL, 0) : 1;
+	unsigned long ops = 0, lives = 0;
+
+	do {
+		/* A failure names the number with which it comes again at once. */
+		seed = (first + lives) * 0x9e3779b97f4a7c15UL | 1;
+		fprintf(stderr, "\r%lu", first + lives);
+		bytes_left = 4000;
+		ops += run();
+		lives++;
+		end = seconds();
+	} while (end - began < limit);
+	fprintf(stderr, "\r");
+	printf("tasks: %lu operations in %.1f s, %.0f a second, %lu boots\n", ops,
+	       end - began, ops / (end - began), lives);
+	return 0;
+}
+#endif
+#endif
