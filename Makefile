@@ -5,7 +5,8 @@
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 SHELL := /bin/bash
 
-VARIABLES := PAE CPUS MEM DEBUG TREE KSRC FORCE VARIANT FILTER TIMEOUT SHORT RECORD
+VARIABLES := PAE CPUS MEM DEBUG TREE KSRC FORCE VARIANT FILTER TIMEOUT SHORT \
+	RECORD SEED SECONDS
 
 # A misspelt variable would silently test something else than was asked for.
 given := $(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v)))
@@ -14,14 +15,20 @@ ifneq ($(unknown),)
 $(error unknown variable $(firstword $(unknown)); known are $(VARIABLES))
 endif
 
-.PHONY: help run shell test model bench bench-check builds tree clean
+SCRIPTS := run shell test model bench builds tree clean
+
+.PHONY: help $(SCRIPTS) bench-check fuzz
 .NOTPARALLEL:
 
 help:
 	@cat driver/help.txt
 
-run shell test model bench builds tree clean:
+$(SCRIPTS):
 	@driver/$@
 
 bench-check:
 	@driver/bench check
+
+# SECONDS is a name that bash has a use for.
+fuzz:
+	@FUZZ_SECONDS='$(SECONDS)' driver/fuzz

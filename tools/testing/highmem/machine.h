@@ -113,9 +113,7 @@ char sim_percpu[SIM_CPUS][SIM_PERCPU_BYTES];
  */
 static u64 behind[SIM_PTES];
 
-static unsigned long now;	/* steps */
-static unsigned long changed_at[SIM_PTES];	/* when a PTE last changed */
-static unsigned long released_at[SIM_PTES];	/* or last lost a holder */
+static unsigned long now;	/* steps; with THREADS there is no time */
 
 static struct task *self(void)
 {
@@ -127,6 +125,9 @@ static unsigned int vpn_of(unsigned long addr)
 	return (addr - SIM_BASE) >> PAGE_SHIFT;
 }
 
+/* With which the program can be started to do the same again; 0 with bytes. */
+static unsigned long seed_name;
+
 static void fail(const char *format, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
 static void fail(const char *format, ...)
@@ -137,11 +138,9 @@ static void fail(const char *format, ...)
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
-	if (this_cpu && this_cpu->task)
-		fprintf(stderr, " (CPU %d, task %d, step %lu)\n", this_cpu->id,
-			this_cpu->task->t.pid, now);
-	else
-		fprintf(stderr, " (step %lu)\n", now);
+	fprintf(stderr, " (CPU %d, task %d, step %lu, SEED %lu)\n",
+		this_cpu ? this_cpu->id : -1,
+		this_cpu && this_cpu->task ? this_cpu->task->t.pid : 0, now, seed_name);
 	abort();
 }
 
@@ -168,20 +167,17 @@ bool sim_warn(const char *format, ...)
 struct task_struct *sim_current(void) { return &self()->t; }
 int sim_this_cpu(void) { return this_cpu->id; }
 
-/* With THREADS there is no time. */
 #ifdef THREADS
 static void note_change(unsigned int vpn) { }
 static void note_release(unsigned long addr) { }
 #else
+static unsigned long changed_at[SIM_PTES];	/* when a PTE last changed */
+static unsigned long released_at[SIM_PTES];	/* or last lost a holder */
 static void note_change(unsigned int vpn) { changed_at[vpn] = now; }
 static void note_release(unsigned long addr) { released_at[vpn_of(addr)] = now; }
 #endif
 
 /* Chance ----------------------------------------------------------------------- */
-
-static const u8 *bytes;		/* what decides, while there is some of it */
-static size_t bytes_left;
-static bool by_bytes;
 
 static u64 random_of(u64 *state)
 {
@@ -196,6 +192,9 @@ static bool stop;
 static bool at_end(void) { return load(&stop); }
 static unsigned int chance(unsigned int n) { return random_of(&this_cpu->random) % n; }
 #else
+static const u8 *bytes;		/* what decides, while there is some of it */
+static size_t bytes_left;
+static bool by_bytes;		/* else random numbers, as many */
 static u64 seed = 1;
 static bool at_end(void) { return !bytes_left; }
 
@@ -323,20 +322,17 @@ static bool memory_is_out;
 
 struct vm_struct *get_vm_area(unsigned long size, unsigned long flags)
 {
-	struct vm_struct *area;
+	static struct vm_struct all[SIM_PTES];
+	struct vm_struct *area = &all[(vmalloc_next - SIM_BASE) / PAGE_SIZE];
 
 	if (vmalloc_next + size + PAGE_SIZE > __fix_to_virt(FIX_KMAP_END))
 		return NULL;
-	area = malloc(sizeof(*area));
 	area->addr = (void *)vmalloc_next;
 	vmalloc_next += size + PAGE_SIZE;
 	return area;
 }
 
-void free_vm_area(struct vm_struct *area)
-{
-	free(area);
-}
+void free_vm_area(struct vm_struct *area) { }
 
 /* Sometimes there is no memory for page tables. */
 static bool out_of_memory(void)

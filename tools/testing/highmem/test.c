@@ -19,8 +19,8 @@
  * SECONDS SEED" with random numbers, or a libFuzzer target if FUZZER is defined.
  */
 #include "shim.h"
-#include "../../../mm/kmap_local.c"
-#include "../../../mm/highmem.c"
+#include <mm/kmap_local.c>
+#include <mm/highmem.c>
 #include "machine.h"
 
 /* Pages 0 to KMAP_PAGES - 1 are for kmap(), and one nobody kmaps. */
@@ -131,7 +131,7 @@ static bool may_map(const struct task *task)
 	for (i = 0; i < task->nr_locals; i++)
 		reserved += in_reserve(task->locals[i].addr);
 	return task->nr_locals < MAX_LOCALS - (task->nested ? 0 : 4) &&
-	       reserved < (task->nested ? 10 : 8);
+	       reserved < (task->nested ? 7 : 6);
 }
 
 static void local_map(unsigned int nr, bool other_prot)
@@ -254,6 +254,12 @@ static void local_misuse(void)
 }
 
 /* The pool ---------------------------------------------------------------------- */
+
+/* An eager kernel leaves PTEs of local mappings nowhere, but flushes no other CPU. */
+static bool flush_reaches(unsigned int vpn)
+{
+	return KM_LAZY || is_pkmap_addr(SIM_BASE + vpn * PAGE_SIZE);
+}
 
 #ifdef THREADS
 #define busy_page(page, n)	((void)(page))
@@ -424,7 +430,7 @@ static void check_flushed(unsigned long began)
 		      "%#lx shows frame %#llx after kmap_flush_unused()",
 		      SIM_BASE + vpn * PAGE_SIZE, (unsigned long long)pte_pfn(pte));
 		for (cpu = 0; cpu < SIM_CPUS; cpu++) {
-			if (!tlb_knows(&cpus[cpu], vpn))
+			if (!tlb_knows(&cpus[cpu], vpn) || !flush_reaches(vpn))
 				continue;
 			pte.pte = cpus[cpu].tlb[vpn].pte;
 			check(may_be_known(vpn, pte, began),
@@ -436,14 +442,14 @@ static void check_flushed(unsigned long began)
 }
 #else
 static void pool_leak(void) { }
-static unsigned long now;
 static void check_flushed(unsigned long began) { }
 #endif
 
 static void flush_unused(void)
 {
-	unsigned long began = ++now;
+	unsigned long began = now + 1;
 
+	sim_point();
 	kmap_flush_unused();
 	check_flushed(began);
 }
@@ -670,8 +676,9 @@ static void check_end(void)
 #endif
 		check(!page, "%#lx is mapped in the end", SIM_BASE + vpn * PAGE_SIZE);
 		for (cpu = 0; cpu < SIM_CPUS; cpu++)
-			check(!tlb_knows(&cpus[cpu], vpn), "CPU %u knows %#lx in the end",
-			      cpu, SIM_BASE + vpn * PAGE_SIZE);
+			check(!flush_reaches(vpn) || !tlb_knows(&cpus[cpu], vpn),
+			      "CPU %u knows %#lx in the end", cpu,
+			      SIM_BASE + vpn * PAGE_SIZE);
 	}
 	quiet = false;
 }
@@ -769,8 +776,7 @@ int main(int argc, char **argv)
 
 	for (i = 0; i < SIM_CPUS; i++)
 		ops += cpus[i].ops;
-	printf("threads: %lu operations in %.1f s, %.0f a second, %u boots\n", ops,
-	       end - began, ops / (end - began), rounds);
+	printf("threads: %lu operations, %u boots\n", ops, rounds);
 	return 0;
 }
 
@@ -945,12 +951,21 @@ static unsigned long run(void)
 }
 
 #ifdef FUZZER
+static unsigned long fuzz_ops, fuzz_lives;
+
+static void print_ops(void)
+{
+	printf("fuzz: %lu operations, %lu boots\n", fuzz_ops, fuzz_lives);
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	bytes = data;
 	bytes_left = size;
 	by_bytes = true;
-	run();
+	if (!fuzz_lives++)
+		atexit(print_ops);
+	fuzz_ops += run();
 	return 0;
 }
 #else
@@ -961,17 +976,14 @@ int main(int argc, char **argv)
 	unsigned long ops = 0, lives = 0;
 
 	do {
-		/* A failure names the number with which it comes again at once. */
 		seed = (first + lives) * 0x9e3779b97f4a7c15UL | 1;
-		fprintf(stderr, "\r%lu", first + lives);
+		seed_name = first + lives;
 		bytes_left = 4000;
 		ops += run();
 		lives++;
 		end = seconds();
 	} while (end - began < limit);
-	fprintf(stderr, "\r");
-	printf("tasks: %lu operations in %.1f s, %.0f a second, %lu boots\n", ops,
-	       end - began, ops / (end - began), lives);
+	printf("tasks: %lu operations, %lu boots\n", ops, lives);
 	return 0;
 }
 #endif
