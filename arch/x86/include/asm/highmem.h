@@ -48,7 +48,7 @@ void add_highpages_with_active_regions(int nid, unsigned long start_pfn,
 #define arch_kmap_local_set_pte(mm, vaddr, ptep, pteval) \
 	set_pte_atomic(ptep, pteval)
 #define arch_kmap_local_clear_pte(mm, vaddr, ptep) \
-	set_pte_atomic(ptep, native_make_pte(0))
+	set_pte_atomic(ptep, __pte(0))
 #define arch_kmap_local_note(note, pteval)	native_set_pte(note, pteval)
 #define arch_kmap_local_forget(note)		native_pte_clear(&init_mm, 0, note)
 #define arch_kmap_local_page_pte(pfn, template) \
