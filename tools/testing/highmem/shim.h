@@ -28,6 +28,7 @@
 #define CONFIG_SMP		1
 #define CONFIG_X86_32		1
 #define CONFIG_X86_PAE		1
+#define CONFIG_PARAVIRT		1	/* INVLPG by a function, which is ours */
 #define CONFIG_DEBUG_HIGHMEM_RACES 1
 #define HASHED_PAGE_VIRTUAL	1
 #define ARCH_NEEDS_KMAP_HIGH_GET 1
@@ -96,11 +97,11 @@ do {									\
 	__v;								\
 })
 #define sim_store(p, v, order)						\
-do {									\
+({									\
 	__typeof__(*(p)) __v = (v);					\
 	sim_point();							\
 	__atomic_store_n(p, __v, order);				\
-} while (0)
+})
 
 #define READ_ONCE(x)		sim_load(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v)	sim_store(&(x), v, __ATOMIC_RELAXED)
@@ -208,6 +209,8 @@ static inline struct page *pfn_to_page(unsigned long pfn)
 }
 
 static inline bool PageHighMem(const struct page *page) { return true; }
+#define ZONE_HIGHMEM		1
+#define page_zonenum(page)	((void)(page), ZONE_HIGHMEM)
 #define nth_page(page, n)	((page) + (n))
 #define folio_page(folio, n)	(&(folio)->page + (n))
 
@@ -241,6 +244,7 @@ typedef struct { pteval_t pgprot; } pgprot_t;
 #define PAGE_KERNEL		((pgprot_t){ SIM_PROT })
 #define SIM_PROT_OTHER		((pgprot_t){ SIM_PROT | 0x10 })
 #define __pte(v)		((pte_t){ .pte = (v) })
+#define native_make_pte(v)	__pte(v)
 #define pte_val(p)		((p).pte)
 #define pte_none(p)		(!((p).pte))
 #define pte_same(a, b)		((a).pte == (b).pte)
@@ -292,6 +296,7 @@ void pte_clear(void *mm, unsigned long addr, pte_t *ptep);
 void flush_tlb_one_kernel(unsigned long addr);
 void flush_tlb_kernel_range(unsigned long start, unsigned long end);
 static inline void arch_flush_lazy_mmu_mode(void) { }
+#define count_vm_tlb_event(event)	((void)0)
 #define flush_cache_vmap(start, end)	((void)(start), (void)(end))
 
 struct vm_struct { void *addr; };
