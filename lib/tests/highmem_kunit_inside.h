@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * For suites that look behind the interface: what the page tables of the
+ * kmap_local slots say, what mm/highmem_debug.h counts, and interrupts and tasks
+ * that use local mappings at random. On a kernel that lacks what a case looks at,
+ * the case is skipped.
+ */
+#ifndef _HIGHMEM_KUNIT_INSIDE_H
+#define _HIGHMEM_KUNIT_INSIDE_H
+
+#include <linux/hrtimer.h>
+#include <linux/irq_work.h>
+#include <linux/prandom.h>
+
+#include "highmem_kunit.h"
+
+#if defined(CONFIG_KMAP_LOCAL) && __has_include("../../mm/highmem_debug.h")
+#include "../../mm/highmem_debug.h"
+#define OURS		1
+#else
+#define OURS		0
+#endif
+
+#define COUNTED		(OURS && IS_ENABLED(CONFIG_DEBUG_FS))
+
+/* How many mappings may nest where interrupts nest as well: 15 is the least */
+#define TASK_MAPS	9
+#define VISIT_MAPS	3
+
+/* As map_depth(), without what else our implementation notes there */
+static inline unsigned int map_slots(const struct task_struct *task)
+{
+	return map_depth(task) & 0xffff;
+}
+
+/* Do pages that nobody maps any more stay in their slots? */
+static inline bool is_lazy(void)
+{
+#if OURS
+	return CAN_MAP && kmap_local_is_lazy();
+#else
+	return false;
+#endif
+}
+
+#define NEEDS_OURS(test)						\
+	NEEDS(test, OURS && CAN_MAP, "needs our local mappings")
+#define NEEDS_LAZY(test)						\
+	NEEDS(test, is_lazy(), "no page stays in a slot of this kernel")
+
+/* ------------------------------------------------------------------- slots */
+
+bool hmk_slot_shows(const void *addr, struct page *page);
+bool hmk_slot_empty(const void *addr);
+unsigned int hmk_slots_filled(int cpu);
+
+/* ------------------------------------------------------------------ events */
+
+struct events {
+	unsigned long maps;
+	unsigned long ptes;
+	unsigned long flushes;
+};
+
+void hmk_count_events(struct kunit *test);
+struct events hmk_events(void);
+struct events hmk_events_since(struct events then);
+
+void hmk_expect_events(struct kunit *test, struct events events, unsigned long ptes,
+		       unsigned long flushes);
+
+/* ------------------------------------------------- what happens all the time */
+
+struct visitors;
+
+struct visitors *hmk_start_visitors(struct kunit *test);
+void hmk_check_visitors(struct kunit *test, struct visitors *visitors);
+
+/*
+ * A walk maps and unmaps pages of a folio of its own at random, one or some at a
+ * time, and knows what each of them must hold.
+ */
+#define WALK_ORDER	4
+#define WALK_PAGES	BIT(WALK_ORDER)
+#define WALK_MAPS	15
+
+struct walk {
+	struct folio *folio;
+	struct rnd_state rnd;
+	unsigned int most;	/* pages mapped at a time */
+	bool plain;		/* kmap_local_page() only */
+	u32 salt[WALK_PAGES];
+	unsigned int nr_held;
+	unsigned int pages;
+	struct walk_map {
+		void *addr;
+		unsigned int first;
+		unsigned int nr;
+		bool span;
+		bool read_only;
+	} held[WALK_MAPS];
+	unsigned int steps;
+	unsigned int bad;
+};
+
+struct walk *hmk_get_walk(struct kunit *test, unsigned int seed, unsigned int most);
+void hmk_walk(struct walk *walk);
+void hmk_walk_in(struct walk *walk);
+void hmk_walk_out(struct walk *walk);
+void hmk_walk_look(struct walk *walk);
+void hmk_check_walk(struct kunit *test, struct walk *walk);
+
+#endif /* _HIGHMEM_KUNIT_INSIDE_H */

@@ -1,0 +1,586 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit suite "highmem_lazy": what kunmap_local() leaves in a slot, what may not
+ * stay there, and how it goes. See highmem_kunit.h and highmem_kunit_inside.h.
+ */
+
+#include <linux/delay.h>
+#include <linux/io-mapping.h>
+#include <linux/slab.h>
+
+#include "highmem_kunit_inside.h"
+
+/* ------------------------------------------------------- what a mapping costs */
+
+struct costs {
+	struct events first;	/* in an empty slot */
+	struct events again;	/* the same page */
+	struct events other;	/* another page */
+	struct events back;	/* the first one again */
+	bool stays;
+	bool shown;
+};
+
+/* Maps @page, looks, unmaps */
+static struct events cost_of(struct page *page, u32 salt, struct costs *costs)
+{
+	struct events before = hmk_events();
+	void *addr = kmap_local_page(page);
+
+	costs->shown &= hmk_slot_shows(addr, page) && stamped(addr, page, salt);
+	kunmap_local(addr);
+	costs->stays &= hmk_slot_shows(addr, page);
+	return hmk_events_since(before);
+}
+
+static struct costs costs_of_slot(struct page_set *set)
+{
+	struct costs costs = { .stays = true, .shown = true };
+
+	kmap_flush_unused();
+	costs.first = cost_of(set->page[0], 1, &costs);
+	costs.again = cost_of(set->page[0], 1, &costs);
+	costs.other = cost_of(set->page[1], 2, &costs);
+	costs.back = cost_of(set->page[0], 1, &costs);
+	return costs;
+}
+
+static void same_page_again_is_free(struct kunit *test)
+{
+	struct page_set *below = hmk_get_page_set(test, true, WALK_MAPS);
+	struct page_set *set = hmk_get_page_set(test, true, 2);
+	void *addr[WALK_MAPS];
+	unsigned int depth;
+
+	NEEDS_LAZY(test);
+	hmk_count_events(test);
+	pin_to_cpu(test, first_cpu());
+	stamp_page(set->page[0], 1);
+	stamp_page(set->page[1], 2);
+	for (depth = 0; depth <= WALK_MAPS; depth++) {
+		struct costs costs;
+
+		map_all(below, addr, depth);
+		costs = costs_of_slot(set);
+		unmap_all(addr, depth);
+
+		hmk_expect_events(test, costs.first, 1, 0);
+		hmk_expect_events(test, costs.again, 0, 0);
+		hmk_expect_events(test, costs.other, 1, 1);
+		hmk_expect_events(test, costs.back, 1, 1);
+		KUNIT_EXPECT_EQ(test, costs.again.maps, 1);
+		KUNIT_EXPECT_TRUE(test, costs.stays);
+		KUNIT_EXPECT_TRUE(test, costs.shown);
+	}
+}
+
+/* Kernels that are to find mistakes leave nothing, and need no flush for it */
+static void strict_leaves_nothing(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, WALK_MAPS);
+	void *addr[WALK_MAPS];
+	unsigned int i, round;
+
+	NEEDS_OURS(test);
+	NEEDS(test, !is_lazy(), "pages stay in the slots of this kernel");
+	pin_to_cpu(test, first_cpu());
+	for (round = 0; round < 2; round++) {
+		map_all(set, addr, WALK_MAPS);
+		for (i = WALK_MAPS; i--;) {
+			bool shown = hmk_slot_shows(addr[i], set->page[i]);
+
+			kunmap_local(addr[i]);
+			KUNIT_EXPECT_TRUE(test, shown);
+			KUNIT_EXPECT_TRUE(test, hmk_slot_empty(addr[i]));
+			KUNIT_EXPECT_FALSE(test, readable(addr[i]));
+		}
+		KUNIT_EXPECT_EQ(test, hmk_slots_filled(raw_smp_processor_id()), 0);
+	}
+}
+
+/* Two pages take turns in a slot, written to each time, at every depth */
+static void pages_take_turns(struct kunit *test)
+{
+	struct page_set *below = hmk_get_page_set(test, true, WALK_MAPS);
+	struct page_set *set = hmk_get_page_set(test, true, 2);
+	unsigned int depth, i, bad = 0;
+	void *addr[WALK_MAPS];
+
+	NEEDS_MAPPING(test);
+	pin_to_cpu(test, first_cpu());
+	for (depth = 0; depth < WALK_MAPS; depth++) {
+		stamp_page(set->page[0], 0);
+		stamp_page(set->page[1], 0);
+		map_all(below, addr, depth);
+		for (i = 0; i < 64; i++) {
+			struct page *page = set->page[i & 1];
+			void *top = kmap_local_page(page);
+
+			bad += !stamped(top, page, i / 2);
+			stamp(top, page, i / 2 + 1);
+			kunmap_local(top);
+		}
+		unmap_all(addr, depth);
+	}
+	KUNIT_EXPECT_EQ(test, bad, 0);
+}
+
+/* ------------------------------------------------------------------ at random */
+
+static void walk_for(struct walk *walk, unsigned int ms)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(ms);
+
+	while (time_before(jiffies, end)) {
+		hmk_walk(walk);
+		cond_resched();
+	}
+	while (walk->nr_held)
+		hmk_walk_out(walk);
+}
+
+static void random_walk(struct kunit *test)
+{
+	struct walk *walk = hmk_get_walk(test, 80, WALK_MAPS);
+	struct walk *plain = hmk_get_walk(test, 81, WALK_MAPS);
+
+	plain->plain = true;
+	pin_to_cpu(test, first_cpu());
+	walk_for(walk, 500);
+	walk_for(plain, 500);
+	kunit_info(test, "%u and %u steps\n", walk->steps, plain->steps);
+	hmk_check_walk(test, walk);
+	hmk_check_walk(test, plain);
+}
+
+static void random_walk_with_interrupts(struct kunit *test)
+{
+	struct walk *walk = hmk_get_walk(test, 82, TASK_MAPS);
+	struct walk *plain = hmk_get_walk(test, 83, TASK_MAPS);
+	struct visitors *visitors;
+
+	plain->plain = true;
+	pin_to_cpu(test, first_cpu());
+	visitors = hmk_start_visitors(test);
+	walk_for(walk, 1500);
+	walk_for(plain, 1500);
+	hmk_check_visitors(test, visitors);
+	hmk_check_walk(test, walk);
+	hmk_check_walk(test, plain);
+}
+
+/* ---------------------------------------------------------- kmap_flush_unused() */
+
+/* On each CPU one who leaves pages in all slots, and looks at them later */
+struct leaver {
+	struct page_set *set;
+	void *addr[WALK_MAPS];
+	unsigned int nr;
+	unsigned int bad;
+	bool hold;
+	struct completion left;
+	struct completion go;
+};
+
+static void leave_pages(struct worker *worker)
+{
+	struct leaver *leaver = worker->data;
+	unsigned int i;
+
+	map_all(leaver->set, leaver->addr, leaver->nr);
+	if (!leaver->hold)
+		unmap_all(leaver->addr, leaver->nr);
+	complete(&leaver->left);
+	wait_for_completion_timeout(&leaver->go, PATIENCE);
+	for (i = 0; i < leaver->nr; i++) {
+		if (leaver->hold)
+			leaver->bad += !stamped(leaver->addr[i], leaver->set->page[i], 84);
+		else
+			leaver->bad += hmk_slot_empty(leaver->addr[i]) &&
+				       readable(leaver->addr[i]);
+	}
+	if (leaver->hold)
+		unmap_all(leaver->addr, leaver->nr);
+}
+
+static struct leaver *start_leaver(struct kunit *test, unsigned int nr, bool hold)
+{
+	struct leaver *leaver = hmk_zalloc(test, sizeof(*leaver));
+	unsigned int i;
+
+	leaver->set = hmk_get_page_set(test, true, nr);
+	for (i = 0; i < nr; i++)
+		stamp_page(leaver->set->page[i], 84);
+	leaver->nr = nr;
+	leaver->hold = hold;
+	init_completion(&leaver->left);
+	init_completion(&leaver->go);
+	return leaver;
+}
+
+static void check_flush(struct kunit *test, bool hold)
+{
+	struct page_set *set = hmk_get_page_set(test, true, 5);
+	struct leaver *leaver[8];
+	struct worker *worker[8];
+	unsigned int cpu, filled, i, nr = 0, bad = 0;
+	void *addr[5];
+
+	pin_to_cpu(test, first_cpu());
+	kmap_flush_unused();
+	for_each_online_cpu(cpu) {
+		leaver[nr] = start_leaver(test, WALK_MAPS, hold);
+		worker[nr] = hmk_start_worker(test, cpu, leave_pages, leaver[nr]);
+		wait_for_completion_timeout(&leaver[nr]->left, PATIENCE);
+		/* Those who hold something are to be asleep */
+		usleep_range(2000, 4000);
+		if (++nr == ARRAY_SIZE(leaver))
+			break;
+	}
+	filled = hmk_slots_filled(-1);
+	for (i = 0; i < 5; i++)
+		stamp_page(set->page[i], 85);
+	map_all(set, addr, 5);
+	kmap_flush_unused();
+	for (i = 0; i < 5; i++)
+		bad += !hmk_slot_shows(addr[i], set->page[i]) ||
+		       !stamped(addr[i], set->page[i], 85);
+	i = hmk_slots_filled(-1);
+	unmap_all(addr, 5);
+
+	if (is_lazy())
+		KUNIT_EXPECT_EQ(test, filled, nr * WALK_MAPS);
+	KUNIT_EXPECT_EQ_MSG(test, i, 5, "others than those held have pages");
+	KUNIT_EXPECT_EQ(test, bad, 0);
+	while (nr--) {
+		complete(&leaver[nr]->go);
+		hmk_join_worker(test, worker[nr]);
+		KUNIT_EXPECT_EQ(test, leaver[nr]->bad, 0);
+	}
+}
+
+static void flush_clears_idle_slots(struct kunit *test)
+{
+	NEEDS_OURS(test);
+	check_flush(test, false);
+}
+
+static void flush_spares_held_pages(struct kunit *test)
+{
+	NEEDS_OURS(test);
+	check_flush(test, true);
+}
+
+/* Those who map do so on all CPUs, while others flush all the time */
+static void walk_along(struct worker *worker)
+{
+	struct walk *walk = worker->data;
+
+	while (!worker_stopped(worker)) {
+		hmk_walk(walk);
+		if (walk->steps % 256 == 0)
+			usleep_range(100, 300);
+		else
+			cond_resched();
+	}
+	while (walk->nr_held)
+		hmk_walk_out(walk);
+}
+
+struct flusher {
+	struct page *page;
+	unsigned int flushes;
+	unsigned int kept;
+};
+
+static void flush_along(struct worker *worker)
+{
+	struct flusher *flusher = worker->data;
+
+	while (!worker_stopped(worker)) {
+		void *addr = kmap_local_page(flusher->page);
+
+		kunmap_local(addr);
+		kmap_flush_unused();
+		/* Nobody else has this page, so nobody can have mapped it again */
+		flusher->kept += hmk_slot_shows(addr, flusher->page);
+		flusher->flushes++;
+		cond_resched();
+	}
+}
+
+static void flush_races_with_mapping(struct kunit *test)
+{
+	struct flusher *flusher = hmk_zalloc(test, sizeof(*flusher));
+	struct worker *worker[9];
+	struct walk *walk[9];
+	struct visitors *visitors;
+	unsigned int cpu, i, nr = 0;
+
+	NEEDS_OURS(test);
+	flusher->page = hmk_get_page(test, true);
+	for_each_online_cpu(cpu) {
+		if (nr == 8)
+			break;
+		walk[nr] = hmk_get_walk(test, 86 + cpu, TASK_MAPS);
+		worker[nr] = hmk_start_worker(test, cpu, walk_along, walk[nr]);
+		nr++;
+	}
+	worker[nr] = hmk_start_worker(test, -1, flush_along, flusher);
+	visitors = hmk_start_visitors(test);
+	msleep(2500);
+	for (i = 0; i <= nr; i++)
+		WRITE_ONCE(worker[i]->stop, true);
+	for (i = 0; i <= nr; i++)
+		hmk_join_worker(test, worker[i]);
+	hmk_check_visitors(test, visitors);
+	for (i = 0; i < nr; i++)
+		hmk_check_walk(test, walk[i]);
+	kunit_info(test, "%u flushes\n", flusher->flushes);
+	KUNIT_EXPECT_GT(test, flusher->flushes, 10);
+	KUNIT_EXPECT_EQ(test, flusher->kept, 0);
+	kmap_flush_unused();
+	KUNIT_EXPECT_EQ(test, hmk_slots_filled(-1), 0);
+}
+
+/* ---------------------------------------------------------------- protections */
+
+/* May the page be written to through @addr? Changes nothing */
+static bool writable(void *addr)
+{
+	u32 word = READ_ONCE(*(u32 *)addr);
+
+	return !copy_to_kernel_nofault(addr, &word, sizeof(word));
+}
+
+struct prot_view {
+	bool lazy_writable;
+	bool ro_writable;
+	bool ro_shown;
+	bool ro_gone;
+	bool again_writable;
+};
+
+/* In one slot: as usual, read only, as usual */
+static struct prot_view see_prot(struct page *page)
+{
+	struct prot_view view;
+	void *addr;
+
+	addr = kmap_local_page(page);
+	view.lazy_writable = writable(addr);
+	kunmap_local(addr);
+	addr = kmap_local_page_prot(page, PAGE_KERNEL_RO);
+	view.ro_writable = writable(addr);
+	view.ro_shown = hmk_slot_shows(addr, page);
+	kunmap_local(addr);
+	view.ro_gone = hmk_slot_empty(addr);
+	addr = kmap_local_page(page);
+	view.again_writable = writable(addr);
+	kunmap_local(addr);
+	return view;
+}
+
+static void protection_never_stays(struct kunit *test)
+{
+	struct page_set *below = hmk_get_page_set(test, true, WALK_MAPS);
+	struct page *page = hmk_get_page(test, true);
+	void *addr[WALK_MAPS];
+	unsigned int depth;
+
+	NEEDS_OURS(test);
+	pin_to_cpu(test, first_cpu());
+	for (depth = 0; depth < WALK_MAPS; depth++) {
+		struct prot_view view;
+
+		map_all(below, addr, depth);
+		view = see_prot(page);
+		unmap_all(addr, depth);
+		KUNIT_EXPECT_TRUE(test, view.lazy_writable);
+		if (IS_ENABLED(CONFIG_X86))
+			KUNIT_EXPECT_FALSE(test, view.ro_writable);
+		KUNIT_EXPECT_TRUE(test, view.ro_shown);
+		KUNIT_EXPECT_TRUE(test, view.ro_gone);
+		KUNIT_EXPECT_TRUE(test, view.again_writable);
+		KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+	}
+}
+
+/* The fast path is back: mapping @page a second time writes nothing */
+static void expect_fast_again(struct kunit *test, struct page *page)
+{
+	struct costs costs = { };
+	struct events events;
+
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+	if (!is_lazy() || !COUNTED)
+		return;
+	cost_of(page, 0, &costs);
+	events = cost_of(page, 0, &costs);
+	hmk_expect_events(test, events, 0, 0);
+}
+
+/* All mixtures of both kinds, four deep: bit n of @mix set makes mapping n eager */
+#define MIX_MAPS	4
+
+static void map_mix(struct page_set *set, void **addr, unsigned int mix)
+{
+	unsigned int i;
+
+	for (i = 0; i < MIX_MAPS; i++)
+		addr[i] = kmap_local_page_prot(set->page[i], mix & BIT(i) ? PAGE_KERNEL_RO :
+									    USUAL_PROT);
+}
+
+/* How many mappings of @nr are not what they should be? Those of @gone are gone */
+static unsigned int count_wrong(struct page_set *set, void **addr, unsigned int mix,
+				unsigned int gone)
+{
+	unsigned int i, wrong = 0;
+
+	for (i = 0; i < MIX_MAPS; i++) {
+		bool eager = mix & BIT(i) || !is_lazy();
+
+		if (!(gone & BIT(i))) {
+			wrong += !hmk_slot_shows(addr[i], set->page[i]) ||
+				 !stamped(addr[i], set->page[i], 87);
+			if (IS_ENABLED(CONFIG_X86))
+				wrong += writable(addr[i]) == !!(mix & BIT(i));
+		} else if (eager) {
+			/* An interrupt may have left something else there */
+			wrong += hmk_slot_shows(addr[i], set->page[i]);
+		}
+	}
+	return wrong;
+}
+
+/* Gives back in the order that @order says, one of all that there are */
+static unsigned int unmap_mix(struct page_set *set, void **addr, unsigned int mix,
+			      unsigned int order)
+{
+	unsigned int i, wrong = 0, gone = 0;
+
+	for (i = MIX_MAPS; i; order /= i--) {
+		unsigned int skip = order % i, n = MIX_MAPS;
+
+		/* From the top: the one after @skip others */
+		do {
+			n--;
+			while (gone & BIT(n))
+				n--;
+		} while (skip--);
+		kunmap_local(addr[n]);
+		gone |= BIT(n);
+		wrong += count_wrong(set, addr, mix, gone);
+	}
+	return wrong;
+}
+
+static void check_mixtures(struct kunit *test, unsigned int orders)
+{
+	struct page_set *set = hmk_get_page_set(test, true, MIX_MAPS);
+	unsigned int mix, order, i, wrong = 0, left = 0;
+	void *addr[MIX_MAPS];
+
+	pin_to_cpu(test, first_cpu());
+	for (i = 0; i < MIX_MAPS; i++)
+		stamp_page(set->page[i], 87);
+	for (order = 0; order < orders; order++) {
+		for (mix = 0; mix < 1 << MIX_MAPS; mix++) {
+			map_mix(set, addr, mix);
+			wrong += count_wrong(set, addr, mix, 0);
+			wrong += unmap_mix(set, addr, mix, order);
+			left += !!map_depth(current);
+		}
+	}
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_EQ(test, left, 0);
+	if (COUNTED)
+		hmk_count_events(test);
+	expect_fast_again(test, set->page[0]);
+}
+
+static void protections_mix(struct kunit *test)
+{
+	NEEDS_OURS(test);
+	check_mixtures(test, 1);
+}
+
+/* In all 24 orders, 23 of them wrong. highmem_local expects the report */
+static void protections_mix_out_of_order(struct kunit *test)
+{
+	struct visitors *visitors;
+
+	NEEDS_OURS(test);
+	hmk_provoke(test, "out of order");
+	visitors = hmk_start_visitors(test);
+	check_mixtures(test, 24);
+	hmk_check_visitors(test, visitors);
+	hmk_provoked(test);
+}
+
+#ifdef CONFIG_HAVE_ATOMIC_IOMAP
+/* The firmware's image below 1 MB, which every PC has */
+#define FIRMWARE_BASE	0xf0000UL
+#define FIRMWARE_SIZE	0x10000UL
+
+static void release_io_mapping(void *mapping)
+{
+	io_mapping_free(mapping);
+}
+#endif
+
+static void io_mapping_never_stays(struct kunit *test)
+{
+#ifdef CONFIG_HAVE_ATOMIC_IOMAP
+	struct page *page = hmk_get_page(test, true);
+	struct io_mapping *mapping;
+	unsigned int i;
+
+	NEEDS_OURS(test);
+	pin_to_cpu(test, first_cpu());
+	mapping = io_mapping_create_wc(FIRMWARE_BASE, FIRMWARE_SIZE);
+	KUNIT_ASSERT_NOT_NULL(test, mapping);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, release_io_mapping, mapping), 0);
+	for (i = 0; i < FIRMWARE_SIZE; i += PAGE_SIZE) {
+		void __iomem *addr;
+
+		stamp_page(page, i);
+		addr = io_mapping_map_local_wc(mapping, i);
+		io_mapping_unmap_local(addr);
+		KUNIT_EXPECT_TRUE(test, hmk_slot_empty((void __force *)addr));
+		KUNIT_EXPECT_TRUE(test, page_stamped(page, i));
+		KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+	}
+#else
+	kunit_skip(test, "needs CONFIG_HAVE_ATOMIC_IOMAP");
+#endif
+}
+
+static struct kunit_case highmem_lazy_cases[] = {
+	KUNIT_CASE(same_page_again_is_free),
+	KUNIT_CASE(strict_leaves_nothing),
+	KUNIT_CASE(pages_take_turns),
+	KUNIT_CASE_SLOW(random_walk),
+	KUNIT_CASE_SLOW(random_walk_with_interrupts),
+	KUNIT_CASE(flush_clears_idle_slots),
+	KUNIT_CASE(flush_spares_held_pages),
+	KUNIT_CASE_SLOW(flush_races_with_mapping),
+	KUNIT_CASE(protection_never_stays),
+	KUNIT_CASE(protections_mix),
+	KUNIT_CASE(protections_mix_out_of_order),
+	KUNIT_CASE(io_mapping_never_stays),
+	{}
+};
+
+static struct kunit_suite highmem_lazy_suite = {
+	.name = "highmem_lazy",
+	.init = hmk_remember_task,
+	.exit = hmk_check_task,
+	.test_cases = highmem_lazy_cases,
+};
+
+kunit_test_suites(&highmem_lazy_suite);
+
+MODULE_DESCRIPTION("KUnit suite for high memory: what stays in the slots");
+MODULE_LICENSE("GPL");
