@@ -1,0 +1,786 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit suite "highmem_span": several pages of a folio side by side, for a moment
+ * (kmap_local_span()) or as a whole (folio_map_local()), and the helpers that are
+ * written on the first. See highmem_kunit.h and highmem_kunit_inside.h.
+ */
+
+#include <linux/delay.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+
+#include "highmem_kunit_inside.h"
+
+#ifdef folio_map_local
+
+/* Are folios of high memory mapped in runs, or do caches demand single pages? */
+#define HAVE_RUNS	(IS_ENABLED(CONFIG_X86) && CAN_MAP)
+/* Slots that a page takes with what guards it */
+#define STEP		(IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL) ? 2 : 1)
+#define MOST_PAGES	16
+/* Pages that must still find a place on top of a run, or it becomes shorter */
+#define SPARE_PAGES	6
+
+/* ------------------------------------------------------------------ one folio */
+
+#define SPAN_MAX_ORDER	5
+
+struct plain {
+	struct folio *folio;
+	size_t size;
+	u8 *view;		/* all of the folio, through vmap() */
+	struct rnd_state rnd;
+};
+
+static struct plain *get_plain(struct kunit *test, bool high, unsigned int order)
+{
+	struct plain *plain = hmk_zalloc(test, sizeof(*plain));
+	struct page *pages[1 << SPAN_MAX_ORDER];
+	unsigned int i;
+
+	plain->folio = hmk_get_folio(test, high, order);
+	plain->size = folio_size(plain->folio);
+	for (i = 0; i < 1 << order; i++)
+		pages[i] = folio_page(plain->folio, i);
+	plain->view = hmk_get_view(test, pages, 1 << order);
+	prandom_seed_state(&plain->rnd, 800 + order);
+	prandom_bytes_state(&plain->rnd, plain->view, plain->size);
+	return plain;
+}
+
+/* Is this folio in the direct mapping for kmap_local functions, too? */
+static bool is_direct(struct folio *folio)
+{
+	return !folio_test_highmem(folio) && !FORCED;
+}
+
+/* What a span of @len bytes from @offset should cover with so many slots taken */
+static size_t right_length(struct folio *folio, size_t offset, size_t len,
+			   unsigned int slots)
+{
+	unsigned int room = 1;
+
+	if (is_direct(folio))
+		return len;
+	while (HAVE_RUNS && room < KMAP_LOCAL_MAX_PAGES &&
+	       slots + ALIGN(room + STEP, STEP) + SPARE_PAGES * STEP <= MOST_PAGES * STEP)
+		room++;
+	return min_t(size_t, len, room * PAGE_SIZE - offset_in_page(offset));
+}
+
+static const char *span_fault(struct plain *plain, size_t offset, size_t len)
+{
+	size_t right = right_length(plain->folio, offset, len, 0), covered = len;
+	const char *fault = NULL;
+	u8 *addr;
+
+	addr = kmap_local_span(plain->folio, offset, &covered);
+	if (covered != right)
+		fault = "covers the wrong number of bytes";
+	else if (offset_in_page(addr) != offset_in_page(offset))
+		fault = "starts elsewhere in the page";
+	else if (memcmp(addr, plain->view + offset, covered))
+		fault = "shows other bytes";
+	kunmap_local_span(addr, covered);
+	if (map_depth(current))
+		fault = "leaves something mapped";
+	return fault;
+}
+
+#define NR_RANDOM	100
+
+/* Offsets from which, and to which, spans go: where pages and runs begin and end */
+static size_t span_edge(size_t size, unsigned int i)
+{
+	static const int around[] = { -1, 0, 1 };
+	static const unsigned int page[] = { 0, 1, 2, 7, 8, 9 };
+
+	if (i < 18)
+		return min(page[i / 3] * PAGE_SIZE + (i ? around[i % 3] : 0), size);
+	return size - (i - 18) * (PAGE_SIZE / 2 + 1);
+}
+
+#define NR_EDGES	20
+
+static bool next_edges(struct plain *plain, unsigned int i, size_t *from, size_t *to)
+{
+	size_t size = plain->size;
+
+	if (i < NR_EDGES * NR_EDGES) {
+		*from = span_edge(size, i / NR_EDGES);
+		*to = span_edge(size, i % NR_EDGES);
+	} else {
+		*from = prandom_u32_state(&plain->rnd) % size;
+		*to = *from + 1 + prandom_u32_state(&plain->rnd) % (size - *from);
+	}
+	return *from < *to && *to <= size;
+}
+
+static void span_shows_bytes(struct kunit *test)
+{
+	unsigned int order, high, i;
+	size_t from, to;
+
+	pin_to_cpu(test, first_cpu());
+	for (high = 0; high < 2; high++) {
+		for (order = 0; order <= SPAN_MAX_ORDER; order++) {
+			struct plain *plain = get_plain(test, high, order);
+
+			for (i = 0; i < NR_EDGES * NR_EDGES + NR_RANDOM; i++) {
+				const char *fault = NULL;
+
+				if (next_edges(plain, i, &from, &to))
+					fault = span_fault(plain, from, to - from);
+				if (fault)
+					KUNIT_FAIL_AND_ABORT(test, "order %u, %zu to %zu: %s",
+							     order, from, to, fault);
+			}
+		}
+	}
+}
+
+/* All that is written through spans, one after the other, arrives */
+static void span_takes_bytes(struct kunit *test)
+{
+	struct plain *plain = get_plain(test, true, SPAN_MAX_ORDER);
+	u8 *bytes = hmk_get_vbuf(test, plain->size);
+	size_t offset, len;
+
+	prandom_bytes_state(&plain->rnd, bytes, plain->size);
+	for (offset = 0; offset < plain->size; offset += len) {
+		u8 *addr;
+
+		len = 1 + prandom_u32_state(&plain->rnd) % (plain->size - offset);
+		addr = kmap_local_span(plain->folio, offset, &len);
+		memcpy(addr, bytes + offset, len);
+		kunmap_local_span(addr, len);
+	}
+	KUNIT_EXPECT_EQ(test, memcmp(plain->view, bytes, plain->size), 0);
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+}
+
+/* ------------------------------------------------------------- several of them */
+
+static void stamp_folio(struct folio *folio, u32 salt)
+{
+	unsigned int i;
+
+	for (i = 0; i < folio_nr_pages(folio); i++)
+		stamp_page(folio_page(folio, i), salt);
+}
+
+/* Pages of @folio that are not at @addr, one after the other */
+static unsigned int count_wrong(const void *addr, struct folio *folio, unsigned int first,
+				unsigned int nr, u32 salt)
+{
+	unsigned int i, wrong = 0;
+
+	for (i = 0; i < nr; i++)
+		wrong += !stamped(addr + i * PAGE_SIZE, folio_page(folio, first + i), salt);
+	return wrong;
+}
+
+static unsigned int count_pages_wrong(struct page_set *set, void **addr, unsigned int nr,
+				      u32 salt)
+{
+	unsigned int i, wrong = 0;
+
+	for (i = 0; i < nr; i++)
+		wrong += !stamped(addr[i], set->page[i], salt);
+	return wrong;
+}
+
+/* The more is mapped, the shorter a span becomes: down to a page, never to nothing */
+static void span_shrinks(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, MOST_PAGES + 2);
+	struct folio *folio = hmk_get_folio(test, true, 4);
+	unsigned int held, slots, i, wrong;
+	void *addr[MOST_PAGES + 2];
+
+	NEEDS_OURS(test);
+	for (i = 0; i < set->nr; i++)
+		stamp_page(set->page[i], 100);
+	stamp_folio(folio, 101);
+	pin_to_cpu(test, first_cpu());
+	/* The last two go beyond the stack; highmem_local expects the report */
+	hmk_provoke(test, "nested");
+	for (held = 0; held <= set->nr; held++) {
+		size_t len = 16 * PAGE_SIZE - 100;
+		void *span;
+
+		map_all(set, addr, held);
+		slots = map_slots(current);
+		span = kmap_local_span(folio, 100, &len);
+		wrong = count_wrong(span - 100, folio, 0, PFN_UP(len), 101);
+		kunmap_local_span(span, len);
+		wrong += count_pages_wrong(set, addr, held, 100);
+		unmap_all(addr, held);
+		KUNIT_EXPECT_EQ(test, wrong, 0);
+		KUNIT_EXPECT_EQ(test, len, right_length(folio, 100, 16 * PAGE_SIZE - 100, slots));
+		KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+	}
+	hmk_provoked(test);
+}
+
+/* Spans in spans, until there is room for nothing but pages */
+static void spans_nest(struct kunit *test)
+{
+	struct folio *folio[MOST_PAGES];
+	size_t len[MOST_PAGES];
+	void *addr[MOST_PAGES];
+	unsigned int i, nr, most, wrong = 0;
+
+	NEEDS_OURS(test);
+	for (i = 0; i < MOST_PAGES; i++) {
+		folio[i] = hmk_get_folio(test, true, 3);
+		stamp_folio(folio[i], 102);
+	}
+	pin_to_cpu(test, first_cpu());
+	for (most = 2; most <= 8; most++) {
+		for (nr = 0; map_slots(current) < (MOST_PAGES - 1) * STEP; nr++) {
+			size_t right = right_length(folio[nr], 0, most * PAGE_SIZE,
+						    map_slots(current));
+
+			len[nr] = most * PAGE_SIZE;
+			addr[nr] = kmap_local_span(folio[nr], 0, &len[nr]);
+			wrong += len[nr] != right;
+		}
+		for (i = 0; i < nr; i++)
+			wrong += count_wrong(addr[i], folio[i], 0, len[i] / PAGE_SIZE, 102);
+		while (nr--)
+			kunmap_local_span(addr[nr], len[nr]);
+		KUNIT_EXPECT_EQ_MSG(test, wrong, 0, "spans of %u pages", most);
+		KUNIT_ASSERT_EQ(test, map_depth(current), 0);
+	}
+}
+
+/* A kernel that is to find mistakes has a hole on both sides of a run */
+static void span_has_guards(struct kunit *test)
+{
+	struct folio *folio = hmk_get_folio(test, true, 3);
+	struct page_set *set = hmk_get_page_set(test, true, 2);
+	unsigned int nr;
+
+	NEEDS(test, HAVE_RUNS, "no runs of pages here");
+	NEEDS(test, IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL), "needs CONFIG_DEBUG_KMAP_LOCAL");
+	pin_to_cpu(test, first_cpu());
+	for (nr = 1; nr <= 6; nr++) {
+		size_t len = nr * PAGE_SIZE;
+		unsigned int open = 0;
+		void *addr, *page[2];
+
+		page[0] = kmap_local_page(set->page[0]);
+		addr = kmap_local_span(folio, 0, &len);
+		page[1] = kmap_local_page(set->page[1]);
+		open += readable(addr - sizeof(u32));
+		open += readable(addr + len);
+		open += readable(page[0] - sizeof(u32));
+		open += readable(page[1] + PAGE_SIZE);
+		kunmap_local(page[1]);
+		kunmap_local_span(addr, len);
+		kunmap_local(page[0]);
+		KUNIT_EXPECT_EQ(test, len, nr * PAGE_SIZE);
+		KUNIT_EXPECT_EQ(test, open, 0);
+		KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+	}
+}
+
+/* As with pages: nothing is written for what is there, nothing stays if it may not */
+static void span_again_is_free(struct kunit *test)
+{
+	struct folio *folio = hmk_get_folio(test, true, 3);
+	struct events first, again, shifted;
+	struct events before;
+	size_t len = 8 * PAGE_SIZE;
+	void *addr;
+
+	NEEDS_LAZY(test);
+	NEEDS(test, HAVE_RUNS, "no runs of pages here");
+	hmk_count_events(test);
+	pin_to_cpu(test, first_cpu());
+	kmap_flush_unused();
+
+	before = hmk_events();
+	addr = kmap_local_span(folio, 0, &len);
+	kunmap_local_span(addr, len);
+	first = hmk_events_since(before);
+	before = hmk_events();
+	addr = kmap_local_span(folio, 0, &len);
+	kunmap_local_span(addr, len);
+	again = hmk_events_since(before);
+	/* Three pages, in slots that showed the last of the eight */
+	before = hmk_events();
+	len = 3 * PAGE_SIZE;
+	addr = kmap_local_span(folio, 0, &len);
+	kunmap_local_span(addr, len);
+	shifted = hmk_events_since(before);
+
+	hmk_expect_events(test, first, 8, 0);
+	hmk_expect_events(test, again, 0, 0);
+	hmk_expect_events(test, shifted, 3, 3);
+	KUNIT_EXPECT_EQ(test, first.maps, 8);
+	KUNIT_EXPECT_EQ(test, shifted.maps, 3);
+}
+
+static void span_survives_sleep(struct kunit *test)
+{
+	struct folio *mine = hmk_get_folio(test, true, 3);
+	struct walk *walk = hmk_get_walk(test, 103, TASK_MAPS);
+	struct visitors *visitors;
+	unsigned int i, wrong = 0;
+	size_t len = 8 * PAGE_SIZE;
+	void *addr;
+
+	stamp_folio(mine, 104);
+	pin_to_cpu(test, first_cpu());
+	visitors = hmk_start_visitors(test);
+	addr = kmap_local_span(mine, 0, &len);
+	for (i = 0; i < 100; i++) {
+		if (i % 10 == 0)
+			kmap_flush_unused();
+		usleep_range(500, 1500);
+		wrong += count_wrong(addr, mine, 0, len / PAGE_SIZE, 104);
+	}
+	kunmap_local_span(addr, len);
+	for (i = 0; i < 2000; i++)
+		hmk_walk(walk);
+	while (walk->nr_held)
+		hmk_walk_out(walk);
+	hmk_check_visitors(test, visitors);
+	hmk_check_walk(test, walk);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+}
+
+/* ------------------------------------------------------------- spans, misused */
+
+static void span_out_of_order(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, 2);
+	struct folio *folio = hmk_get_folio(test, true, 3);
+	unsigned int nr, wrong = 0, depth;
+	void *addr[2], *span;
+
+	NEEDS_OURS(test);
+	pin_to_cpu(test, first_cpu());
+	stamp_page(set->page[0], 105);
+	stamp_page(set->page[1], 105);
+	stamp_folio(folio, 105);
+	/* highmem_local expects the report */
+	hmk_provoke(test, "out of order");
+	for (nr = 2; nr <= 6; nr++) {
+		size_t len = nr * PAGE_SIZE;
+
+		addr[0] = kmap_local_page(set->page[0]);
+		span = kmap_local_span(folio, 0, &len);
+		addr[1] = kmap_local_page(set->page[1]);
+		kunmap_local_span(span, len);
+		wrong += hmk_slot_shows(span, folio_page(folio, 0));
+		wrong += hmk_slot_shows(span + len - PAGE_SIZE, folio_page(folio, nr - 1));
+		wrong += count_pages_wrong(set, addr, 2, 105);
+		kunmap_local(addr[1]);
+		wrong += count_pages_wrong(set, addr, 1, 105);
+		kunmap_local(addr[0]);
+		depth = map_depth(current);
+		KUNIT_EXPECT_EQ_MSG(test, wrong, 0, "spans of %u pages", nr);
+		KUNIT_ASSERT_EQ(test, depth, 0);
+	}
+	hmk_provoked(test);
+}
+
+/* Two pages that have nothing to do with each other are no span of two */
+static void span_that_is_none(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, 3);
+	unsigned int i, wrong, depth;
+	void *addr[3];
+
+	NEEDS(test, HAVE_RUNS, "no runs of pages here");
+	pin_to_cpu(test, first_cpu());
+	for (i = 0; i < 3; i++)
+		stamp_page(set->page[i], 106);
+	/* Downwards, so that no two of them happen to be a run */
+	if (page_to_pfn(set->page[1]) == page_to_pfn(set->page[2]) + 1)
+		swap(set->page[0], set->page[1]);
+	hmk_provoke(test, "as a run that are none");
+	map_all(set, addr, 3);
+	depth = map_depth(current);
+	kunmap_local_span(addr[2], 2 * PAGE_SIZE);
+	wrong = depth != map_depth(current);
+	wrong += count_pages_wrong(set, addr, 3, 106);
+	unmap_all(addr, 3);
+	hmk_provoked(test);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+	hmk_expect_report(test, "as a run that are none");
+}
+
+/* Given back as longer than it is: all of it goes, and nothing else */
+static void span_given_back_too_long(struct kunit *test)
+{
+	struct folio *folio = hmk_get_folio(test, true, 3);
+	struct page *page = hmk_get_page(test, true);
+	size_t len = 2 * PAGE_SIZE;
+	unsigned int wrong;
+	void *addr, *span;
+
+	NEEDS(test, HAVE_RUNS, "no runs of pages here");
+	pin_to_cpu(test, first_cpu());
+	stamp_page(page, 107);
+	hmk_provoke(test, "highmem: ");
+	addr = kmap_local_page(page);
+	span = kmap_local_span(folio, 0, &len);
+	kunmap_local_span(span, 5 * PAGE_SIZE);
+	wrong = !stamped_nofault(addr, page, 107);
+	if (map_depth(current))
+		kunmap_local(addr);
+	hmk_provoked(test);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+}
+
+/* ---------------------------------------------------------------- whole folios */
+
+static unsigned int restamp(void *addr, struct folio *folio, u32 salt)
+{
+	unsigned int i, wrong = 0;
+
+	for (i = 0; i < folio_nr_pages(folio); i++) {
+		wrong += !stamped(addr + i * PAGE_SIZE, folio_page(folio, i), salt);
+		stamp(addr + i * PAGE_SIZE, folio_page(folio, i), salt + 1);
+	}
+	return wrong;
+}
+
+static unsigned int folio_damage(struct folio *folio, u32 salt)
+{
+	unsigned int i, damage = 0;
+
+	for (i = 0; i < folio_nr_pages(folio); i++)
+		damage += !page_stamped(folio_page(folio, i), salt);
+	return damage;
+}
+
+static void folio_map_local_shows_folio(struct kunit *test)
+{
+	unsigned int order, high;
+
+	for (high = 0; high < 2; high++) {
+		for (order = 0; order <= MAX_PAGE_ORDER; order++) {
+			struct folio *folio = hmk_get_folio(test, high, order);
+			unsigned int wrong;
+			void *addr;
+
+			stamp_folio(folio, 110);
+			addr = folio_map_local(folio);
+			KUNIT_ASSERT_NOT_NULL(test, addr);
+			usleep_range(100, 200);
+			wrong = restamp(addr, folio, 110);
+			folio_unmap_local(folio, addr);
+			KUNIT_EXPECT_EQ_MSG(test, wrong, 0, "order %u", order);
+			KUNIT_EXPECT_EQ(test, folio_damage(folio, 111), 0);
+			KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+			if (is_direct(folio))
+				KUNIT_EXPECT_PTR_EQ(test, addr, folio_address(folio));
+			else if (!is_kmap_addr(addr))
+				KUNIT_EXPECT_PTR_EQ(test, vmalloc_to_page(addr), NULL);
+		}
+	}
+}
+
+/* Three at a time, of all sizes, with a page between; taken back in reverse */
+static void folio_map_local_three_held(struct kunit *test)
+{
+	static const unsigned int orders[][3] = {
+		{ 0, 0, 0 }, { 1, 2, 1 }, { 3, 3, 3 }, { 2, 5, 0 }, { 6, 3, 9 }, { 4, 0, 3 },
+	};
+	struct page *page = hmk_get_page(test, true);
+	unsigned int i, j, wrong = 0;
+	struct folio *folio[3];
+	void *addr[3], *between;
+
+	stamp_page(page, 112);
+	for (i = 0; i < ARRAY_SIZE(orders); i++) {
+		for (j = 0; j < 3; j++) {
+			folio[j] = hmk_get_folio(test, (i + j) % 4, orders[i][j]);
+			stamp_folio(folio[j], 112);
+		}
+		addr[0] = folio_map_local(folio[0]);
+		addr[1] = folio_map_local(folio[1]);
+		between = kmap_local_page(page);
+		addr[2] = folio_map_local(folio[2]);
+		for (j = 0; j < 3; j++)
+			wrong += addr[j] ? restamp(addr[j], folio[j], 112) : 1;
+		wrong += !stamped(between, page, 112);
+		folio_unmap_local(folio[2], addr[2]);
+		kunmap_local(between);
+		folio_unmap_local(folio[1], addr[1]);
+		folio_unmap_local(folio[0], addr[0]);
+		for (j = 0; j < 3; j++)
+			wrong += folio_damage(folio[j], 113);
+		KUNIT_EXPECT_EQ_MSG(test, wrong, 0, "in round %u", i);
+		KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+	}
+}
+
+/* No address space to be had: large folios cannot be mapped, small ones can */
+static void folio_map_local_without_space(struct kunit *test)
+{
+#ifdef CONFIG_HIGHMEM
+	struct folio *folio[MAX_PAGE_ORDER + 1];
+	void *addr[MAX_PAGE_ORDER + 1];
+	unsigned int order, wrong = 0;
+	struct spaces *spaces;
+
+	for (order = 0; order <= MAX_PAGE_ORDER; order++) {
+		folio[order] = hmk_get_folio(test, true, order);
+		stamp_folio(folio[order], 114);
+	}
+	spaces = hmk_take_space(test);
+	hmk_provoke(test, "vm");
+	for (order = 0; order <= MAX_PAGE_ORDER; order++) {
+		addr[order] = folio_map_local(folio[order]);
+		if (!addr[order])
+			continue;
+		wrong += count_wrong(addr[order], folio[order], 0, 1 << order, 114);
+		folio_unmap_local(folio[order], addr[order]);
+	}
+	hmk_provoked(test);
+	hmk_give_space(test, spaces);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+	for (order = 0; order <= (HAVE_RUNS ? 3 : 0); order++)
+		KUNIT_EXPECT_NOT_NULL(test, addr[order]);
+	/* Up to 32 pages may find a place in what vm_map_ram() has left over */
+	for (order = 6; order <= MAX_PAGE_ORDER; order++)
+		KUNIT_EXPECT_NULL(test, addr[order]);
+	addr[0] = folio_map_local(folio[MAX_PAGE_ORDER]);
+	KUNIT_ASSERT_NOT_NULL(test, addr[0]);
+	folio_unmap_local(folio[MAX_PAGE_ORDER], addr[0]);
+#else
+	kunit_skip(test, "needs CONFIG_HIGHMEM");
+#endif
+}
+
+/* On all kernels, so that those who have no need for mappings learn of it as well */
+static void folio_map_local_in_atomic_context(struct kunit *test)
+{
+	struct folio *folio = hmk_get_folio(test, false, 0);
+	unsigned int unmap;
+	void *addr;
+
+	NEEDS(test, IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP), "needs CONFIG_DEBUG_ATOMIC_SLEEP");
+	for (unmap = 0; unmap < 2; unmap++) {
+		/* There is one such report in a second */
+		msleep(1500);
+		hmk_provoke(test, "sleeping function called");
+		if (!unmap) {
+			preempt_disable();
+			addr = folio_map_local(folio);
+			preempt_enable();
+			folio_unmap_local(folio, addr);
+		} else {
+			addr = folio_map_local(folio);
+			preempt_disable();
+			folio_unmap_local(folio, addr);
+			preempt_enable();
+		}
+		hmk_provoked(test);
+		hmk_expect_report(test, "sleeping function called");
+	}
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+}
+
+/* ---------------------------------------------------------------- the helpers */
+
+/*
+ * The suite "highmem" has these at each offset of folios of up to eight pages.
+ * Here the folio is larger than the longest run, and less and less room is left.
+ */
+struct bench {
+	struct plain *plain;
+	u8 *model;
+	u8 *noise;
+	u8 *out;
+};
+
+typedef bool (*helper_fn)(struct bench *bench, size_t off, size_t len);
+
+static bool by_memcpy_from_folio(struct bench *bench, size_t off, size_t len)
+{
+	memset(bench->out, 0x5a, len + 1);
+	memcpy_from_folio(bench->out, bench->plain->folio, off, len);
+	return !memcmp(bench->out, bench->model + off, len) && bench->out[len] == 0x5a;
+}
+
+static bool by_memcpy_to_folio(struct bench *bench, size_t off, size_t len)
+{
+	const u8 *from = bench->noise + prandom_u32_state(&bench->plain->rnd) % PAGE_SIZE;
+
+	memcpy_to_folio(bench->plain->folio, off, from, len);
+	memcpy(bench->model + off, from, len);
+	return true;
+}
+
+static bool by_folio_zero_range(struct bench *bench, size_t off, size_t len)
+{
+	folio_zero_range(bench->plain->folio, off, len);
+	memset(bench->model + off, 0, len);
+	return true;
+}
+
+static bool by_zero_user_segments(struct bench *bench, size_t off, size_t len)
+{
+	zero_user_segments(folio_page(bench->plain->folio, 0), off, off + len / 3,
+			   off + len / 2, off + len);
+	memset(bench->model + off, 0, len / 3);
+	memset(bench->model + off + len / 2, 0, len - len / 2);
+	return true;
+}
+
+static bool by_folio_fill_tail(struct bench *bench, size_t off, size_t len)
+{
+	size_t rest = bench->plain->size - off - len;
+
+	folio_fill_tail(bench->plain->folio, off, bench->noise, len);
+	memcpy(bench->model + off, bench->noise, len);
+	memset(bench->model + off + len, 0, rest);
+	return true;
+}
+
+static bool by_memcpy_from_file_folio(struct bench *bench, size_t off, size_t len)
+{
+	size_t got, done;
+
+	for (done = 0; done < len; done += got) {
+		got = memcpy_from_file_folio(bench->out + done, bench->plain->folio,
+					     off + done, len - done);
+		if (!got || got > len - done)
+			return false;
+	}
+	return !memcmp(bench->out, bench->model + off, len);
+}
+
+static const struct {
+	const char *name;
+	helper_fn helper;
+} helpers[] = {
+	{ "memcpy_from_folio", by_memcpy_from_folio },
+	{ "memcpy_to_folio", by_memcpy_to_folio },
+	{ "folio_zero_range", by_folio_zero_range },
+	{ "zero_user_segments", by_zero_user_segments },
+	{ "folio_fill_tail", by_folio_fill_tail },
+	{ "memcpy_from_file_folio", by_memcpy_from_file_folio },
+};
+
+/* The work is done with so many pages mapped, which must be as they were */
+static bool try_nested(struct bench *bench, struct page_set *set, unsigned int held,
+		       helper_fn helper, size_t off, size_t len)
+{
+	struct plain *plain = bench->plain;
+	void *addr[WALK_MAPS];
+	bool right;
+
+	map_all(set, addr, held);
+	right = helper(bench, off, len) && !count_pages_wrong(set, addr, held, 120);
+	unmap_all(addr, held);
+	return right && !map_depth(current) && !memcmp(plain->view, bench->model, plain->size);
+}
+
+static struct bench *get_bench(struct kunit *test, bool high, unsigned int order)
+{
+	struct bench *bench = hmk_zalloc(test, sizeof(*bench));
+
+	bench->plain = get_plain(test, high, order);
+	bench->model = hmk_get_vbuf(test, bench->plain->size);
+	bench->noise = hmk_get_vbuf(test, bench->plain->size + PAGE_SIZE);
+	bench->out = hmk_get_vbuf(test, bench->plain->size + 1);
+	memcpy(bench->model, bench->plain->view, bench->plain->size);
+	prandom_bytes_state(&bench->plain->rnd, bench->noise, bench->plain->size + PAGE_SIZE);
+	return bench;
+}
+
+static void check_nested(struct kunit *test, struct bench *bench, struct page_set *set,
+			 unsigned int held)
+{
+	unsigned int i, j;
+	size_t from, to;
+
+	for (i = 0; i < ARRAY_SIZE(helpers); i++) {
+		for (j = 0; j < 12; j++) {
+			/* Some edges, chosen at random, and some random places */
+			unsigned int k = j < 6 ? prandom_u32_state(&bench->plain->rnd) %
+						 (NR_EDGES * NR_EDGES) : UINT_MAX;
+
+			if (next_edges(bench->plain, k, &from, &to) &&
+			    !try_nested(bench, set, held, helpers[i].helper, from, to - from))
+				KUNIT_FAIL_AND_ABORT(test, "%s(), %zu to %zu with %u held",
+						     helpers[i].name, from, to, held);
+		}
+	}
+}
+
+static void helpers_nested(struct kunit *test)
+{
+	static const unsigned int held[] = { 0, 3, 8, 9, 12, 15 };
+	struct page_set *set = hmk_get_page_set(test, true, WALK_MAPS);
+	unsigned int i, order, high;
+
+	NEEDS_MAPPING(test);
+	for (i = 0; i < WALK_MAPS; i++)
+		stamp_page(set->page[i], 120);
+	for (high = 0; high < 2; high++) {
+		for (order = 0; order <= SPAN_MAX_ORDER; order++) {
+			struct bench *bench = get_bench(test, high, order);
+
+			for (i = 0; i < ARRAY_SIZE(held); i++)
+				check_nested(test, bench, set, held[i]);
+		}
+	}
+}
+
+#else
+
+static void needs_folio_map_local(struct kunit *test)
+{
+	kunit_skip(test, "needs folio_map_local()");
+}
+
+#endif
+
+static struct kunit_case highmem_span_cases[] = {
+#ifdef folio_map_local
+	KUNIT_CASE(span_shows_bytes),
+	KUNIT_CASE(span_takes_bytes),
+	KUNIT_CASE(span_shrinks),
+	KUNIT_CASE(spans_nest),
+	KUNIT_CASE(span_has_guards),
+	KUNIT_CASE(span_again_is_free),
+	KUNIT_CASE(span_survives_sleep),
+	KUNIT_CASE(span_out_of_order),
+	KUNIT_CASE(span_that_is_none),
+	KUNIT_CASE(span_given_back_too_long),
+	KUNIT_CASE(folio_map_local_shows_folio),
+	KUNIT_CASE(folio_map_local_three_held),
+	KUNIT_CASE(folio_map_local_without_space),
+	KUNIT_CASE_SLOW(folio_map_local_in_atomic_context),
+	KUNIT_CASE(helpers_nested),
+#else
+	KUNIT_CASE(needs_folio_map_local),
+#endif
+	{}
+};
+
+static struct kunit_suite highmem_span_suite = {
+	.name = "highmem_span",
+	.init = hmk_remember_task,
+	.exit = hmk_check_task,
+	.test_cases = highmem_span_cases,
+};
+
+kunit_test_suites(&highmem_span_suite);
+
+MODULE_DESCRIPTION("KUnit suite for high memory: several pages side by side");
+MODULE_LICENSE("GPL");
