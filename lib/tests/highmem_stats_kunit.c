@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit suite "highmem_stats": what is counted, what the pool's listing says, and
+ * the tracepoints. See highmem_kunit.h, highmem_kunit_inside.h and what
+ * Documentation/mm/highmem.rst promises.
+ */
+
+#include <linux/delay.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/tracepoint.h>
+
+#include "highmem_kunit_inside.h"
+
+#if COUNTED && defined(CONFIG_HIGHMEM)
+
+/* ------------------------------------------------------------------- counters */
+
+struct totals {
+	unsigned long nr[NR_HIGHMEM_STATS];
+};
+
+static struct totals totals_now(void)
+{
+	struct totals totals;
+	unsigned int i;
+
+	for (i = 0; i < NR_HIGHMEM_STATS; i++)
+		totals.nr[i] = highmem_stat_sum(i);
+	return totals;
+}
+
+/* What rose since @then. Expected, in order: a counter, by how much, ..., -1 */
+static void expect_rise(struct kunit *test, struct totals then, ...)
+{
+	struct totals now = totals_now(), want = { };
+	unsigned int i;
+	va_list args;
+	int id;
+
+	va_start(args, then);
+	for (id = va_arg(args, int); id >= 0; id = va_arg(args, int))
+		want.nr[id] = va_arg(args, int);
+	va_end(args);
+	for (i = 0; i < NR_HIGHMEM_STATS; i++)
+		KUNIT_EXPECT_EQ_MSG(test, now.nr[i] - then.nr[i], want.nr[i], "counter %u", i);
+}
+
+#define MAPPED		10
+
+static void counts_kmap(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, MAPPED);
+	struct totals then;
+	unsigned int i;
+
+	kmap_flush_unused();
+	hmk_count_events(test);
+	then = totals_now();
+	for (i = 0; i < MAPPED; i++)
+		hmk_hold_kmap(test, set->page[i]);
+	expect_rise(test, then, HIGHMEM_STAT_KMAP_MISS, MAPPED, -1);
+
+	then = totals_now();
+	kmap(set->page[0]);
+	kunmap(set->page[0]);
+	for (i = 0; i < MAPPED; i++)
+		hmk_drop_kmap(test, set->page[i]);
+	kmap(set->page[1]);
+	kunmap(set->page[1]);
+	expect_rise(test, then, HIGHMEM_STAT_KMAP_HIT, 2, -1);
+
+	/* One held, so that its slot is not among those that are made clean */
+	hmk_hold_kmap(test, set->page[2]);
+	then = totals_now();
+	kmap_flush_unused();
+	expect_rise(test, then, HIGHMEM_STAT_PKMAP_RECLAIM, 1, HIGHMEM_STAT_PKMAP_FLUSH, 1,
+		    HIGHMEM_STAT_PKMAP_FREED, MAPPED - 1, -1);
+	then = totals_now();
+	kmap_flush_unused();
+	expect_rise(test, then, HIGHMEM_STAT_PKMAP_RECLAIM, 1, -1);
+}
+
+/* kmap() of low memory is none, and neither is a local mapping of it */
+static void counts_no_low_memory(struct kunit *test)
+{
+	struct page *page = hmk_get_page(test, false);
+	struct totals then;
+	void *addr;
+
+	NEEDS(test, !FORCED, "every page is mapped here");
+	hmk_count_events(test);
+	then = totals_now();
+	kmap(page);
+	kunmap(page);
+	addr = kmap_local_page(page);
+	kunmap_local(addr);
+	expect_rise(test, then, -1);
+}
+
+/* More pages than slots, a few of them again and again */
+static void counts_reclaim(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, 2 * LAST_PKMAP);
+	struct totals then, now;
+	unsigned int i;
+
+	kmap_flush_unused();
+	hmk_count_events(test);
+	then = totals_now();
+	for (i = 0; i < set->nr; i++) {
+		kmap(set->page[i]);
+		kunmap(set->page[i]);
+		kmap(set->page[0]);
+		kunmap(set->page[0]);
+	}
+	now = totals_now();
+	KUNIT_EXPECT_EQ(test, now.nr[HIGHMEM_STAT_KMAP_HIT] + now.nr[HIGHMEM_STAT_KMAP_MISS] -
+			then.nr[HIGHMEM_STAT_KMAP_HIT] - then.nr[HIGHMEM_STAT_KMAP_MISS],
+			2 * set->nr);
+	KUNIT_EXPECT_GE(test, now.nr[HIGHMEM_STAT_KMAP_MISS] - then.nr[HIGHMEM_STAT_KMAP_MISS],
+			set->nr);
+	KUNIT_EXPECT_GT(test, now.nr[HIGHMEM_STAT_PKMAP_RECLAIM],
+			then.nr[HIGHMEM_STAT_PKMAP_RECLAIM]);
+	KUNIT_EXPECT_GT(test, now.nr[HIGHMEM_STAT_PKMAP_FREED],
+			then.nr[HIGHMEM_STAT_PKMAP_FREED]);
+	KUNIT_EXPECT_GT(test, now.nr[HIGHMEM_STAT_PKMAP_SPARED],
+			then.nr[HIGHMEM_STAT_PKMAP_SPARED]);
+	KUNIT_EXPECT_EQ(test, now.nr[HIGHMEM_STAT_PKMAP_WAIT],
+			then.nr[HIGHMEM_STAT_PKMAP_WAIT]);
+}
+
+static void counts_waits(struct kunit *test)
+{
+	struct hoard *hoard = hmk_start_hoard(test, POOL_END + 4, 1);
+	struct spaces *spaces = hmk_take_space(test);
+	struct totals then, now;
+
+	hmk_count_events(test);
+	then = totals_now();
+	hmk_hold_all_and_go(test, hoard);
+	now = totals_now();
+	hmk_give_space(test, spaces);
+	hmk_check_hoard(test, hoard);
+	KUNIT_EXPECT_GT(test, now.nr[HIGHMEM_STAT_PKMAP_WAIT],
+			then.nr[HIGHMEM_STAT_PKMAP_WAIT]);
+	KUNIT_EXPECT_GT(test, now.nr[HIGHMEM_STAT_PKMAP_NOT_GROWN],
+			then.nr[HIGHMEM_STAT_PKMAP_NOT_GROWN]);
+	KUNIT_EXPECT_EQ(test, now.nr[HIGHMEM_STAT_PKMAP_GROWN],
+			then.nr[HIGHMEM_STAT_PKMAP_GROWN]);
+}
+
+#define NESTED		18
+
+static void counts_local(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, NESTED);
+	void *addr[NESTED];
+	struct totals then;
+
+	pin_to_cpu(test, first_cpu());
+	kmap_flush_unused();
+	hmk_count_events(test);
+	then = totals_now();
+	map_all(set, addr, 5);
+	unmap_all(addr, 5);
+	expect_rise(test, then, HIGHMEM_STAT_LOCAL_MAP, 5, HIGHMEM_STAT_LOCAL_PTE, 5, -1);
+
+	/* highmem_local expects the report */
+	hmk_provoke(test, "nested");
+	then = totals_now();
+	map_all(set, addr, NESTED);
+	unmap_all(addr, NESTED);
+	hmk_provoked(test);
+	expect_rise(test, then, HIGHMEM_STAT_LOCAL_MAP, NESTED,
+		    HIGHMEM_STAT_LOCAL_PTE, is_lazy() ? NESTED - 5 : NESTED,
+		    HIGHMEM_STAT_LOCAL_OVERFLOW, NESTED - 16, -1);
+}
+
+static void counts_nothing_when_off(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, 5);
+	struct totals then = totals_now();
+	void *addr[5];
+
+	KUNIT_ASSERT_FALSE(test, static_key_enabled(&highmem_stats_on));
+	map_all(set, addr, 5);
+	unmap_all(addr, 5);
+	kmap(set->page[0]);
+	kunmap(set->page[0]);
+	kmap_flush_unused();
+	expect_rise(test, then, -1);
+}
+
+/* ---------------------------------------------------------- the pool's listing */
+
+struct area_line {
+	unsigned int slots, clean, idle, held, holders, hot, busy;
+};
+
+#define LISTING_SIZE	4096
+
+/* The sum over all areas of what the listing says */
+static struct area_line read_listing(struct kunit *test)
+{
+	struct seq_file m = { .size = LISTING_SIZE };
+	struct area_line sum = { };
+	char *line, *rest;
+
+	m.buf = kunit_kzalloc(test, LISTING_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, m.buf);
+	pkmap_show(&m);
+	KUNIT_ASSERT_LT(test, m.count, m.size);
+	rest = m.buf;
+	while ((line = strsep(&rest, "\n")) && *line) {
+		struct area_line a;
+		unsigned long start;
+		int got = sscanf(line, "%lx %u clean %u idle %u held %u holders %u hot %u busy %u",
+				 &start, &a.slots, &a.clean, &a.idle, &a.held, &a.holders,
+				 &a.hot, &a.busy);
+
+		KUNIT_EXPECT_EQ_MSG(test, got, 8, "in line \"%s\"", line);
+		KUNIT_EXPECT_EQ_MSG(test, a.slots, a.clean + a.idle + a.held + a.busy,
+				    "in line \"%s\"", line);
+		sum.slots += a.slots;
+		sum.clean += a.clean;
+		sum.idle += a.idle;
+		sum.held += a.held;
+		sum.holders += a.holders;
+		sum.hot += a.hot;
+		sum.busy += a.busy;
+	}
+	return sum;
+}
+
+static void listing_follows_use(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, 5);
+	struct area_line before, during, after;
+	unsigned int i;
+
+	kmap_flush_unused();
+	before = read_listing(test);
+	/* Three idle, two held, one of these by two and hence hot */
+	for (i = 0; i < 3; i++) {
+		kmap(set->page[i]);
+		kunmap(set->page[i]);
+	}
+	hmk_hold_kmap(test, set->page[3]);
+	hmk_hold_kmap(test, set->page[4]);
+	hmk_hold_kmap(test, set->page[4]);
+	during = read_listing(test);
+	hmk_drop_kmap(test, set->page[4]);
+	hmk_drop_kmap(test, set->page[4]);
+	hmk_drop_kmap(test, set->page[3]);
+	kmap_flush_unused();
+	after = read_listing(test);
+
+	KUNIT_EXPECT_GE(test, before.slots, LAST_PKMAP);
+	KUNIT_EXPECT_EQ(test, before.idle, 0);
+	KUNIT_EXPECT_EQ(test, during.idle, 3);
+	KUNIT_EXPECT_EQ(test, during.held - before.held, 2);
+	KUNIT_EXPECT_EQ(test, during.holders - before.holders, 3);
+	KUNIT_EXPECT_EQ(test, during.hot - before.hot, 1);
+	KUNIT_EXPECT_EQ(test, before.clean - during.clean, 5);
+	KUNIT_EXPECT_EQ(test, after.clean, before.clean);
+	KUNIT_EXPECT_EQ(test, memcmp(&after, &before, sizeof(after)), 0);
+}
+
+#else
+
+static void needs_statistics(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_HIGHMEM, CONFIG_DEBUG_FS and our statistics");
+}
+
+#endif
+
+/* ----------------------------------------------------------------- tracepoints */
+
+#if OURS && defined(CONFIG_HIGHMEM) && defined(CONFIG_TRACEPOINTS)
+#include <trace/events/highmem.h>
+
+struct traced {
+	struct page *page;
+	const void *vaddr;
+	unsigned int fills;
+	unsigned int flushes, condemned, freed;
+	unsigned int begun, ended;
+	unsigned int overflows, depth;
+	unsigned long where;
+};
+
+static void see_fill(void *data, const struct page *page, const void *vaddr)
+{
+	struct traced *traced = data;
+
+	if (page != traced->page)
+		return;
+	traced->vaddr = vaddr;
+	traced->fills++;
+}
+
+static void see_reclaim(void *data, bool all, unsigned int condemned, unsigned int freed)
+{
+	struct traced *traced = data;
+
+	traced->flushes += all;
+	traced->condemned += condemned;
+	traced->freed += freed;
+}
+
+static void see_wait_begin(void *data, const struct page *page)
+{
+	struct traced *traced = data;
+
+	traced->begun++;
+}
+
+static void see_wait_end(void *data, const struct page *page)
+{
+	struct traced *traced = data;
+
+	traced->ended++;
+}
+
+static void see_overflow(void *data, unsigned int depth, unsigned long vaddr)
+{
+	struct traced *traced = data;
+
+	traced->overflows++;
+	traced->depth = depth;
+	traced->where = vaddr;
+}
+
+static void end_tracing(void *data)
+{
+	unregister_trace_pkmap_fill(see_fill, data);
+	unregister_trace_pkmap_reclaim(see_reclaim, data);
+	unregister_trace_pkmap_wait_begin(see_wait_begin, data);
+	unregister_trace_pkmap_wait_end(see_wait_end, data);
+	unregister_trace_kmap_local_overflow(see_overflow, data);
+	tracepoint_synchronize_unregister();
+}
+
+static struct traced *start_tracing(struct kunit *test)
+{
+	struct traced *traced = hmk_zalloc(test, sizeof(*traced));
+
+	traced->page = hmk_get_page(test, true);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_tracing, traced), 0);
+	KUNIT_ASSERT_EQ(test, register_trace_pkmap_fill(see_fill, traced), 0);
+	KUNIT_ASSERT_EQ(test, register_trace_pkmap_reclaim(see_reclaim, traced), 0);
+	KUNIT_ASSERT_EQ(test, register_trace_pkmap_wait_begin(see_wait_begin, traced), 0);
+	KUNIT_ASSERT_EQ(test, register_trace_pkmap_wait_end(see_wait_end, traced), 0);
+	KUNIT_ASSERT_EQ(test, register_trace_kmap_local_overflow(see_overflow, traced), 0);
+	return traced;
+}
+
+static void traces_kmap(struct kunit *test)
+{
+	struct traced *traced;
+	void *addr;
+
+	kmap_flush_unused();
+	traced = start_tracing(test);
+	addr = kmap(traced->page);
+	kunmap(traced->page);
+	kmap(traced->page);
+	kunmap(traced->page);
+	KUNIT_EXPECT_EQ(test, traced->fills, 1);
+	KUNIT_EXPECT_PTR_EQ(test, traced->vaddr, (const void *)addr);
+	KUNIT_EXPECT_EQ(test, traced->flushes, 0);
+	kmap_flush_unused();
+	KUNIT_EXPECT_EQ(test, traced->flushes, 1);
+	KUNIT_EXPECT_EQ(test, traced->condemned, 1);
+	KUNIT_EXPECT_EQ(test, traced->freed, 1);
+}
+
+static void traces_waits(struct kunit *test)
+{
+	struct hoard *hoard = hmk_start_hoard(test, POOL_END + 4, 1);
+	struct spaces *spaces = hmk_take_space(test);
+	struct traced *traced = start_tracing(test);
+
+	hmk_hold_all_and_go(test, hoard);
+	hmk_give_space(test, spaces);
+	hmk_check_hoard(test, hoard);
+	KUNIT_EXPECT_GT(test, traced->begun, 0);
+	KUNIT_EXPECT_EQ(test, traced->ended, traced->begun);
+}
+
+static void traces_overflow(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, 17);
+	struct traced *traced = start_tracing(test);
+	void *addr[17];
+
+	/* highmem_local expects the report */
+	hmk_provoke(test, "nested");
+	map_all(set, addr, 17);
+	unmap_all(addr, 17);
+	hmk_provoked(test);
+	KUNIT_EXPECT_EQ(test, traced->overflows, 1);
+	KUNIT_EXPECT_EQ(test, traced->depth, 16);
+	KUNIT_EXPECT_EQ(test, traced->where, (unsigned long)addr[16]);
+}
+
+#else
+
+static void needs_tracepoints(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_HIGHMEM, CONFIG_TRACEPOINTS and our tracepoints");
+}
+
+#endif
+
+static struct kunit_case highmem_stats_cases[] = {
+#if COUNTED && defined(CONFIG_HIGHMEM)
+	KUNIT_CASE(counts_kmap),
+	KUNIT_CASE(counts_no_low_memory),
+	KUNIT_CASE(counts_reclaim),
+	KUNIT_CASE(counts_waits),
+	KUNIT_CASE(counts_local),
+	KUNIT_CASE(counts_nothing_when_off),
+	KUNIT_CASE(listing_follows_use),
+#else
+	KUNIT_CASE(needs_statistics),
+#endif
+#if OURS && defined(CONFIG_HIGHMEM) && defined(CONFIG_TRACEPOINTS)
+	KUNIT_CASE(traces_kmap),
+	KUNIT_CASE(traces_waits),
+	KUNIT_CASE(traces_overflow),
+#else
+	KUNIT_CASE(needs_tracepoints),
+#endif
+	{}
+};
+
+static struct kunit_suite highmem_stats_suite = {
+	.name = "highmem_stats",
+	.init = hmk_remember_task_and_pool,
+	.exit = hmk_check_task,
+	.test_cases = highmem_stats_cases,
+};
+
+kunit_test_suites(&highmem_stats_suite);
+
+MODULE_DESCRIPTION("KUnit suite for high memory: statistics and tracepoints");
+MODULE_LICENSE("GPL");
