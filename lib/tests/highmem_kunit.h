@@ -6,13 +6,18 @@
  *                helpers of <linux/highmem.h>, each against a model
  * highmem_users  callers that were converted to what is new, usercopy
  * highmem_local  the per-task stack: kmap_local_*(), kmap_atomic*()
+ * highmem_lazy   what they leave in their slots, what may not stay, how it goes
+ * highmem_switch tasks with local mappings that sleep, are moved, lose their CPU
+ * highmem_span   several pages side by side: spans, whole folios
  * highmem_pool   the pool that everybody shares: kmap(), kunmap()
- * highmem_race   the same, with everybody in it at once
+ * highmem_stats  what is counted and traced
+ * highmem_race   the pool, with everybody in it at once
  * highmem_full   the same, with all slots held. Comes last: what the pool grows
  *                by then it keeps, and others want it small.
  *
  * The suites call nothing but the interface that users of high memory see, so
- * the same files judge any implementation of it.
+ * the same files judge any implementation of it. Four look behind it, with
+ * highmem_kunit_inside.h: highmem_lazy, _switch, _span and _stats.
  *
  * How they keep a failure from spreading:
  *
