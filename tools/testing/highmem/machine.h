@@ -49,7 +49,8 @@
 #define store(p, v)	__atomic_store_n(p, v, __ATOMIC_RELAXED)
 
 /* What a task holds, and what else the test knows of it */
-#define MAX_KMAPS	3
+#define FEW_KMAPS	3
+#define MAX_KMAPS	12
 #define MAX_LOCALS	26
 
 struct mapping {

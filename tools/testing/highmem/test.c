@@ -23,9 +23,19 @@
 #include <mm/highmem.c>
 #include "machine.h"
 
-/* Pages 0 to KMAP_PAGES - 1 are for kmap(), and one nobody kmaps. */
-#define KMAP_PAGES	14
-#define NEVER_PAGE	(SIM_PAGES - 1)
+/*
+ * How many pages are for kmap(). Few of them meet often; many, which tasks then
+ * hoard, also use up the area of those that free memory.
+ */
+#define FEW_PAGES	14
+#define MANY_PAGES	32
+#define NEVER_PAGE	(SIM_PAGES - 1)	/* that nobody kmaps */
+static bool many_pages;
+
+static unsigned int a_kmap_page(void)
+{
+	return chance(many_pages ? MANY_PAGES : FEW_PAGES);
+}
 
 static bool in_reserve(unsigned long addr)
 {
@@ -283,9 +293,9 @@ static void pool_map(unsigned int nr)
 	struct task *task = self();
 	struct mapping m = { .page = nr, .nr = 1 };
 	struct page *page = &sim_pages[nr];
-	bool memalloc = !chance(8);
+	bool memalloc = many_pages ? task->t.pid % 2 : !chance(8);
 
-	if (task->nr_kmaps == MAX_KMAPS)
+	if (task->nr_kmaps == (many_pages ? MAX_KMAPS : FEW_KMAPS))
 		return;
 	if (memalloc)
 		task->t.flags |= PF_MEMALLOC;
@@ -332,8 +342,27 @@ static void pool_get(unsigned int nr)
 	page_released(nr);
 }
 
+/* Mapped, but nobody holds it: one kunmap() too many */
+static void pool_unmap_idle(unsigned int nr)
+{
+#ifndef THREADS
+	struct pkmap_slot *slot;
+
+	quiet = true;
+	if (!busy[nr] && page_slot(&sim_pages[nr], &slot) &&
+	    pkmap_state(slot) == PKMAP_IDLE) {
+		expect("that is not mapped");
+		kunmap_high(&sim_pages[nr]);
+		expected(true);
+		check(pkmap_state(slot) == PKMAP_IDLE, "misuse has changed a slot");
+	}
+	quiet = false;
+#endif
+}
+
 static void pool_misuse(void)
 {
+	pool_unmap_idle(a_kmap_page());
 	expect("that is not mapped");
 	kunmap_high(&sim_pages[NEVER_PAGE]);
 	expected(true);
@@ -475,7 +504,7 @@ static void interrupt(bool hard)
 	while (left--) {
 		switch (chance(6)) {
 		case 0:
-			pool_get(chance(KMAP_PAGES));
+			pool_get(a_kmap_page());
 			break;
 		case 1:
 			local_map(1, true);
@@ -512,10 +541,10 @@ static void one_operation(bool may_block)
 	switch (chance(24)) {
 	case 0 ... 3:
 		if (may_block)
-			pool_map(chance(KMAP_PAGES));
+			pool_map(a_kmap_page());
 		break;
 	case 4 ... 6:
-		if (may_block && task->nr_kmaps)
+		if (may_block && task->nr_kmaps && (!many_pages || !chance(4)))
 			pool_unmap(task, chance(task->nr_kmaps));
 		break;
 	case 7 ... 9:
@@ -544,7 +573,7 @@ static void one_operation(bool may_block)
 		break;
 	case 19:
 		if (chance(4))
-			pool_get(chance(KMAP_PAGES));
+			pool_get(a_kmap_page());
 		else
 			pool_misuse();
 		break;
@@ -931,6 +960,7 @@ static unsigned long run(void)
 	memset(stuck, 0, sizeof(stuck));
 	boot(how & 1 && how & 2);
 	memory_is_out = how & 4;
+	many_pages = how & 8;
 	countdown = 1;
 	for (i = 0; i < TASKS; i++) {
 		init_task(&tasks[i], i + 1, i % SIM_CPUS);
