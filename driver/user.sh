@@ -51,7 +51,9 @@ user_compile() {
 	tasks) cc=gcc flags=(-O2 -fno-pie -no-pie) ;;
 	tasks-debug) cc=gcc
 		flags=(-O2 -fno-pie -no-pie -DCONFIG_DEBUG_KMAP_LOCAL=1) ;;
-	tasks-asan) flags=(-O1 -fsanitize="address,undefined"
+	tasks-low) cc=gcc
+		flags=(-O2 -fno-pie -no-pie -DSIM_FIRST_BLOCK=0) ;;
+	tasks-asan) flags=(-O1 -DSIM_FIRST_BLOCK=0 -fsanitize="address,undefined"
 		-fno-sanitize-recover=all) ;;
 	threads) cc=gcc flags=(-O2 -DTHREADS) ;;
 	threads-asan) flags=(-O1 -DTHREADS -fsanitize="address,undefined"

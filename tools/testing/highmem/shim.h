@@ -186,8 +186,12 @@ struct vm_area_struct;
 
 /*
  * Frames above 4 GB. In each of the blocks the same low halves of PTEs come up,
- * so that half an old PTE and half a new one show a page, too: a wrong one.
+ * so that half an old PTE and half a new one show a page, too: a wrong one. With
+ * SIM_FIRST_BLOCK 0 (and without NX) one of them has PTEs whose high half is 0.
  */
+#ifndef SIM_FIRST_BLOCK
+#define SIM_FIRST_BLOCK		1
+#endif
 #define SIM_PAGES		64
 #define SIM_BLOCK		16
 extern struct page sim_pages[SIM_PAGES];
@@ -196,16 +200,17 @@ static inline unsigned long page_to_pfn(const struct page *page)
 {
 	unsigned int nr = page - sim_pages;
 
-	return (nr / SIM_BLOCK + 1UL) << 20 | (0x100 + nr % SIM_BLOCK);
+	return (nr / SIM_BLOCK + SIM_FIRST_BLOCK + 0UL) << 20 | (0x100 + nr % SIM_BLOCK);
 }
 
 static inline struct page *pfn_to_page(unsigned long pfn)
 {
-	unsigned long block = pfn >> 20, nr = (pfn & 0xfffff) - 0x100;
+	unsigned long block = (pfn >> 20) - SIM_FIRST_BLOCK;
+	unsigned long nr = (pfn & 0xfffff) - 0x100;
 
-	if (!block || block > SIM_PAGES / SIM_BLOCK || nr >= SIM_BLOCK)
+	if (block >= SIM_PAGES / SIM_BLOCK || nr >= SIM_BLOCK)
 		return NULL;
-	return &sim_pages[(block - 1) * SIM_BLOCK + nr];
+	return &sim_pages[block * SIM_BLOCK + nr];
 }
 
 static inline bool PageHighMem(const struct page *page) { return true; }
@@ -240,7 +245,7 @@ typedef struct { pteval_t pgprot; } pgprot_t;
 
 #define _PAGE_PRESENT		1UL
 #define _PAGE_FRAME		0x000ffffffffff000UL
-#define SIM_PROT		(BIT(63) | 0x163)
+#define SIM_PROT		(0x163 | (SIM_FIRST_BLOCK ? BIT(63) : 0))
 #define PAGE_KERNEL		((pgprot_t){ SIM_PROT })
 #define SIM_PROT_OTHER		((pgprot_t){ SIM_PROT | 0x10 })
 #define __pte(v)		((pte_t){ .pte = (v) })
