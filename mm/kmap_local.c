@@ -36,7 +36,7 @@
  * to the one that lowers it to 0, the CPU stays the same. (Mainline calls
  * migrate_disable() for each mapping, T. Gleixner's design of 2020.)
  *
- * Lazy unmapping, where the architecture has ARCH_HAS_KMAP_LOCAL_LAZY. A slot
+ * Lazy unmapping, where the architecture has KMAP_LOCAL_LAZY. A slot
  * that is given back keeps its PTE. Whoever maps a page there next leaves the
  * PTE alone if it is the right one, and otherwise writes it and flushes. The PTE
  * itself is all that is known of a slot. What must hold:
@@ -135,7 +135,7 @@ static void reserve_unmap(unsigned long vaddr);
  * Does unmapping leave the PTE behind? Not in a kernel that is there to find
  * mistakes. Strict mode is the same at run time.
  */
-#ifdef ARCH_HAS_KMAP_LOCAL_LAZY
+#ifdef KMAP_LOCAL_LAZY
 #define KM_LAZY		(!IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL) && \
 			 !IS_ENABLED(CONFIG_DEBUG_HIGHMEM))
 #else
@@ -269,8 +269,8 @@ static __always_inline void remove_pte(unsigned long vaddr, pte_t *ptep)
 /*
  * Makes a slot show what it shall, whatever was left in it. With preemption off.
  *
- * What is valid is overwritten in one store that no page walk sees half of, nor
- * flush_this_cpu(): the architecture's hook sees to that if it is lazy.
+ * What is valid is overwritten so that neither a page walk nor flush_this_cpu()
+ * sees half of it: the architecture's hook sees to that if it is lazy.
  */
 static __always_inline void replace_pte(unsigned long vaddr, pte_t *ptep,
 					pte_t pteval)
@@ -799,18 +799,39 @@ size_t kmap_addr_reach(const void *vaddr)
 	return nr * PAGE_SIZE - offset_in_page(vaddr);
 }
 
-/* A run that is not the latest goes page by page, and its guards with it. */
-static void unmap_run_out_of_order(unsigned long addr, unsigned int nr)
+/* How many pages, @nr at most, has the run whose first page is in slot @n? */
+static unsigned int run_length(const struct kmap_ctrl *ctrl, int n, unsigned int nr)
+{
+	int real = n < 0 ? 0 : 1;
+
+	while (real && real < nr && n >= real && is_run(ctrl, n, real + 1))
+		real++;
+	return real;
+}
+
+/*
+ * What is given back is not a run of @nr pages or not the latest mapping. If it
+ * begins with a run, that goes: page by page, and its guards with it, unless it
+ * is the latest.
+ */
+static void unmap_odd_run(unsigned long addr, unsigned int nr)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	int n, lowest = find_slot(ctrl, addr + (nr - 1) * PAGE_SIZE);
-	unsigned int i;
+	int top = find_slot(ctrl, addr), n;
+	unsigned int real = run_length(ctrl, top, nr), i;
 
-	for (i = 0; i < nr; i++)
-		unmap_with_care(addr + i * PAGE_SIZE);
-	if (lowest < 0 || lowest >= depth_of(ctrl))
+	WARN_ONCE(real < nr,
+		  "highmem: %s/%d gives back %u pages as a run that are none\n",
+		  current->comm, current->pid, nr);
+	if (real < 2)
 		return;
-	for (n = lowest + nr - run_slots(nr); n <= lowest; n++)
+	if (top == depth_of(ctrl) - 1) {
+		__kunmap_local_pages((void *)addr, real);
+		return;
+	}
+	for (i = 0; i < real; i++)
+		unmap_with_care(addr + i * PAGE_SIZE);
+	for (n = top + 1 - run_slots(real); n <= top; n++)
 		ctrl->holes |= hole_bit(n);
 	set_depth(ctrl, depth_of(ctrl));
 }
@@ -832,19 +853,19 @@ void __kunmap_local_pages(const void *vaddr, unsigned int nr)
 		kunmap_local_indexed(vaddr);
 		return;
 	}
-	if (unlikely(depth < run_slots(nr)) || unlikely(!slot_has(depth - 1, addr))) {
-		unmap_run_out_of_order(addr, nr);
+	if (unlikely(depth < run_slots(nr)) || unlikely(!slot_has(depth - 1, addr)) ||
+	    unlikely(!is_run(ctrl, depth - 1, nr))) {
+		unmap_odd_run(addr, nr);
 		return;
 	}
-	if (WARN_ONCE(!is_run(ctrl, depth - 1, nr),
-		      "highmem: %s/%d gives back %u pages as a run that are none\n",
-		      current->comm, current->pid, nr))
-		return;
 
+	/* The guards too: they show a page if fewer are given back than were had. */
 	preempt_disable();
-	for (i = 0; i < nr; i++, addr += PAGE_SIZE) {
+	for (i = 0; i < run_slots(nr); i++, addr += PAGE_SIZE) {
 		unsigned int n = depth - 1 - i;
 
+		if (!pte_present(ctrl->pteval[n]))
+			continue;
 		if (is_strict())
 			remove_pte(addr, slot_pte(n, addr));
 		arch_kmap_local_forget(&ctrl->pteval[n]);
@@ -927,7 +948,7 @@ void kmap_local_fork(struct task_struct *tsk)
 
 /* What is left behind --------------------------------------------------- */
 
-#ifdef ARCH_HAS_KMAP_LOCAL_LAZY
+#ifdef KMAP_LOCAL_LAZY
 
 /*
  * Takes away what this CPU's slots show and the current task does not hold.
@@ -1015,7 +1036,7 @@ static int __init kmap_local_lazy_init(void)
 }
 early_initcall(kmap_local_lazy_init);
 
-#endif /* ARCH_HAS_KMAP_LOCAL_LAZY */
+#endif /* KMAP_LOCAL_LAZY */
 
 /* The reserve ----------------------------------------------------------- */
 

@@ -60,12 +60,13 @@
  * arch_kmap_local_page_pte(pfn, template)
  *	pfn_pte(pfn, kmap_prot), made from what that is for page frame 0. For
  *	kmap(), too.
- * ARCH_HAS_KMAP_LOCAL_LAZY
+ * KMAP_LOCAL_LAZY
  *	The PTE may stay when a mapping of kmap_prot is given back. Then
- *	arch_kmap_local_set_pte() may be called on a valid PTE and must replace
- *	it in one store; arch_kmap_local_post_unmap() follows. Clearing it must
- *	be one store, too. Caches must not mind, and kmap_prot have the accessed
- *	and dirty bits set.
+ *	arch_kmap_local_set_pte() may be called on a valid PTE, and neither a
+ *	page walk nor an interrupt may see a mix of the two;
+ *	arch_kmap_local_post_unmap() follows. No interrupt may come halfway
+ *	through clearing it either. Caches must not mind, and kmap_prot have the
+ *	accessed and dirty bits set.
  * arch_kmap_local_map_idx(idx, pfn), arch_kmap_local_unmap_idx(idx, vaddr)
  *	Where the fixmap index of slot idx depends on the page's colour.
  * ARCH_HAS_FLUSH_ON_KUNMAP, kunmap_flush_on_unmap()
@@ -117,7 +118,7 @@ struct page *kmap_local_to_page(const void *vaddr);
 /* Where mappings go that find the stack full; empty until it is set up. */
 extern unsigned long kmap_local_reserve_start, kmap_local_reserve_end;
 
-#ifdef ARCH_HAS_KMAP_LOCAL_LAZY
+#ifdef KMAP_LOCAL_LAZY
 void kmap_local_flush(void);
 #else
 static inline void kmap_local_flush(void) { }

@@ -66,6 +66,8 @@ void hmk_count_events(struct kunit *test);
 struct events hmk_events(void);
 struct events hmk_events_since(struct events then);
 
+void hmk_expect_about(struct kunit *test, struct events events, unsigned long maps,
+		      unsigned long ptes);
 void hmk_expect_events(struct kunit *test, struct events events, unsigned long ptes,
 		       unsigned long flushes);
 

@@ -190,15 +190,14 @@ static void switch_writes_what_differs(struct kunit *test)
 	for (nr = 0; nr <= SWITCH_MAPS; nr++) {
 		/* It writes its own, and the one that comes back puts them back */
 		events = check_switches(test, set, other, nr);
-		hmk_expect_events(test, events, 2 * nr * SWITCHES, 2 * nr * SWITCHES);
-		KUNIT_EXPECT_EQ(test, events.maps, nr * SWITCHES);
+		hmk_expect_about(test, events, nr * SWITCHES, 2 * nr * SWITCHES);
 		events = check_switches(test, set, same, nr);
-		hmk_expect_events(test, events, 0, 0);
+		hmk_expect_about(test, events, nr * SWITCHES, 0);
 	}
 	/* Asleep while nobody comes: it finds its own again */
-	other->hold = true;
+	same->hold = true;
 	events = check_switches(test, set, same, 3);
-	hmk_expect_events(test, events, 0, 0);
+	hmk_expect_about(test, events, 3 * SWITCHES, 0);
 }
 
 /* A task that holds pages and sleeps: all as usual, or some to be read only */

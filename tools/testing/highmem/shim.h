@@ -355,6 +355,9 @@ int sim_this_cpu(void);
 #define in_nmi()		false
 #define in_task()		(!current->hardirq && !current->softirq)
 #define irqs_disabled()		(current->irqs_off)
+#define local_irq_save(flags)	\
+	((flags) = current->irqs_off, current->irqs_off = true)
+#define local_irq_restore(flags)	((void)(current->irqs_off = (flags)))
 #define preempt_count()							\
 	(current->preempt + current->hardirq + current->softirq)
 #define SYSTEM_SCHEDULING	1

@@ -38,21 +38,47 @@ void add_highpages_with_active_regions(int nid, unsigned long start_pfn,
 
 #ifdef CONFIG_X86_32
 /*
- * Idle mappings stay until their slot is used again. A PTE of PAE is changed and
- * cleared by one 64-bit store: of two stores, a page walk on this CPU could see
- * the new half beside the old one, and an interrupt that flushes the slot could
- * come in between and be undone by half. The note is read by what interrupts its writer: the
- * half with the present bit is written last and cleared first.
+ * Idle mappings stay until their slot is used again. What is noted of a mapping
+ * is read by what interrupts its writer: the half of a PAE entry that has the
+ * present bit is written last and cleared first.
  */
-#define ARCH_HAS_KMAP_LOCAL_LAZY
-#define arch_kmap_local_set_pte(mm, vaddr, ptep, pteval) \
-	set_pte_atomic(ptep, pteval)
-#define arch_kmap_local_clear_pte(mm, vaddr, ptep) \
-	set_pte_atomic(ptep, __pte(0))
+#define KMAP_LOCAL_LAZY
 #define arch_kmap_local_note(note, pteval)	native_set_pte(note, pteval)
 #define arch_kmap_local_forget(note)		native_pte_clear(&init_mm, 0, note)
 #define arch_kmap_local_page_pte(pfn, template) \
 	__pte(pte_val(template) | (pteval_t)(pfn) << PAGE_SHIFT)
+#endif
+
+#ifdef CONFIG_X86_PAE
+/*
+ * A PTE has two halves, and no page walk on this CPU may see the new one beside
+ * the old one: it is cleared first. Nor may an interrupt come in between that
+ * flushes the slot, see flush_this_cpu(): half of what it did would be undone.
+ */
+static inline void kmap_local_replace_pte(unsigned long vaddr, pte_t *ptep,
+					  pte_t pteval)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	pte_clear(&init_mm, vaddr, ptep);
+	set_pte_at(&init_mm, vaddr, ptep, pteval);
+	local_irq_restore(flags);
+}
+
+static inline void kmap_local_clear_pte(unsigned long vaddr, pte_t *ptep)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	pte_clear(&init_mm, vaddr, ptep);
+	local_irq_restore(flags);
+}
+
+#define arch_kmap_local_set_pte(mm, vaddr, ptep, pteval) \
+	((void)(mm), kmap_local_replace_pte(vaddr, ptep, pteval))
+#define arch_kmap_local_clear_pte(mm, vaddr, ptep) \
+	((void)(mm), kmap_local_clear_pte(vaddr, ptep))
 #endif
 
 #define arch_kmap_local_post_map arch_kmap_local_post_map
