@@ -211,7 +211,7 @@ static void kmap_waiters_are_woken_one_by_one(struct kunit *test)
 		   div_u64(spent, NSEC_PER_USEC));
 	/* Who waits may look for itself, some times in a second */
 	KUNIT_EXPECT_LE(test, disturbed, 4 * NR_WAITERS +
-			div_u64(spent * NR_WAITERS * 20, NSEC_PER_SEC));
+			div_u64(spent * NR_WAITERS * 5, NSEC_PER_SEC));
 
 	complete_all(&queue->leave);
 	for (i = 0; i < NR_WAITERS; i++)
