@@ -199,11 +199,17 @@ static bool by_bytes;		/* else random numbers, as many */
 static u64 seed = 1;
 static bool at_end(void) { return !bytes_left; }
 
-/* One of @n, 0 when it is over. */
+/*
+ * One of @n. When the bytes are over it is 0, by which the least happens. But such
+ * an order of things is not fair, and may keep one task waiting for another that
+ * is never the next: so chance comes back long before that is called an error.
+ */
+#define FAIR_STEPS	200000
+
 static unsigned int chance(unsigned int n)
 {
 	if (!bytes_left)
-		return 0;
+		return now > FAIR_STEPS ? random_of(&seed) % n : 0;
 	bytes_left--;
 	return (by_bytes ? *bytes++ : random_of(&seed)) % n;
 }
@@ -279,13 +285,6 @@ void set_pte_at(void *mm, unsigned long addr, pte_t *ptep, pte_t pte)
 	check(!load(&ptep->pte), "set_pte_at() on a valid PTE at %#lx", addr);
 	pte_changes(ptep, pte);
 	native_set_pte(ptep, pte);
-}
-
-void set_pte_atomic(pte_t *ptep, pte_t pte)
-{
-	sim_point();
-	pte_changes(ptep, pte);
-	store(&ptep->pte, pte.pte);
 }
 
 void pte_clear(void *mm, unsigned long addr, pte_t *ptep)

@@ -296,7 +296,6 @@ static inline void native_pte_clear(void *mm, unsigned long addr, pte_t *ptep)
 }
 
 void set_pte_at(void *mm, unsigned long addr, pte_t *ptep, pte_t pte);
-void set_pte_atomic(pte_t *ptep, pte_t pte);
 void pte_clear(void *mm, unsigned long addr, pte_t *ptep);
 void flush_tlb_one_kernel(unsigned long addr);
 void flush_tlb_kernel_range(unsigned long start, unsigned long end);

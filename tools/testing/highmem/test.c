@@ -993,6 +993,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	bytes = data;
 	bytes_left = size;
 	by_bytes = true;
+	seed = 1;
 	if (!fuzz_lives++)
 		atexit(print_ops);
 	fuzz_ops += run();
