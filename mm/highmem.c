@@ -71,9 +71,10 @@
  *     somebody who was away for 256 fills, see below, and just then is back).
  *
  * Slots are never freed. A lookup that is late may find a slot that shows
- * another page by now. pkmap_hold() therefore looks at the state, then at the
- * page, and takes its hold only if the state, with the count of fills, is still
- * the same. Should 256 fills have passed in between, it looks once more.
+ * another page by now. page_slot_state() therefore looks at the state, then at
+ * the page, and pkmap_hold() takes its hold only if the state, with the count of
+ * fills, is still the same. As 256 fills may have passed in between, whoever has
+ * a hold looks at the page once more.
  *
  * That holds can be had without a lock is P. Zijlstra's idea ("mm: remove
  * global locks", 2007). His slots had no state for a flush without a lock, his
