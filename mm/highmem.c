@@ -12,6 +12,7 @@
  */
 
 #include <linux/atomic.h>
+#include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/hash.h>
 #include <linux/highmem.h>
@@ -111,15 +112,18 @@ struct pkmap_slot {
 
 /*
  * The areas that slots lie in. The first is the architecture's. The others are
- * taken from vmalloc space, with their page tables, when all slots are held at
- * once, so that kmap() goes on instead of waiting for a kunmap() that may never
- * come. They are kept: a load that needed them once will again.
+ * taken from vmalloc space, with their page tables,
+ *   - when all slots are held at once, so that kmap() goes on instead of waiting
+ *     for a kunmap() that may never come;
+ *   - when the slots are used up again soon after idle ones were reclaimed:
+ *     reclaim interrupts all CPUs, and with more slots it is needed less often.
+ * They are kept: a load that needed them once will again.
  *
- * The second exists from boot on, for tasks that are themselves freeing memory
+ * The last exists from boot on, for tasks that are themselves freeing memory
  * (PF_MEMALLOC) and must not wait for some.
  */
 #define PKMAP_AREAS		6
-#define PKMAP_MEMALLOC_AREA	1
+#define PKMAP_MEMALLOC_AREA	(PKMAP_AREAS - 1)
 #define PKMAP_MEMALLOC_SLOTS	16
 #define PKMAP_GROW_SLOTS	(SZ_4M >> PAGE_SHIFT)
 
@@ -130,23 +134,43 @@ static struct pkmap_area {
 	unsigned long start;		/* unused for the first area */
 	unsigned int nr;		/* slots; 0 while the area does not exist */
 	unsigned int hand;		/* where to look next; a hint */
+	unsigned int fresh;		/* made clean since kmap() was here last */
 } pkmap_areas[PKMAP_AREAS] = {
 	{ .slots = pkmap_slots, .nr = LAST_PKMAP },
 };
 
+/* Where kmap() takes clean slots from, until there are none left. */
+static struct pkmap_area *pkmap_area_now __read_mostly = pkmap_areas;
+
 /*
- * How many slots kmap() looks at before it has idle ones reclaimed. Reclaim
- * leaves clean ones side by side: if there is none among so many, there are few.
+ * How many slots kmap() looks at before it goes on to another area or has idle
+ * slots reclaimed. Reclaim leaves clean ones side by side: if there is none among
+ * so many, there are few.
  */
 #define PKMAP_FIRST_LOOK	64
 
-/* How long kmap() waits for a slot before it asks for memory again. */
+/* How often a CPU relaxes before it tries again what another was faster to do. */
+#define PKMAP_BACK_OFF		8
+
+/* In jiffies: slots that are used up sooner than this after reclaim are too few. */
+unsigned int pkmap_soon __read_mostly = HZ / 20;
+
+/*
+ * How long kmap() waits for a slot before it asks for memory again; and how long
+ * nobody does who could go on without.
+ */
 #define PKMAP_WAIT_MEMORY	(HZ / 10)
+#define PKMAP_LEAVE_MEMORY	HZ
 
 static DEFINE_MUTEX(pkmap_reclaim_lock);
 
-/* Counts what made slots clean or added some; changes with the mutex held. */
+/*
+ * Counts what made slots clean or added some, or found where some are; changes
+ * with the mutex held. When reclaim last did it, and when growth last failed:
+ */
 static unsigned int pkmap_refills;
+static unsigned long pkmap_reclaimed = INITIAL_JIFFIES - HZ;
+static unsigned long pkmap_not_grown = INITIAL_JIFFIES - PKMAP_LEAVE_MEMORY;
 
 pte_t *pkmap_page_table;
 
@@ -155,20 +179,6 @@ pte_t *pkmap_page_table;
 static inline unsigned int get_pkmap_color(struct page *page)
 {
 	return 0;
-}
-
-static inline unsigned int get_pkmap_entries_count(unsigned int color)
-{
-	return LAST_PKMAP;
-}
-
-static inline unsigned int get_next_pkmap_nr(unsigned int color)
-{
-	unsigned int nr = READ_ONCE(pkmap_areas[0].hand);
-
-	/* Two who come at once look at the same slot first, no more. */
-	WRITE_ONCE(pkmap_areas[0].hand, (nr + 1) % LAST_PKMAP);
-	return nr;
 }
 
 static DECLARE_WAIT_QUEUE_HEAD(pkmap_wait_queue);
@@ -194,7 +204,8 @@ static inline wait_queue_head_t *get_pkmap_wait_queue_head(unsigned int color)
  * slot with a release that pairs with the address dependency of the walk: a
  * reader that reaches the slot sees its page and vaddr.
  */
-#define PKMAP_HASH_BITS		(const_ilog2(LAST_PKMAP) + 1)
+#define PKMAP_HASH_BITS							\
+	const_ilog2(LAST_PKMAP + (PKMAP_AREAS - 2) * PKMAP_GROW_SLOTS)
 #define PKMAP_LOCK_BITS		4
 
 static struct hlist_nulls_head page_address_table[1 << PKMAP_HASH_BITS];
@@ -421,26 +432,49 @@ static __always_inline bool pkmap_move(struct pkmap_slot *slot,
 }
 
 /*
- * Takes a holder from @slot; false, and nothing changed, if it has none.
+ * Lets whoever changed a slot in between go on for a while: then it is done with
+ * the slot some times before the cache line has to move again.
+ */
+static void pkmap_back_off(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < PKMAP_BACK_OFF; i++)
+		cpu_relax();
+}
+
+/*
+ * Takes a holder from @slot. 1 if it did; 0, and nothing changed, if there is
+ * none; -EAGAIN if somebody else changed the slot at the same time.
  *
  * The full ordering of the compare-and-exchange keeps the holder's accesses to
  * the page before the slot can be condemned, which is what takes it over.
  */
-static __always_inline bool pkmap_drop(struct pkmap_slot *slot)
+static __always_inline int pkmap_try_drop(struct pkmap_slot *slot)
 {
 	int new, old = atomic_read(&slot->state);
 
-	do {
-		if (unlikely(old < PKMAP_WORD(PKMAP_IDLE + 1)))
-			return false;
-		new = old - PKMAP_ONE_HOLDER;
-		highmem_race_window();
-	} while (unlikely(!atomic_try_cmpxchg(&slot->state, &old, new)));
+	if (unlikely(old < PKMAP_WORD(PKMAP_IDLE + 1)))
+		return 0;
+	new = old - PKMAP_ONE_HOLDER;
+	highmem_race_window();
+	if (unlikely(!atomic_try_cmpxchg(&slot->state, &old, new)))
+		return -EAGAIN;
 
 	highmem_race_window();
 	if (new < PKMAP_WORD(PKMAP_IDLE + 1))
 		pkmap_wake(slot->vaddr);
-	return true;
+	return 1;
+}
+
+/* As above, until it is done. */
+static bool pkmap_drop(struct pkmap_slot *slot)
+{
+	int dropped;
+
+	while ((dropped = pkmap_try_drop(slot)) < 0)
+		pkmap_back_off();
+	return dropped;
 }
 
 /*
@@ -518,7 +552,7 @@ static struct pkmap_area *next_area(struct pkmap_area *area)
 {
 	for (area = area ? area + 1 : pkmap_areas;
 	     area < pkmap_areas + PKMAP_AREAS; area++) {
-		/* Pairs with the release in pkmap_grow(). */
+		/* Pairs with the release in pkmap_add_area(). */
 		if (smp_load_acquire(&area->nr))
 			return area;
 	}
@@ -534,19 +568,24 @@ static void *area_vaddr(const struct pkmap_area *area, unsigned int nr)
 /* How many slots of @area a search for @color has to look at ... */
 static unsigned int area_count(const struct pkmap_area *area, unsigned int color)
 {
-	return area_is_pool(area) ? get_pkmap_entries_count(color) : area->nr;
+#ifdef get_pkmap_color
+	if (area_is_pool(area))
+		return get_pkmap_entries_count(color);
+#endif
+	return area->nr;
 }
 
 /* ... and the next of them. */
 static unsigned int area_next(struct pkmap_area *area, unsigned int color)
 {
-	unsigned int nr;
+	unsigned int nr = READ_ONCE(area->hand);
 
+#ifdef get_pkmap_color
 	if (area_is_pool(area))
 		return get_next_pkmap_nr(color);
-
-	nr = READ_ONCE(area->hand);
-	WRITE_ONCE(area->hand, (nr + 1) % area->nr);
+#endif
+	/* Two who come at once look at the same slot first, no more. */
+	WRITE_ONCE(area->hand, nr + 1 < area->nr ? nr + 1 : 0);
 	return nr;
 }
 
@@ -563,7 +602,7 @@ static bool area_is_open(const struct pkmap_area *area)
  */
 static pte_t pkmap_page_pte __maybe_unused __read_mostly;
 
-/* Those of the other areas are set up by pkmap_grow(). */
+/* Those of the other areas are set up by pkmap_add_area(). */
 static noinline void pool_slot_init(struct pkmap_slot *slot, unsigned int nr)
 {
 	if (pte_none(pkmap_page_pte))
@@ -594,8 +633,8 @@ area_claim(struct pkmap_area *area, unsigned int color, unsigned int left)
 /* Takes a clean slot for the caller to fill, or returns NULL. */
 static struct pkmap_slot *pkmap_claim(unsigned int color)
 {
-	struct pkmap_slot *slot = NULL;
-	struct pkmap_area *area;
+	struct pkmap_area *area = READ_ONCE(pkmap_area_now);
+	struct pkmap_slot *slot = area_claim(area, color, PKMAP_FIRST_LOOK);
 
 	for (area = next_area(NULL); area && !slot; area = next_area(area)) {
 		if (area_is_open(area))
@@ -707,15 +746,32 @@ static unsigned int pkmap_clear(struct pkmap_area *area)
 	return cleared;
 }
 
-/* Third step: flush, with nothing held but the mutex, and let others have it. */
+/* Third step: flush, with nothing held but the mutex. */
+static void pkmap_flush_tlb(const unsigned int cleared[PKMAP_AREAS])
+{
+#ifdef pkmap_flush_tlb_all
+	highmem_race_window();
+	pkmap_flush_tlb_all();
+	highmem_count(HIGHMEM_STAT_PKMAP_FLUSH, 1);
+#else
+	unsigned int i;
+
+	for (i = 0; i < PKMAP_AREAS; i++) {
+		unsigned long start = (unsigned long)area_vaddr(&pkmap_areas[i], 0);
+
+		if (!cleared[i])
+			continue;
+		highmem_race_window();
+		flush_tlb_kernel_range(start, start + pkmap_areas[i].nr * PAGE_SIZE);
+		highmem_count(HIGHMEM_STAT_PKMAP_FLUSH, 1);
+	}
+#endif
+}
+
+/* Last step: let others have the slots. */
 static void pkmap_release(struct pkmap_area *area)
 {
 	struct pkmap_slot *slot, *end = area->slots + area->nr;
-	unsigned long start = (unsigned long)area_vaddr(area, 0);
-
-	highmem_race_window();
-	flush_tlb_kernel_range(start, start + area->nr * PAGE_SIZE);
-	highmem_count(HIGHMEM_STAT_PKMAP_FLUSH, 1);
 
 	for (slot = area->slots; slot < end; slot++) {
 		int word = atomic_read(&slot->state);
@@ -736,7 +792,7 @@ static void pkmap_release(struct pkmap_area *area)
  */
 static bool pkmap_reclaim(bool all)
 {
-	unsigned int condemned = 0, cleared = 0;
+	unsigned int condemned = 0, total = 0, cleared[PKMAP_AREAS] = { };
 	struct pkmap_area *area;
 
 	lockdep_assert_held(&pkmap_reclaim_lock);
@@ -750,20 +806,23 @@ static bool pkmap_reclaim(bool all)
 	if (condemned)
 		flush_cache_kmaps();
 	for (area = next_area(NULL); area && condemned; area = next_area(area)) {
-		unsigned int n = pkmap_clear(area);
-
-		if (n)
-			pkmap_release(area);
-		cleared += n;
+		cleared[area - pkmap_areas] = pkmap_clear(area);
+		total += cleared[area - pkmap_areas];
+	}
+	if (total)
+		pkmap_flush_tlb(cleared);
+	for (area = next_area(NULL); area && total; area = next_area(area)) {
+		pkmap_release(area);
+		area->fresh += cleared[area - pkmap_areas];
 	}
 
-	if (cleared)
+	if (total)
 		WRITE_ONCE(pkmap_refills, pkmap_refills + 1);
 
-	trace_pkmap_reclaim(all, condemned, cleared);
+	trace_pkmap_reclaim(all, condemned, total);
 	highmem_count(HIGHMEM_STAT_PKMAP_RECLAIM, 1);
-	highmem_count(HIGHMEM_STAT_PKMAP_FREED, cleared);
-	return cleared;
+	highmem_count(HIGHMEM_STAT_PKMAP_FREED, total);
+	return total;
 }
 
 /*
@@ -813,16 +872,17 @@ static int area_slot_init(pte_t *ptep, unsigned long addr, void *next)
  *
  * Callers of kmap() hold locks that freeing memory may need. In the scope of
  * memalloc_noreclaim_save() the few pages that this takes come from the free
- * ones, the emergency reserve included, or not at all.
+ * ones, or not at all. With @must the emergency reserve is open to it.
  */
-static bool pkmap_grow(struct pkmap_area *area, unsigned int nr)
+static bool pkmap_add_area(struct pkmap_area *area, unsigned int nr, bool must)
 {
+	gfp_t gfp = must ? GFP_KERNEL : GFP_NOWAIT | __GFP_NOMEMALLOC;
 	unsigned long size = nr * PAGE_SIZE;
 	unsigned int noreclaim = memalloc_noreclaim_save();
 	struct pkmap_slot *slots, *next;
 	struct vm_struct *vm;
 
-	slots = kvcalloc(nr, sizeof(*slots), GFP_KERNEL | __GFP_NOWARN);
+	slots = kvcalloc(nr, sizeof(*slots), gfp | __GFP_NOWARN);
 	next = slots;
 	vm = slots ? get_vm_area(size, VM_MAP) : NULL;
 	if (vm && apply_to_page_range(&init_mm, (unsigned long)vm->addr, size,
@@ -843,6 +903,7 @@ static bool pkmap_grow(struct pkmap_area *area, unsigned int nr)
 
 	area->slots = slots;
 	area->start = (unsigned long)vm->addr;
+	area->fresh = nr;
 	WRITE_ONCE(pkmap_extra_start, min(pkmap_extra_start, area->start));
 	WRITE_ONCE(pkmap_extra_end, max(pkmap_extra_end, area->start + size));
 	/* Pairs with next_area(): whoever sees the size sees the rest. */
@@ -855,10 +916,53 @@ static bool pkmap_grow(struct pkmap_area *area, unsigned int nr)
 static int __init pkmap_memalloc_init(void)
 {
 	pkmap_page_pte = pfn_pte(0, kmap_prot);
-	return pkmap_grow(&pkmap_areas[PKMAP_MEMALLOC_AREA],
-			  PKMAP_MEMALLOC_SLOTS) ? 0 : -ENOMEM;
+	return pkmap_add_area(&pkmap_areas[PKMAP_MEMALLOC_AREA],
+			      PKMAP_MEMALLOC_SLOTS, true) ? 0 : -ENOMEM;
 }
 early_initcall(pkmap_memalloc_init);
+
+/*
+ * Adds an area unless all exist, or one was not to be had lately: to ask for
+ * vmalloc space in vain is not cheap for others. @must: the caller cannot go on
+ * without.
+ */
+static bool pkmap_grow(bool must)
+{
+	unsigned long leave = must ? PKMAP_WAIT_MEMORY : PKMAP_LEAVE_MEMORY;
+	struct pkmap_area *area = pkmap_areas;
+
+	while (area->nr) {
+		if (++area == pkmap_areas + PKMAP_AREAS)
+			return false;
+	}
+	if (time_is_after_jiffies(pkmap_not_grown + leave))
+		return false;
+	if (pkmap_add_area(area, PKMAP_GROW_SLOTS, must))
+		return true;
+	pkmap_not_grown = jiffies;
+	return false;
+}
+
+/*
+ * Sends kmap() to the next area that has clean slots since it was there last, as
+ * far as is known. What is left there of other colours waits for the next time.
+ */
+static bool pkmap_go_on(void)
+{
+	struct pkmap_area *area = pkmap_area_now;
+
+	do {
+		if (++area == &pkmap_areas[PKMAP_MEMALLOC_AREA])
+			area = pkmap_areas;
+		if (area->fresh) {
+			area->fresh = 0;
+			WRITE_ONCE(pkmap_area_now, area);
+			WRITE_ONCE(pkmap_refills, pkmap_refills + 1);
+			return true;
+		}
+	} while (area != pkmap_area_now);
+	return false;
+}
 
 #define PKMAP_ROOM	(BIT(PKMAP_CLEAN) | BIT(PKMAP_STALE) |	\
 			 BIT(PKMAP_CONDEMNED) | BIT(PKMAP_IDLE))
@@ -869,10 +973,10 @@ static bool pkmap_any(unsigned int color, unsigned long states)
 	struct pkmap_area *area;
 
 	for (area = next_area(NULL); area; area = next_area(area)) {
-		unsigned int left = area_is_open(area) ? area_count(area, color) : 0;
+		unsigned int nr, end = area_is_open(area) ? area->nr : 0;
 
-		while (left--) {
-			unsigned int nr = area_next(area, color);
+		/* Not by way of the hand: others move it, and a slot could be missed. */
+		for (nr = 0; nr < end; nr++) {
 			unsigned int state = pkmap_state(&area->slots[nr]);
 
 			if (state <= PKMAP_IDLE && BIT(state) & states &&
@@ -883,31 +987,38 @@ static bool pkmap_any(unsigned int color, unsigned long states)
 	return false;
 }
 
+/* Has idle slots reclaimed, or adds some if it had to not long ago. */
+static bool pkmap_turn_over(void)
+{
+	bool soon = time_is_after_jiffies(pkmap_reclaimed + pkmap_soon);
+
+	if (soon && pkmap_grow(false))
+		return pkmap_go_on();
+	pkmap_reclaimed = jiffies;
+	if (!pkmap_reclaim(false))
+		return false;
+	pkmap_go_on();
+	return true;
+}
+
 /*
- * Gets slots from where they cost least: idle ones, clean ones that the caller
- * has not looked at, else a new area. False if there is none of these. @seen is
- * what pkmap_refills was before the caller looked for a slot.
+ * Gets slots from where they cost least: those of the next area, idle ones, clean
+ * ones that the caller has not looked at, else a new area. False if there is none
+ * of these. @seen is what pkmap_refills was before the caller looked for a slot.
  */
 static bool pkmap_refill(unsigned int color, unsigned int seen)
 {
-	struct pkmap_area *area;
 	bool refilled;
 
 	mutex_lock(&pkmap_reclaim_lock);
-
 	/*
 	 * Somebody may have done it while this task waited for the mutex. And
 	 * somebody may be faster to take all that reclaim finds, or it is of
 	 * other colours: then the caller is back soon.
 	 */
-	refilled = seen != pkmap_refills || pkmap_reclaim(false) ||
-		   pkmap_any(color, BIT(PKMAP_CLEAN));
-
-	for (area = pkmap_areas; !refilled && area < pkmap_areas + PKMAP_AREAS;
-	     area++) {
-		if (!area->nr)
-			refilled = pkmap_grow(area, PKMAP_GROW_SLOTS);
-	}
+	refilled = seen != pkmap_refills || pkmap_go_on() ||
+		   pkmap_turn_over() || pkmap_any(color, BIT(PKMAP_CLEAN)) ||
+		   pkmap_grow(true);
 	mutex_unlock(&pkmap_reclaim_lock);
 	return refilled;
 }
@@ -1002,21 +1113,25 @@ static noinline void *kmap_high_slow(struct page *page)
 	WARN_ONCE(may_not_sleep(),
 		  "highmem: kmap() in atomic context; use kmap_local_page() there\n");
 
-	slot = area_claim(pkmap_areas, get_pkmap_color(page), PKMAP_FIRST_LOOK);
+	slot = area_claim(READ_ONCE(pkmap_area_now), get_pkmap_color(page),
+			  PKMAP_FIRST_LOOK);
 	if (unlikely(!slot) || unlikely(!pkmap_fill(slot, page)))
 		return kmap_high_refill(page, refills);
 	return pkmap_miss(slot);
 }
 
-/* The slot found for @page is another page's or reclaim's by now. */
+/* The slot found for @page has changed since: its holders, or its page. */
 static noinline void *kmap_high_again(struct page *page)
 {
-	struct pkmap_slot *slot = pkmap_get(page);
+	struct pkmap_slot *slot;
+
+	pkmap_back_off();
+	slot = pkmap_get(page);
 
 	return slot ? pkmap_hit(slot) : kmap_high_slow(page);
 }
 
-/* As above, and it was held. */
+/* @slot, found for @page, was held and shows another page by now. */
 static noinline void *kmap_high_mistaken(struct page *page, struct pkmap_slot *slot)
 {
 	pkmap_drop(slot);
@@ -1065,11 +1180,14 @@ void *kmap_high_get(struct page *page)
 }
 #endif
 
-static noinline void kunmap_high_failed(struct page *page)
+/* Somebody else changes the slot of @page at the same time, or it has no holder. */
+static noinline void kunmap_high_again(struct page *page)
 {
 	struct pkmap_slot *slot;
 
-	if (page_slot(page, &slot) && pkmap_is_stuck(slot, page))
+	pkmap_back_off();
+	if (page_slot(page, &slot) &&
+	    (pkmap_drop(slot) || pkmap_is_stuck(slot, page)))
 		return;
 	WARN_ONCE(1, "highmem: kunmap() of page %p (pfn %#lx) that is not mapped\n",
 		  page, page_to_pfn(page));
@@ -1089,8 +1207,9 @@ void kunmap_high(struct page *page)
 	/* The caller's hold keeps the slot where it is. */
 	struct pkmap_slot *slot;
 
-	if (unlikely(!page_slot(page, &slot)) || unlikely(!pkmap_drop(slot)))
-		kunmap_high_failed(page);
+	if (unlikely(!page_slot(page, &slot)) ||
+	    unlikely(pkmap_try_drop(slot) <= 0))
+		kunmap_high_again(page);
 }
 EXPORT_SYMBOL(kunmap_high);
 

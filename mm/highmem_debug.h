@@ -55,6 +55,9 @@ static __always_inline void highmem_count(enum highmem_stat stat, unsigned long 
 }
 #endif
 
+/* For tests, which need the pool to stay as small as it is: 0 is never soon. */
+extern unsigned int pkmap_soon;
+
 struct seq_file;
 void pkmap_show(struct seq_file *m);
 

@@ -47,7 +47,8 @@ TRACE_EVENT(pkmap_reclaim,
 		      __entry->condemned, __entry->freed));
 
 /**
- * pkmap_grow - all slots were held, so an area was asked of vmalloc space
+ * pkmap_grow - all slots were held, or used up too soon after reclaim, so an area
+ * was asked of vmalloc space
  * @start: its address; 0 if there was no memory or no address space for it
  * @slots: how many slots it has
  *

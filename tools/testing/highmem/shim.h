@@ -75,6 +75,7 @@ typedef unsigned int gfp_t;
 #define early_param(name, f)	struct shim_##f { int (*p)(char *); }
 #define early_initcall(f)	int (*const shim_call_##f)(void) = f
 #define ENOMEM			12
+#define EAGAIN			11
 #define EINVAL			22
 #define LIST_POISON2		((void *)0x122)
 
@@ -87,6 +88,7 @@ do {									\
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);			\
 	sim_point();							\
 } while (0)
+#define cpu_relax()		sim_point()
 #define smp_wmb()		__atomic_signal_fence(__ATOMIC_SEQ_CST)
 
 #define sim_load(p, order)						\
@@ -299,6 +301,8 @@ void set_pte_at(void *mm, unsigned long addr, pte_t *ptep, pte_t pte);
 void pte_clear(void *mm, unsigned long addr, pte_t *ptep);
 void flush_tlb_one_kernel(unsigned long addr);
 void flush_tlb_kernel_range(unsigned long start, unsigned long end);
+#define flush_tlb_all()							\
+	flush_tlb_kernel_range(SIM_BASE, SIM_BASE + SIM_PTES * PAGE_SIZE)
 static inline void arch_flush_lazy_mmu_mode(void) { }
 #define count_vm_tlb_event(event)	((void)0)
 #define flush_cache_vmap(start, end)	((void)(start), (void)(end))
@@ -312,8 +316,10 @@ int apply_to_page_range(void *mm, unsigned long addr, unsigned long size,
 void *sim_alloc(size_t n, size_t size);
 void kvfree(const void *p);
 #define GFP_KERNEL		0
+#define GFP_NOWAIT		0
+#define __GFP_NOMEMALLOC	0
 #define __GFP_NOWARN		0
-#define kvcalloc(n, size, gfp)	sim_alloc(n, size)
+#define kvcalloc(n, size, gfp)	((void)(gfp), sim_alloc(n, size))
 #define vmalloc_to_page(a)						\
 	pte_page(*virt_to_kpte((unsigned long)(a) & PAGE_MASK))
 
@@ -426,6 +432,10 @@ typedef struct wait_queue_head {
 #define DECLARE_WAIT_QUEUE_HEAD(name)	wait_queue_head_t name
 #define DEFINE_WAIT(name)		int name = 0
 #define HZ				1000
+#define INITIAL_JIFFIES			0UL
+#define jiffies				sim_jiffies()
+#define time_is_after_jiffies(a)	((long)(jiffies - (a)) < 0)
+unsigned long sim_jiffies(void);
 bool waitqueue_active(wait_queue_head_t *queue);
 void sim_wake(wait_queue_head_t *queue, bool all);
 #define wake_up(q)			sim_wake(q, false)

@@ -20,6 +20,10 @@
  */
 #include "shim.h"
 #include <mm/kmap_local.c>
+#if !SIM_FIRST_BLOCK
+/* In one of the programs as on architectures that flush range by range. */
+#undef pkmap_flush_tlb_all
+#endif
 #include <mm/highmem.c>
 #include "machine.h"
 
@@ -638,6 +642,9 @@ static void boot(bool strict)
 	memset(pkmap_areas, 0, sizeof(pkmap_areas));
 	pkmap_areas[0].slots = pkmap_slots;
 	pkmap_areas[0].nr = LAST_PKMAP;
+	pkmap_area_now = pkmap_areas;
+	pkmap_reclaimed = jiffies - HZ;
+	pkmap_not_grown = jiffies - PKMAP_LEAVE_MEMORY;
 	pkmap_extra_start = ULONG_MAX;
 	pkmap_extra_end = 0;
 	pkmap_page_table = virt_to_kpte(PKMAP_BASE);

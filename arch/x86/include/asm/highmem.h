@@ -28,6 +28,9 @@
 
 /* Caches are physically tagged. */
 #define flush_cache_kmaps()	do { } while (0)
+
+/* So many pages as reclaim clears are not flushed one by one in any case. */
+#define pkmap_flush_tlb_all()	flush_tlb_all()
 #endif
 
 #ifdef CONFIG_X86_32
