@@ -84,8 +84,8 @@ MODULE_PARM_DESC(load_ms, "how long each row of the group load runs");
 
 /* ------------------------------------------------------------ what to work on */
 
-/* Pages for the rows: four times the pool of an i386 kernel without PAE. */
-#define NR_PAGES	4096
+/* Pages for the rows: 16 times the pool of an i386 kernel without PAE. */
+#define NR_PAGES	16384
 /* A row walks a sequence of pages; three of four are the same again in some. */
 #define SEQ_LEN		(4 * NR_PAGES)
 #define HOT_PAGES	64
@@ -588,7 +588,8 @@ static const struct row rows[] = {
 	ROW(local_nested2, local_nested2, 2),
 	ROW(atomic_other, atomic_walk, 2),
 	ROW(kmap_lowmem, kmap_walk, 1, .flags = LOW),
-	ROW(kmap_hot, kmap_walk, NR_PAGES, .flags = HOT | LONG),
+	ROW(kmap_hot, kmap_walk, 4096, .flags = HOT | LONG),
+	ROW(kmap_hot_16384, kmap_walk, 16384, .flags = HOT | LONG),
 	ROW(page_address, page_address_walk, 1, .flags = BLIND),
 	ROW(vmap_8, folio_vmap, 3, .flags = WHOLE),
 	ROW(memcpy_from_page_64, do_memcpy_from_page, 1, .flags = BLIND),
@@ -615,6 +616,8 @@ static const struct row rows[] = {
 	ROW(kmap_2048, kmap_walk, 2048, .flags = LONG),
 	ROW(kmap_3072, kmap_walk, 3072, .flags = LONG),
 	ROW(kmap_4096, kmap_walk, 4096, .flags = LONG),
+	ROW(kmap_8192, kmap_walk, 8192, .flags = LONG),
+	ROW(kmap_16384, kmap_walk, 16384, .flags = LONG),
 	/* ... with what is held meanwhile, */
 	ROW(local_depth_1, local_same, 1),
 	ROW(local_depth_2, local_same, 1, .held = 1),
@@ -674,7 +677,7 @@ static void fill(const struct row *row)
 			sequence[i] = pages[(i - i / 4) % HOT_PAGES];
 		} else {
 			sequence[i] = pages[cold];
-			cold = cold + 1 < NR_PAGES ? cold + 1 : HOT_PAGES;
+			cold = cold + 1 < row->pages ? cold + 1 : HOT_PAGES;
 		}
 	}
 }
@@ -1054,7 +1057,8 @@ static const struct row load_rows[] = {
 	ROW(kmap_1, kmap_walk, 1),
 	ROW(kmap_64, kmap_walk, 64),
 	ROW(kmap_4096, kmap_walk, 4096),
-	ROW(kmap_hot, kmap_walk, NR_PAGES, .flags = HOT),
+	ROW(kmap_16384, kmap_walk, 16384),
+	ROW(kmap_hot, kmap_walk, 4096, .flags = HOT),
 	ROW(local_64, local_walk, 64),
 };
 

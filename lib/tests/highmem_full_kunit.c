@@ -11,7 +11,7 @@
 #include <linux/sched/cputime.h>
 #include <linux/sched/mm.h>
 
-#include "highmem_kunit.h"
+#include "highmem_kunit_inside.h"
 
 #define NR_EXCESS	4
 #define NR_FAR		(POOL_END + NR_EXCESS)
@@ -423,6 +423,89 @@ static bool feed_hoard(struct kunit *test, struct hoard *hoard)
 	return waited;
 }
 
+/*
+ * Nobody holds much, but the slots do not last: reclaim again and again, which
+ * interrupts all CPUs, until there are more of them. The cases before have left
+ * the pool with one area to grow by at least, and it takes this many pages.
+ */
+#define NR_STREAMED	(POOL_END - 768)
+#define NR_STREAMS	3
+
+struct stream {
+	struct page_set *set;
+	unsigned int first;
+	unsigned int rounds;
+	unsigned int bad;
+};
+
+static void map_in_turn(struct worker *worker)
+{
+	struct stream *stream = worker->data;
+	unsigned int i, nr = stream->set->nr;
+
+	for (i = 0; i < stream->rounds * nr && !worker_stopped(worker); i++) {
+		struct page *page = stream->set->page[(stream->first + i) % nr];
+
+		stream->bad += !stamped(kmap(page), page, 74);
+		kunmap(page);
+		cond_resched();
+	}
+}
+
+static void map_in_turn_by_many(struct kunit *test, struct page_set *set)
+{
+	struct stream stream[NR_STREAMS];
+	struct worker *worker[NR_STREAMS];
+	unsigned int i;
+
+	for (i = 0; i < NR_STREAMS; i++) {
+		stream[i] = (struct stream) {
+			.set = set,
+			.first = i * set->nr / NR_STREAMS,
+			.rounds = 3,
+		};
+		worker[i] = hmk_start_worker(test, -1, map_in_turn, &stream[i]);
+	}
+	for (i = 0; i < NR_STREAMS; i++) {
+		hmk_join_worker(test, worker[i]);
+		KUNIT_EXPECT_EQ(test, stream[i].bad, 0);
+	}
+}
+
+static void kmap_grows_if_slots_do_not_last(struct kunit *test)
+{
+#if COUNTED
+	struct page_set *set = hmk_get_page_set(test, true, NR_STREAMED);
+	unsigned long grown, reclaims;
+	unsigned int i;
+
+	for (i = 0; i < set->nr; i++)
+		stamp_page(set->page[i], 74);
+	hmk_count_events(test);
+	grown = highmem_stat_sum(HIGHMEM_STAT_PKMAP_GROWN);
+	map_in_turn_by_many(test, set);
+	KUNIT_EXPECT_EQ_MSG(test, highmem_stat_sum(HIGHMEM_STAT_PKMAP_GROWN), grown,
+			    "more slots, though this was ruled out");
+
+	/* After a shortage, as in the cases before, it waits for a second */
+	msleep(1200);
+	hmk_let_pool_grow(true);
+	map_in_turn_by_many(test, set);
+	grown = highmem_stat_sum(HIGHMEM_STAT_PKMAP_GROWN) - grown;
+	kunit_info(test, "%lu times more slots\n", grown);
+	KUNIT_EXPECT_GT(test, grown, 0);
+
+	/* Enough for all the pages, and kmap() finds them wherever they are */
+	kmap_flush_unused();
+	reclaims = highmem_stat_sum(HIGHMEM_STAT_PKMAP_RECLAIM);
+	map_in_turn_by_many(test, set);
+	reclaims = highmem_stat_sum(HIGHMEM_STAT_PKMAP_RECLAIM) - reclaims;
+	KUNIT_EXPECT_LE(test, reclaims, 1);
+#else
+	kunit_skip(test, "nothing is counted here");
+#endif
+}
+
 static void kmap_beyond_pool(struct kunit *test)
 {
 	struct hoard *hoard = hmk_start_hoard(test, LAST_PKMAP + NR_EXCESS, 0);
@@ -525,6 +608,7 @@ static struct kunit_case highmem_full_cases[] = {
 	KUNIT_CASE_SLOW(kmap_refills_one_slot),
 	KUNIT_CASE(kmap_waits_for_space),
 	KUNIT_CASE_SLOW(kmap_hold_and_want_more_while_short),
+	KUNIT_CASE(kmap_grows_if_slots_do_not_last),
 	KUNIT_CASE(kmap_beyond_pool),
 	KUNIT_CASE(kmap_far_beyond_pool),
 	KUNIT_CASE(kmap_hold_and_want_more),

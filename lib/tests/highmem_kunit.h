@@ -16,8 +16,8 @@
  *                by then it keeps, and others want it small.
  *
  * The suites call nothing but the interface that users of high memory see, so
- * the same files judge any implementation of it. Four look behind it, with
- * highmem_kunit_inside.h: highmem_lazy, _switch, _span and _stats.
+ * the same files judge any implementation of it. Five look behind it, with
+ * highmem_kunit_inside.h: highmem_lazy, _switch, _span, _stats and _full.
  *
  * How they keep a failure from spreading:
  *

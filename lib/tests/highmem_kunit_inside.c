@@ -6,6 +6,20 @@
 
 #include "highmem_kunit_inside.h"
 
+/* -------------------------------------------------------------------- pool */
+
+/* Once all slots are held it grows in any case; @soon: or if they do not last */
+void hmk_let_pool_grow(bool soon)
+{
+#if OURS && defined(CONFIG_HIGHMEM)
+	static unsigned int usual;
+
+	if (pkmap_soon)
+		usual = pkmap_soon;
+	WRITE_ONCE(pkmap_soon, soon ? usual : 0);
+#endif
+}
+
 /* ------------------------------------------------------------------- slots */
 
 #ifdef CONFIG_KMAP_LOCAL

@@ -48,6 +48,10 @@ static inline bool is_lazy(void)
 #define NEEDS_LAZY(test)						\
 	NEEDS(test, is_lazy(), "no page stays in a slot of this kernel")
 
+/* -------------------------------------------------------------------- pool */
+
+void hmk_let_pool_grow(bool soon);
+
 /* ------------------------------------------------------------------- slots */
 
 bool hmk_slot_shows(const void *addr, struct page *page);

@@ -14,7 +14,7 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
-#include "highmem_kunit.h"
+#include "highmem_kunit_inside.h"
 
 /* ------------------------------------------------------------------- pages */
 
@@ -437,9 +437,18 @@ int hmk_remember_task(struct kunit *test)
 /* Name of the case that may have left the pool's lock held by a dead task */
 static const char *pool_victim;
 
+static void let_pool_grow(void *unused)
+{
+	hmk_let_pool_grow(true);
+}
+
+/* Nor does the pool grow unless it has to: what it gets it keeps. */
 int hmk_remember_task_and_pool(struct kunit *test)
 {
 	hmk_remember_task(test);
+	hmk_let_pool_grow(false);
+	if (kunit_add_action_or_reset(test, let_pool_grow, NULL))
+		return -ENOMEM;
 	if (pool_victim) {
 		kunit_err(test, "the pool was lost in %s\n", pool_victim);
 		return -EIO;
