@@ -11,6 +11,7 @@
  * highmem_span   several pages side by side: spans, whole folios
  * highmem_pool   the pool that everybody shares: kmap(), kunmap()
  * highmem_stats  what is counted and traced
+ * highmem_samples  the code that the manual shows
  * highmem_race   the pool, with everybody in it at once
  * highmem_full   the same, with all slots held. Comes last: what the pool grows
  *                by then it keeps, and others want it small.
