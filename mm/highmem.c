@@ -264,6 +264,12 @@ static void slot_hide(struct pkmap_slot *slot)
  * somebody the caller knows of, holds the page with kmap(). Local mappings are
  * not found.
  *
+ * Example::
+ *
+ *	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+ *
+ *	return page ? page_address(page) : NULL;
+ *
  * Context: any; takes no lock.
  * Return: the address of the page's first byte, or NULL for a highmem page
  * that kmap() has not mapped.
@@ -1142,8 +1148,10 @@ static noinline void *kmap_high_mistaken(struct page *page, struct pkmap_slot *s
  * kmap_high() - out-of-line part of kmap()
  * @page: a highmem page
  *
+ * Call kmap(), which knows what to do with other pages.
+ *
  * Context: task context; may sleep.
- * Return: the page's address, valid for every CPU until kunmap().
+ * Return: the page's address, valid for every CPU until kunmap(); never NULL.
  */
 void *kmap_high(struct page *page)
 {
@@ -1166,7 +1174,8 @@ EXPORT_SYMBOL(kmap_high);
  * @page: a highmem page
  *
  * For cache maintenance that must not miss what an existing mapping left in
- * a virtually indexed cache.
+ * a virtually indexed cache. Only for architectures: see ARCH_NEEDS_KMAP_HIGH_GET
+ * in <linux/highmem-internal.h>.
  *
  * Context: any; takes no lock.
  * Return: the page's address, to be given back with kunmap_high(), or NULL if
@@ -1197,8 +1206,11 @@ static noinline void kunmap_high_again(struct page *page)
  * kunmap_high() - out-of-line part of kunmap()
  * @page: a highmem page that the caller has mapped with kmap()
  *
+ * Call kunmap(), which knows what to do with other pages.
+ *
  * The mapping stays until its slot is wanted for another page, so that a page
- * that is mapped again soon keeps its address.
+ * that is mapped again soon keeps its address. A page that is not mapped is
+ * reported once.
  *
  * Context: any; does not sleep.
  */
@@ -1218,6 +1230,7 @@ EXPORT_SYMBOL(kunmap_high);
  * @addr: an address for which is_pkmap_addr() is true
  *
  * Context: any, while the page is held.
+ * Return: the page.
  */
 struct page *pkmap_to_page(unsigned long addr)
 {
@@ -1255,6 +1268,8 @@ static void area_show(struct seq_file *m, const struct pkmap_area *area)
  *
  * The address of the area, how many slots it has, and how many of them are in
  * which state. The counts are taken one by one while others go on.
+ *
+ * Context: task context.
  */
 void pkmap_show(struct seq_file *m)
 {

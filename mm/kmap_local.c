@@ -368,6 +368,9 @@ static __always_inline bool is_strict(void)
  * kmap_local_is_lazy() - may idle mappings stay in their slots?
  *
  * For tests, which see things go that otherwise stay.
+ *
+ * Context: any.
+ * Return: true unless the kernel is strict or its architecture always is.
  */
 bool kmap_local_is_lazy(void)
 {
@@ -457,7 +460,8 @@ static noinline void *push_with_care(pte_t pteval)
  * @prot: protection of the mapping
  *
  * The way behind kmap_local_page() and friends, and of
- * io_mapping_map_local_wc(). Give it back with kunmap_local().
+ * io_mapping_map_local_wc(). Give it back with kunmap_local(). For memory call
+ * kmap_local_pfn(), and for a device's io_mapping_map_local_wc().
  *
  * Context: any; does not sleep. The task stays on its CPU until the mapping
  * is given back.
@@ -644,6 +648,7 @@ EXPORT_SYMBOL(kunmap_local_indexed);
  * kmap_local_to_page() - what does a local mapping of this task show?
  * @vaddr: any address in a kmap_local window
  *
+ * Context: the one that made the mapping.
  * Return: the page, or NULL if the current task has nothing mapped at @vaddr.
  */
 struct page *kmap_local_to_page(const void *vaddr)
@@ -777,6 +782,11 @@ static bool is_run(const struct kmap_ctrl *ctrl, unsigned int top, unsigned int 
  * For hardened usercopy: a run of pages is one mapping, and every other page in
  * a mapping window is one of its own. (The pages of two mappings that happen to
  * follow each other in memory and in the slots count as a run.)
+ *
+ * Example::
+ *
+ *	if (is_kmap_addr(ptr) && n > kmap_addr_reach(ptr))
+ *		return false;
  *
  * Context: any.
  * Return: bytes from @vaddr on that may be accessed; 0 in a window of another
@@ -933,6 +943,8 @@ void __kmap_local_sched_in(void)
  *
  * A mapping belongs to the task that made it, and fork with one held is a
  * mistake: the child would give back what it never mapped.
+ *
+ * Context: fork, before the new task runs.
  */
 void kmap_local_fork(struct task_struct *tsk)
 {

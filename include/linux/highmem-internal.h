@@ -18,62 +18,91 @@
  * PageHighMem() are constants where the configuration decides, so the compiler
  * drops the calls into files that are not built.
  *
- * What an architecture supplies
- * -----------------------------
- * In <asm/fixmap.h> the slots FIX_KMAP_BEGIN..FIX_KMAP_END, KM_MAX_IDX for each
- * possible CPU, and in <asm/highmem.h>:
- *
- * LAST_PKMAP, PKMAP_ADDR(nr), PKMAP_NR(addr), pkmap_page_table
- *	Size, addresses and page table of the pkmap pool. The table must be
- *	filled in before the first kmap().
- * flush_cache_kmaps()
- *	Writes back what a virtually indexed cache holds for pkmap addresses.
- *	Called with no lock held, before the PTEs of idle slots are cleared.
- * get_pkmap_color(), get_next_pkmap_nr(), get_pkmap_entries_count(),
- * get_pkmap_wait_queue_head()
- *	For caches that alias: a page is only mapped in slots of its colour.
- *	Either all or none are defined. get_next_pkmap_nr() may run on several
- *	CPUs at once; what it returns is a place to look, no more.
- * ARCH_NEEDS_KMAP_HIGH_GET, arch_kmap_local_high_get()
- *	The second is a use of kmap_high_get(): an address in the pkmap area
- *	which kunmap_local() gives back, or NULL to go on with a local slot.
- * ARCH_HAS_KMAP_FLUSH_TLB, kmap_flush_tlb()
- *	Called by every kmap() on the address that it returns.
- * kmap_prot
- *	The protection of a mapping, where it is not PAGE_KERNEL.
- *
- * A local mapping calls the following in this order, on the CPU that owns the
- * slot and with preemption disabled. Each has an empty default except the PTE
- * stores, which are set_pte_at(), pte_clear() and assignments:
- *
- * arch_kmap_local_pre_map(vaddr, pteval)	before the PTE is written
- * arch_kmap_local_set_pte(mm, vaddr, ptep, pteval)
- * arch_kmap_local_post_map(vaddr, pteval)	before the address is used
- * arch_kmap_local_pre_unmap(vaddr)		before the PTE is cleared
- * arch_kmap_local_clear_pte(mm, vaddr, ptep)
- * arch_kmap_local_post_unmap(vaddr)		must flush @vaddr from this CPU's
- *						TLB before it returns
- *
- * arch_kmap_local_note(note, pteval), arch_kmap_local_forget(note)
- *	Keeps @pteval in *@note, which was empty and is no PTE, for the
- *	scheduler, and empties it: never half of one with the present bit.
- * arch_kmap_local_page_pte(pfn, template)
- *	pfn_pte(pfn, kmap_prot), made from what that is for page frame 0. For
- *	kmap(), too.
- * KMAP_LOCAL_LAZY
- *	The PTE may stay when a mapping of kmap_prot is given back. Then
- *	arch_kmap_local_set_pte() may be called on a valid PTE, and neither a
- *	page walk nor an interrupt may see a mix of the two;
- *	arch_kmap_local_post_unmap() follows. No interrupt may come halfway
- *	through clearing it either. Caches must not mind, and kmap_prot have the
- *	accessed and dirty bits set.
- * arch_kmap_local_map_idx(idx, pfn), arch_kmap_local_unmap_idx(idx, vaddr)
- *	Where the fixmap index of slot idx depends on the page's colour.
- * ARCH_HAS_FLUSH_ON_KUNMAP, kunmap_flush_on_unmap()
- *	Without KMAP_LOCAL only: called when a direct address is given back.
+ * What an architecture supplies is below.
  */
 #ifndef _LINUX_HIGHMEM_INTERNAL_H
 #define _LINUX_HIGHMEM_INTERNAL_H
+
+/**
+ * DOC: What an architecture supplies
+ *
+ * In ``<asm/fixmap.h>`` the slots ``FIX_KMAP_BEGIN`` to ``FIX_KMAP_END``,
+ * ``KM_MAX_IDX`` for each possible CPU, and the rest in ``<asm/highmem.h>``. For
+ * kmap() it needs
+ *
+ * ``LAST_PKMAP``, ``PKMAP_ADDR(nr)``, ``PKMAP_NR(addr)``, ``pkmap_page_table``
+ *   Size, addresses and page table of the pkmap pool. The table must be filled
+ *   in before the first kmap().
+ *
+ * ``flush_cache_kmaps()``
+ *   Writes back what a virtually indexed cache holds for pkmap addresses. Called
+ *   with no lock held, before the PTEs of idle slots are cleared.
+ *
+ * and may define
+ *
+ * ``kmap_prot``
+ *   The protection of a mapping, where it is not ``PAGE_KERNEL``.
+ *
+ * ``get_pkmap_color()``, ``get_next_pkmap_nr()``, ``get_pkmap_entries_count()``, ``get_pkmap_wait_queue_head()``
+ *   For caches that alias: a page is only mapped in slots of its colour. Either
+ *   all or none are defined. ``get_next_pkmap_nr()`` may run on several CPUs at
+ *   once; what it returns is a place to look, no more.
+ *
+ * ``ARCH_NEEDS_KMAP_HIGH_GET``, ``arch_kmap_local_high_get()``
+ *   The second is a use of kmap_high_get(): an address in the pkmap area which
+ *   kunmap_local() gives back, or NULL to go on with a local slot.
+ *
+ * ``ARCH_HAS_KMAP_FLUSH_TLB``, ``kmap_flush_tlb()``
+ *   Called by every kmap() on the address that it returns.
+ *
+ * A local mapping calls the following in this order, on the CPU that owns the
+ * slot and with preemption disabled. Each has an empty default except the PTE
+ * stores, which are set_pte_at() and pte_clear().
+ *
+ * ``arch_kmap_local_pre_map(vaddr, pteval)``
+ *   Before the PTE is written.
+ *
+ * ``arch_kmap_local_set_pte(mm, vaddr, ptep, pteval)``
+ *   Writes it.
+ *
+ * ``arch_kmap_local_post_map(vaddr, pteval)``
+ *   Before the address is used.
+ *
+ * ``arch_kmap_local_pre_unmap(vaddr)``
+ *   Before the PTE is cleared.
+ *
+ * ``arch_kmap_local_clear_pte(mm, vaddr, ptep)``
+ *   Clears it.
+ *
+ * ``arch_kmap_local_post_unmap(vaddr)``
+ *   Must flush ``vaddr`` from this CPU's TLB before it returns.
+ *
+ * And for kmap_local where something is special:
+ *
+ * ``arch_kmap_local_note(note, pteval)``, ``arch_kmap_local_forget(note)``
+ *   Keeps ``pteval`` in ``*note``, which was empty and is no PTE, for the
+ *   scheduler, and empties it: never half of one with the present bit. The
+ *   default are assignments.
+ *
+ * ``arch_kmap_local_page_pte(pfn, template)``
+ *   ``pfn_pte(pfn, kmap_prot)``, made from what that is for page frame 0. For
+ *   kmap(), too.
+ *
+ * ``KMAP_LOCAL_LAZY``
+ *   The PTE may stay when a mapping of ``kmap_prot`` is given back. Then
+ *   ``arch_kmap_local_set_pte()`` may be called on a valid PTE, and neither a
+ *   page walk nor an interrupt may see a mix of the two;
+ *   ``arch_kmap_local_post_unmap()`` follows. No interrupt may come halfway
+ *   through clearing it either. Caches must not mind, and ``kmap_prot`` have the
+ *   accessed and dirty bits set.
+ *
+ * ``arch_kmap_local_map_idx(idx, pfn)``, ``arch_kmap_local_unmap_idx(idx, vaddr)``
+ *   Where the fixmap index of slot ``idx`` depends on the page's colour.
+ *
+ * ``ARCH_HAS_FLUSH_ON_KUNMAP``, ``kunmap_flush_on_unmap()``
+ *   Without ``CONFIG_KMAP_LOCAL`` only: called when a direct address is given
+ *   back.
+ */
 
 #ifdef CONFIG_KMAP_LOCAL
 #include <asm/highmem.h>
@@ -426,6 +455,11 @@ static inline unsigned long totalhigh_pages(void)
  * whether or not something is mapped at @x. What lies there ends with its
  * page, or with its run of pages: kmap_addr_reach() tells hardened usercopy.
  *
+ * Example::
+ *
+ *	if (is_kmap_addr(buf) || is_vmalloc_addr(buf))
+ *		return -EINVAL;
+ *
  * Context: any.
  * Return: true if @x is an address that kmap() or kmap_local_page() may return
  * for a page which is not directly mapped.
@@ -459,9 +493,9 @@ static inline size_t kmap_addr_reach(const void *vaddr) { return 0; }
  *
  * Ends the section without page faults (and, except on PREEMPT_RT, without
  * preemption) that kmap_atomic() began. The latest mapping goes first, as with
- * kunmap_local().
+ * kunmap_local(). For an example see kmap_atomic().
  *
- * Context: the one that called kmap_atomic().
+ * Context: the one that called kmap_atomic(); does not sleep.
  */
 #define kunmap_atomic(__addr)	__kunmap_atomic(__kunmap_local_arg(__addr))
 
@@ -471,7 +505,8 @@ static inline size_t kmap_addr_reach(const void *vaddr) { return 0; }
  *
  * The latest mapping of a task goes first. An address that breaks this order
  * is unmapped and warned about once; one that this task has not mapped is
- * warned about and left alone.
+ * warned about and left alone. An address in the direct mapping, as low memory
+ * pages have, needs nothing. For an example see kmap_local_page().
  *
  * Context: the one that made the mapping; does not sleep.
  */

@@ -84,11 +84,11 @@ static inline void *kmap_local_folio(struct folio *folio, size_t offset);
  *
  * Example::
  *
- *	while (len) {
+ *	while (len && zero) {
  *		size_t n = len;
  *		u8 *p = kmap_local_span(folio, offset, &n);
  *
- *		crc = crc32(crc, p, n);
+ *		zero = !memchr_inv(p, 0, n);
  *		kunmap_local_span(p, n);
  *		offset += n;
  *		len -= n;
@@ -103,6 +103,10 @@ static inline void *kmap_local_span(struct folio *folio, size_t offset, size_t *
  * kunmap_local_span() - give back a mapping made by kmap_local_span()
  * @addr: the address that it returned
  * @len: the number of bytes that it mapped
+ *
+ * An address or a length that it did not return is reported once; the run that
+ * begins at @addr is unmapped, if there is one. For an example see
+ * kmap_local_span().
  *
  * Context: the one that made the mapping; does not sleep.
  */
@@ -142,6 +146,8 @@ static inline void *folio_map_local(struct folio *folio);
  * @folio: the folio
  * @addr: the address that it returned
  *
+ * For an example see folio_map_local().
+ *
  * Context: the task that made the mapping. May sleep.
  */
 static inline void folio_unmap_local(struct folio *folio, const void *addr);
@@ -154,6 +160,15 @@ static inline void folio_unmap_local(struct folio *folio, const void *addr);
  * @prot: page protection. Has no effect where @page is not mapped but found
  *	  in the direct mapping.
  *
+ * Give it back with kunmap_local(), in the reverse order of all others.
+ *
+ * Example::
+ *
+ *	const u32 *word = kmap_local_page_prot(page, PAGE_KERNEL_RO);
+ *
+ *	value = *word;
+ *	kunmap_local(word);
+ *
  * Context: any, NMI excepted; does not sleep.
  * Return: the address of the page's first byte.
  */
@@ -163,6 +178,15 @@ static inline void *kmap_local_page_prot(struct page *page, pgprot_t prot);
  * kmap_local_pfn() - map a page frame for a moment
  * @pfn: page frame number of memory; a kernel with CONFIG_HIGHMEM does not
  *	 ask for a struct page
+ *
+ * Give it back with kunmap_local(), in the reverse order of all others.
+ *
+ * Example::
+ *
+ *	char *frame = kmap_local_pfn(pfn);
+ *
+ *	memcpy(buf, frame, len);
+ *	kunmap_local(frame);
  *
  * Context: any, NMI excepted; does not sleep.
  * Return: the address of the frame's first byte.
@@ -181,9 +205,9 @@ static inline void *kmap_local_pfn(unsigned long pfn);
  *
  * Example::
  *
- *	void *addr = kmap(page);
- *
- *	complete_later(addr, page);	// which calls kunmap(page)
+ *	later->page = page;
+ *	later->addr = kmap(page);
+ *	schedule_work(&later->work);
  *
  * Context: task context. May sleep, in the worst case until others release
  * their mappings, so do not hold many at a time.
@@ -196,7 +220,12 @@ static inline void *kmap(struct page *page);
  * @page: the page that was mapped, not its address
  *
  * Once too often, or for a page that was never mapped, is reported once and
- * changes nothing.
+ * changes nothing. For a page in low memory there is nothing to do.
+ *
+ * Example::
+ *
+ *	memset(later->addr, 0x41, PAGE_SIZE);
+ *	kunmap(later->page);
  *
  * Context: task context. May sleep.
  */
@@ -210,6 +239,11 @@ static inline void kunmap(struct page *page);
  * ownership) calls this first, so that no forgotten alias remains: neither in
  * the page tables nor in the TLB of any CPU when it returns.
  *
+ * Example::
+ *
+ *	kmap_flush_unused();
+ *	change(page);
+ *
  * Context: task context. May sleep.
  */
 static inline void kmap_flush_unused(void);
@@ -220,6 +254,10 @@ static inline void kmap_flush_unused(void);
  *	  kmap_local function of the calling task
  *
  * Deprecated for mapped addresses, which are reported once: keep the page.
+ *
+ * Example::
+ *
+ *	page = kmap_to_page(buf);
  *
  * Context: any.
  * Return: the page that @addr shows.
@@ -234,6 +272,13 @@ static inline struct page *kmap_to_page(void *addr);
  * preempt_disable(); kunmap_atomic() undoes it all. New code calls
  * kmap_local_page(), and the others by name where it needs them.
  *
+ * Example::
+ *
+ *	char *addr = kmap_atomic(page);
+ *
+ *	memcpy(addr, buf, len);
+ *	kunmap_atomic(addr);
+ *
  * Context: any, NMI excepted; atomic until kunmap_atomic().
  * Return: the address of the page's first byte.
  */
@@ -244,6 +289,13 @@ static inline void *kmap_atomic(struct page *page);
  * @page: the page
  * @prot: page protection, as for kmap_local_page_prot()
  *
+ * Example::
+ *
+ *	const u32 *word = kmap_atomic_prot(page, PAGE_KERNEL_RO);
+ *
+ *	value = *word;
+ *	kunmap_atomic(word);
+ *
  * Context: any, NMI excepted; atomic until kunmap_atomic().
  * Return: the address of the page's first byte.
  */
@@ -253,6 +305,13 @@ static inline void *kmap_atomic_prot(struct page *page, pgprot_t prot);
  * kmap_atomic_pfn() - kmap_atomic() of a page frame - deprecated
  * @pfn: page frame number, as for kmap_local_pfn()
  *
+ * Example::
+ *
+ *	char *frame = kmap_atomic_pfn(pfn);
+ *
+ *	memcpy(buf, frame, len);
+ *	kunmap_atomic(frame);
+ *
  * Context: any, NMI excepted; atomic until kunmap_atomic().
  * Return: the address of the frame's first byte.
  */
@@ -260,6 +319,11 @@ static inline void *kmap_atomic_pfn(unsigned long pfn);
 
 /**
  * nr_free_highpages() - how many high memory pages are free
+ *
+ * Example::
+ *
+ *	if (nr_free_highpages() < wanted)
+ *		return -ENOMEM;
  *
  * Context: any. A snapshot.
  * Return: pages.
@@ -269,6 +333,10 @@ static inline unsigned long nr_free_highpages(void);
 /**
  * totalhigh_pages() - how many high memory pages the page allocator manages
  *
+ * Example::
+ *
+ *	low = totalram_pages() - totalhigh_pages();
+ *
  * Context: any.
  * Return: pages; 0 without high memory.
  */
@@ -277,16 +345,64 @@ static inline unsigned long totalhigh_pages(void);
 /* Cache hooks that an architecture may leave out ------------------------- */
 
 #ifndef ARCH_HAS_FLUSH_ANON_PAGE
+/**
+ * flush_anon_page() - write back what user space's view left in the cache
+ * @vma: the VMA of @vmaddr
+ * @page: an anonymous page
+ * @vmaddr: where user space sees it
+ *
+ * For caches that alias. get_user_pages() calls it for each page before the
+ * kernel looks at it; others have no need to. See
+ * Documentation/core-api/cachetlb.rst.
+ *
+ * Context: any, NMI excepted; does not sleep.
+ */
 static inline void flush_anon_page(struct vm_area_struct *vma,
 				   struct page *page, unsigned long vmaddr) { }
 #endif
 
 #ifndef ARCH_IMPLEMENTS_FLUSH_KERNEL_VMAP_RANGE
+/**
+ * flush_kernel_vmap_range() - before I/O to pages that vmap() has mapped
+ * @vaddr: address from vmap() or vm_map_ram()
+ * @size: bytes
+ *
+ * For caches that alias: writes back what the kernel wrote at @vaddr, so that a
+ * device, or another mapping of the pages, finds it. Here memset_page() stands
+ * for a device that fills the first page behind @vaddr.
+ *
+ * Example::
+ *
+ *	flush_kernel_vmap_range(buf, len);
+ *	memset_page(page, 0, 0x44, len);
+ *	invalidate_kernel_vmap_range(buf, len);
+ *
+ * Context: any; does not sleep.
+ */
 static inline void flush_kernel_vmap_range(void *vaddr, int size) { }
+
+/**
+ * invalidate_kernel_vmap_range() - after input to pages that vmap() has mapped
+ * @vaddr: address from vmap() or vm_map_ram()
+ * @size: bytes
+ *
+ * For caches that alias: forgets what was read at @vaddr, perhaps ahead of time,
+ * before the device wrote. For an example see flush_kernel_vmap_range().
+ *
+ * Context: any; does not sleep.
+ */
 static inline void invalidate_kernel_vmap_range(void *vaddr, int size) { }
 #endif
 
 #ifndef __HAVE_ARCH_TAG_CLEAR_HIGHPAGE
+/**
+ * tag_clear_highpage() - zero a page and its memory tags
+ * @page: a page that was just allocated with __GFP_ZEROTAGS
+ *
+ * For the page allocator, on architectures that have memory tags.
+ *
+ * Context: any in which memory may be allocated.
+ */
 static inline void tag_clear_highpage(struct page *page) { }
 #endif
 
@@ -327,6 +443,10 @@ static inline size_t kmap_local_reach(struct folio *folio, size_t offset,
  * @page: the page
  * @vaddr: where user space will see it; decides the cache colour
  *
+ * Example::
+ *
+ *	clear_user_highpage(page, vaddr);
+ *
  * Context: any, NMI excepted; does not sleep.
  */
 static inline void clear_user_highpage(struct page *page, unsigned long vaddr)
@@ -347,6 +467,12 @@ static inline void clear_user_highpage(struct page *page, unsigned long vaddr)
  * From high or movable memory, as the VMA's policy says. Architectures that
  * can zero while they allocate have their own.
  *
+ * Example::
+ *
+ *	folio = vma_alloc_zeroed_movable_folio(vma, vaddr);
+ *	if (!folio)
+ *		return VM_FAULT_OOM;
+ *
  * Context: task context; sleeps.
  * Return: a folio of order 0, or NULL if there is no memory.
  */
@@ -366,6 +492,10 @@ vma_alloc_zeroed_movable_folio(struct vm_area_struct *vma, unsigned long vaddr)
  * clear_highpage_kasan_tagged() - zero a page whose memory tag may differ
  * @page: the page; KASAN does not compare its tag with that of the address
  *
+ * Example::
+ *
+ *	clear_highpage_kasan_tagged(page);
+ *
  * Context: any, NMI excepted; does not sleep.
  */
 static inline void clear_highpage_kasan_tagged(struct page *page)
@@ -379,6 +509,10 @@ static inline void clear_highpage_kasan_tagged(struct page *page)
 /**
  * clear_highpage() - zero a page
  * @page: the page
+ *
+ * Example::
+ *
+ *	clear_highpage(page);
  *
  * Context: any, NMI excepted; does not sleep.
  */
@@ -397,6 +531,10 @@ static inline void clear_highpage(struct page *page)
  * @from: source page
  * @vaddr: where user space will see @to; decides the cache colour
  * @vma: the VMA of @vaddr
+ *
+ * Example::
+ *
+ *	copy_user_highpage(new, old, vaddr, vma);
  *
  * Context: any, NMI excepted; does not sleep.
  */
@@ -419,6 +557,10 @@ static inline void copy_user_highpage(struct page *to, struct page *from,
  * copy_highpage() - copy a page
  * @to: destination page
  * @from: source page
+ *
+ * Example::
+ *
+ *	copy_highpage(new, old);
  *
  * Context: any, NMI excepted; does not sleep.
  */
@@ -461,6 +603,11 @@ static inline int copy_mc_page_local(struct page *to, struct page *from)
  * @vaddr: where user space will see @to
  * @vma: the VMA of @vaddr
  *
+ * Example::
+ *
+ *	if (copy_mc_user_highpage(new, old, vaddr, vma))
+ *		return VM_FAULT_HWPOISON;
+ *
  * Context: any, NMI excepted; does not sleep.
  * Return: 0, or the number of bytes that were not copied.
  */
@@ -485,6 +632,11 @@ static inline int copy_mc_user_highpage(struct page *to, struct page *from,
  * @to: destination page
  * @from: source page; a machine check while reading it is handled, where the
  *	  architecture can
+ *
+ * Example::
+ *
+ *	if (copy_mc_highpage(new, old))
+ *		return -EHWPOISON;
  *
  * Context: any, NMI excepted; does not sleep.
  * Return: 0, or the number of bytes that were not copied.
@@ -512,6 +664,10 @@ static inline int copy_mc_highpage(struct page *to, struct page *from)
  * @src_page: source page
  * @src_off: first byte to read; @src_off + @len <= PAGE_SIZE
  * @len: bytes
+ *
+ * Example::
+ *
+ *	memcpy_page(to, 512, from, 0, 512);
  *
  * Context: any, NMI excepted; does not sleep.
  */
@@ -541,6 +697,10 @@ static inline void memcpy_page(struct page *dst_page, size_t dst_off,
  *
  * Leaves the data cache to the caller: see flush_dcache_page().
  *
+ * Example::
+ *
+ *	memset_page(page, 0, byte, PAGE_SIZE);
+ *
  * Context: any, NMI excepted; does not sleep.
  */
 static inline void memset_page(struct page *page, size_t offset, int val,
@@ -562,6 +722,10 @@ static inline void memset_page(struct page *page, size_t offset, int val,
  * @page: the page
  * @offset: first byte to read; @offset + @len <= PAGE_SIZE
  * @len: bytes
+ *
+ * Example::
+ *
+ *	memcpy_from_page(buf, page, 100, len);
  *
  * Context: any, NMI excepted; does not sleep.
  */
@@ -585,6 +749,10 @@ static inline void memcpy_from_page(char *to, struct page *page,
  * @from: buffer of @len bytes
  * @len: bytes
  *
+ * Example::
+ *
+ *	memcpy_to_page(page, 100, buf, len);
+ *
  * Context: any, NMI excepted; does not sleep.
  */
 static inline void memcpy_to_page(struct page *page, size_t offset,
@@ -606,6 +774,10 @@ static inline void memcpy_to_page(struct page *page, size_t offset,
  * @page: the page
  * @offset: first byte; @offset + @len <= PAGE_SIZE
  * @len: bytes
+ *
+ * Example::
+ *
+ *	memzero_page(page, 2048, 512);
  *
  * Context: any, NMI excepted; does not sleep.
  */
@@ -633,6 +805,10 @@ static inline void memzero_page(struct page *page, size_t offset, size_t len)
  * @end2: byte behind the second range; nothing is done if not above @start2
  *
  * A range that goes beyond page_size() is reported once and cut.
+ *
+ * Example::
+ *
+ *	zero_user_segments(page, start, from, to, end);
  *
  * Context: any, NMI excepted; does not sleep.
  */
@@ -667,6 +843,10 @@ static inline void zero_user_segments(struct page *page,
  * @start: first byte
  * @end: byte behind the last
  *
+ * Example::
+ *
+ *	zero_user_segment(page, 1024, 1536);
+ *
  * Context: any, NMI excepted; does not sleep.
  */
 static inline void zero_user_segment(struct page *page, unsigned int start,
@@ -680,6 +860,10 @@ static inline void zero_user_segment(struct page *page, unsigned int start,
  * @page: as for zero_user_segments()
  * @start: first byte
  * @size: bytes
+ *
+ * Example::
+ *
+ *	zero_user(page, 1536, 512);
  *
  * Context: any, NMI excepted; does not sleep.
  */
@@ -697,6 +881,10 @@ static inline void zero_user(struct page *page, unsigned int start,
  * @start2: first byte of the second range
  * @xend2: byte behind the second range
  *
+ * Example::
+ *
+ *	folio_zero_segments(folio, 0, from, to, folio_size(folio));
+ *
  * Context: any, NMI excepted; does not sleep.
  */
 static inline void folio_zero_segments(struct folio *folio, size_t start1,
@@ -712,6 +900,10 @@ static inline void folio_zero_segments(struct folio *folio, size_t start1,
  * @start: first byte
  * @xend: byte behind the last
  *
+ * Example::
+ *
+ *	folio_zero_segment(folio, eof, folio_size(folio));
+ *
  * Context: any, NMI excepted; does not sleep.
  */
 static inline void folio_zero_segment(struct folio *folio, size_t start,
@@ -725,6 +917,10 @@ static inline void folio_zero_segment(struct folio *folio, size_t start,
  * @folio: the folio
  * @start: first byte
  * @length: bytes
+ *
+ * Example::
+ *
+ *	folio_zero_range(folio, 0, 512);
  *
  * Context: any, NMI excepted; does not sleep.
  */
@@ -740,6 +936,10 @@ static inline void folio_zero_range(struct folio *folio, size_t start,
  * @folio: the folio
  * @offset: first byte to read; @offset + @len <= folio_size()
  * @len: bytes; may be 0
+ *
+ * Example::
+ *
+ *	memcpy_from_folio((char *)&record, folio, offset, sizeof(record));
  *
  * Context: any, NMI excepted; does not sleep.
  */
@@ -769,6 +969,10 @@ static inline void memcpy_from_folio(char *to, struct folio *folio,
  * @from: buffer of @len bytes
  * @len: bytes; may be 0
  *
+ * Example::
+ *
+ *	memcpy_to_folio(folio, offset, (char *)&record, sizeof(record));
+ *
  * Context: any, NMI excepted; does not sleep.
  */
 static inline void memcpy_to_folio(struct folio *folio, size_t offset,
@@ -796,11 +1000,20 @@ static inline void memcpy_to_folio(struct folio *folio, size_t offset,
  * @folio: the folio
  * @offset: first byte to zero; <= folio_size()
  * @kaddr: address of byte @offset. The page with this byte (at the end of the
- *	   folio: the last page) is the caller's latest local mapping.
+ *	   folio: the last page) is the caller's latest local mapping. So @offset
+ *	   is in the mapped page, or the folio ends with that page.
  *
  * For code that has a page mapped which it has just filled in part. Where the
  * folio has none mapped, folio_zero_segment() does. The mapping may be another
  * one afterwards.
+ *
+ * Example::
+ *
+ *	char *kaddr = kmap_local_folio(folio, 0);
+ *
+ *	memcpy(kaddr, data, len);
+ *	kaddr = folio_zero_tail(folio, len, kaddr + len);
+ *	kunmap_local(kaddr);
  *
  * Context: any, NMI excepted; does not sleep.
  * Return: what to pass to kunmap_local() instead of @kaddr.
@@ -835,6 +1048,10 @@ static inline __must_check void *folio_zero_tail(struct folio *folio,
  * Puts data that a file system keeps inside an inode into the page cache. The
  * bytes from @offset + @len to the end of the folio become zero.
  *
+ * Example::
+ *
+ *	folio_fill_tail(folio, 0, data, len);
+ *
  * Context: any, NMI excepted; does not sleep.
  */
 static inline void folio_fill_tail(struct folio *folio, size_t offset,
@@ -856,6 +1073,16 @@ static inline void folio_fill_tail(struct folio *folio, size_t offset,
  *
  * Copies as much as one mapping reaches, at most to the end of the folio. Call
  * it again for the rest.
+ *
+ * Example::
+ *
+ *	while (len) {
+ *		size_t n = memcpy_from_file_folio(to, folio, pos, len);
+ *
+ *		to += n;
+ *		pos += n;
+ *		len -= n;
+ *	}
  *
  * Context: any, NMI excepted; does not sleep.
  * Return: bytes copied; not 0 unless @len is.
@@ -882,6 +1109,13 @@ static inline size_t memcpy_from_file_folio(char *to, struct folio *folio,
  * @folio: the folio
  * @addr: an address in the caller's latest local mapping, a page of @folio
  *
+ * Example::
+ *
+ *	u8 *entry = kmap_local_folio(folio, offset);
+ *	bool is = *entry == byte;
+ *
+ *	folio_release_kmap(folio, entry);
+ *
  * Context: any in which a folio may be freed.
  */
 static inline void folio_release_kmap(struct folio *folio, void *addr)
@@ -894,6 +1128,13 @@ static inline void folio_release_kmap(struct folio *folio, void *addr)
  * unmap_and_put_page() - unmap a page and drop a reference to its folio
  * @page: the page
  * @addr: an address in the caller's latest local mapping, of @page
+ *
+ * Example::
+ *
+ *	u8 *entry = kmap_local_page(page);
+ *	bool is = *entry == byte;
+ *
+ *	unmap_and_put_page(page, entry);
  *
  * Context: any in which a folio may be freed.
  */

@@ -74,6 +74,7 @@ static void copy_by_hand(struct page *to, struct page *from)
 	kunmap_local(src);
 	kunmap_local(dst);
 }
+
 /* [end] */
 
 static u8 byte_of_file(struct folio *folio, loff_t pos)
@@ -144,6 +145,7 @@ static size_t copy_out(void __user *to, struct page *page, size_t len)
 	kunmap_local(addr);
 	return left;
 }
+
 /* [end] */
 
 static void __user *user_memory(struct kunit *test)
@@ -189,6 +191,7 @@ static void check_in_interrupt(struct irq_work *work)
 	checker->zero = !memchr_inv(addr, 0, PAGE_SIZE);
 	kunmap_local(addr);
 }
+
 /* [end] */
 
 static void map_in_interrupt(struct kunit *test)
@@ -224,6 +227,7 @@ static void read_record(struct record *record, struct folio *folio, size_t offse
 {
 	memcpy_from_folio((char *)record, folio, offset, sizeof(*record));
 }
+
 /* [end] */
 
 /* [is_zero] */
@@ -242,6 +246,7 @@ static bool is_zero(struct folio *folio, size_t offset, size_t len)
 	}
 	return zero;
 }
+
 /* [end] */
 
 static void parts_of_folios(struct kunit *test)
@@ -290,6 +295,7 @@ static int parse_folio(struct folio *folio)
 	folio_unmap_local(folio, h);
 	return err;
 }
+
 /* [end] */
 
 static void whole_folios(struct kunit *test)
@@ -319,6 +325,7 @@ static void read_inline(struct folio *folio, const char *data, size_t len)
 	kaddr = folio_zero_tail(folio, len, kaddr + len);
 	kunmap_local(kaddr);
 }
+
 /* [end] */
 
 static void read_inline_by_helper(struct folio *folio, const char *data, size_t len)
@@ -366,6 +373,7 @@ static void start_filling(struct fill_later *later, struct page *page)
 	later->addr = kmap(page);
 	schedule_work(&later->work);
 }
+
 /* [end] */
 
 static void addresses_for_everybody(struct kunit *test)
@@ -393,12 +401,13 @@ static int sum_pages(struct page **pages, unsigned int nr, u32 *sum)
 	vunmap(bytes);
 	return 0;
 }
+
 /* [end] */
 
 static void read_through(void *buf, int len, struct page *page)
 {
 	flush_kernel_vmap_range(buf, len);
-	memset_page(page, 0, 0x44, len);	/* for what a device does */
+	memset_page(page, 0, 0x44, len);
 	invalidate_kernel_vmap_range(buf, len);
 }
 
@@ -432,6 +441,7 @@ static void free_table(u32 *table)
 {
 	free_page((unsigned long)table);
 }
+
 /* [end] */
 
 static void pages_in_low_memory(struct kunit *test)
@@ -452,6 +462,7 @@ static u32 first_word_wrong(struct page *page)
 
 	return *word;
 }
+
 /* [end] */
 
 /* [first_word] */
@@ -463,6 +474,7 @@ static u32 first_word(struct page *page)
 	kunmap_local(addr);
 	return word;
 }
+
 /* [end] */
 
 #define UNKNOWN		64
@@ -500,6 +512,7 @@ static void read_by_kmap(struct page *page, size_t offset, void *to, size_t len)
 	memcpy(to, addr + offset, len);
 	kunmap(page);
 }
+
 /* [end] */
 
 /* [kmap_after] */
@@ -510,6 +523,7 @@ static void read_by_kmap_local(struct page *page, size_t offset, void *to, size_
 	memcpy(to, addr + offset, len);
 	kunmap_local(addr);		/* the address, not the page */
 }
+
 /* [end] */
 
 /* [kmap_after_helper] */
@@ -517,6 +531,7 @@ static void read_by_helper(struct page *page, size_t offset, void *to, size_t le
 {
 	memcpy_from_page(to, page, offset, len);
 }
+
 /* [end] */
 
 static void converted_from_kmap(struct kunit *test)
@@ -546,6 +561,7 @@ static size_t copy_out_by_kmap_atomic(void __user *to, struct page *page, size_t
 	kunmap_atomic(addr);
 	return left;
 }
+
 /* [end] */
 
 /* [kmap_atomic_after] */
@@ -561,6 +577,7 @@ static size_t copy_out_without_faults(void __user *to, struct page *page, size_t
 	kunmap_local(addr);
 	return left;
 }
+
 /* [end] */
 
 static void fill_atomically(struct page *page, const char *buf, size_t len)
@@ -897,6 +914,7 @@ static void swap_wrong(struct page *one, struct page *two, void *buf)
 	memcpy(b, buf, PAGE_SIZE);
 	kunmap_local(b);
 }
+
 /* [end] */
 
 /* Reported, and no harm done */
@@ -928,6 +946,7 @@ static int check_magic_wrong(struct page *page)
 	kunmap_local(word);
 	return 0;
 }
+
 /* [end] */
 
 /* The caller is left with a mapping that it does not know of */
@@ -959,6 +978,7 @@ static u32 late_word_wrong(struct page *page)
 	kunmap_local(word);
 	return *word;			/* whatever is there by now */
 }
+
 /* [end] */
 
 /* Where mappings stay, nothing is to be seen of it. Where not, it faults. */
