@@ -96,10 +96,12 @@ static inline void arch_kmap_local_post_map(unsigned long vaddr, pte_t pteval)
 	arch_flush_lazy_mmu_mode();
 }
 
+#ifndef MODULE
 /*
  * PTEs are global, so switching the address space does not drop them. What
  * flush_tlb_one_kernel() does beyond the one instruction is for other PCIDs,
- * which 32-bit kernels do not use, and for hypervisors.
+ * which 32-bit kernels do not use, and for hypervisors. Modules do not see that
+ * function, and have no slots to unmap.
  */
 static inline void arch_kmap_local_post_unmap(unsigned long vaddr)
 {
@@ -111,5 +113,6 @@ static inline void arch_kmap_local_post_unmap(unsigned long vaddr)
 	flush_tlb_one_kernel(vaddr);
 	arch_flush_lazy_mmu_mode();
 }
+#endif
 
 #endif /* _ASM_X86_HIGHMEM_H */
