@@ -712,8 +712,32 @@ unsigned int kmap_local_room(unsigned int nr)
 	return nr;
 }
 
-static void *map_run(struct kmap_ctrl *ctrl, unsigned int top, unsigned long pfn,
-		     unsigned int nr)
+/* See map_lazy(). */
+static __always_inline void *map_run_lazy(struct kmap_ctrl *ctrl, unsigned int top,
+					  unsigned long pfn, unsigned int nr)
+{
+#ifdef KMAP_LOCAL_LAZY
+	pte_t pteval = arch_kmap_local_page_pte(pfn, km_page_pte);
+	pte_t *ptep = slot_pte(top, slot_vaddr(top, 0)), *end = ptep + nr;
+	pte_t *note = &ctrl->pteval[top];
+
+	for (; ptep < end; ptep++, note--) {
+		arch_kmap_local_note(note, pteval);
+		barrier();
+		highmem_race_window();
+		if (unlikely(!pte_same(ptep_get(ptep), pteval))) {
+			preempt_disable();
+			replace_pte(slot_vaddr(note - ctrl->pteval, 0), ptep, pteval);
+			preempt_enable();
+		}
+		pteval = arch_kmap_local_next_pte(pteval);
+	}
+#endif
+	return (void *)slot_vaddr(top, pfn);
+}
+
+static void *map_run_eager(struct kmap_ctrl *ctrl, unsigned int top,
+			   unsigned long pfn, unsigned int nr)
 {
 	unsigned long vaddr;
 	pte_t pteval, *ptep;
@@ -725,13 +749,29 @@ static void *map_run(struct kmap_ctrl *ctrl, unsigned int top, unsigned long pfn
 	for (i = 0; i < nr; i++, vaddr += PAGE_SIZE, pfn++) {
 		pteval = arch_kmap_local_page_pte(pfn, km_page_pte);
 		arch_kmap_local_note(&ctrl->pteval[top - i], pteval);
-		if (is_strict())
-			fill_eagerly(vaddr, run_pte(ptep, vaddr, i), pteval);
-		else if (!pte_same(ptep_get(&ptep[i]), pteval))
-			replace_pte(vaddr, &ptep[i], pteval);
+		fill_eagerly(vaddr, run_pte(ptep, vaddr, i), pteval);
 	}
 	preempt_enable();
 	return (void *)(vaddr - nr * PAGE_SIZE);
+}
+
+/* With whatever there is to care for, see push_with_care(). */
+static noinline void *push_run_with_care(struct page *page, unsigned int *nr)
+{
+	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
+	unsigned int top;
+
+	*nr = km_limit ? kmap_local_room(*nr) : 1;
+	if (*nr == 1)
+		return __kmap_local_page(page);
+
+	highmem_count(HIGHMEM_STAT_LOCAL_MAP, *nr);
+	top = depth_of(ctrl) + run_slots(*nr) - 1;
+	if (KM_LAZY && is_strict())
+		ctrl->eager += *nr;
+	set_depth(ctrl, top + 1);
+	return is_strict() ? map_run_eager(ctrl, top, page_to_pfn(page), *nr) :
+			     map_run_lazy(ctrl, top, page_to_pfn(page), *nr);
 }
 
 /**
@@ -748,18 +788,15 @@ static void *map_run(struct kmap_ctrl *ctrl, unsigned int top, unsigned long pfn
 void *__kmap_local_pages(struct page *page, unsigned int *nr)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int top;
+	unsigned int depth = ctrl->idx + *nr;
 
-	*nr = km_limit ? kmap_local_room(*nr) : 1;
-	if (*nr == 1)
-		return __kmap_local_page(page);
+	if (!KM_LAZY || is_strict() || unlikely(*nr > KM_RUN_MAX) ||
+	    unlikely(depth + KM_RUN_SPARE > km_limit))
+		return push_run_with_care(page, nr);
 
 	highmem_count(HIGHMEM_STAT_LOCAL_MAP, *nr);
-	top = depth_of(ctrl) + run_slots(*nr) - 1;
-	if (KM_LAZY && is_strict())
-		ctrl->eager += *nr;
-	set_depth(ctrl, top + 1);
-	return map_run(ctrl, top, page_to_pfn(page), *nr);
+	set_idx(ctrl, depth);
+	return map_run_lazy(ctrl, depth - 1, page_to_pfn(page), *nr);
 }
 EXPORT_SYMBOL_GPL(__kmap_local_pages);
 
@@ -846,14 +883,8 @@ static void unmap_odd_run(unsigned long addr, unsigned int nr)
 	set_depth(ctrl, depth_of(ctrl));
 }
 
-/**
- * __kunmap_local_pages() - give back what __kmap_local_pages() mapped
- * @vaddr: any address inside the first page
- * @nr: how many pages were mapped
- *
- * Context: the one that made the mapping; does not sleep.
- */
-void __kunmap_local_pages(const void *vaddr, unsigned int nr)
+/* Whatever is not the latest run with nothing to care for. */
+static noinline void unmap_run_with_care(const void *vaddr, unsigned int nr)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	unsigned long addr = (unsigned long)vaddr & PAGE_MASK;
@@ -885,6 +916,34 @@ void __kunmap_local_pages(const void *vaddr, unsigned int nr)
 	pop_to(ctrl, depth - run_slots(nr));
 	preempt_enable();
 	unpin(ctrl);
+}
+
+/**
+ * __kunmap_local_pages() - give back what __kmap_local_pages() mapped
+ * @vaddr: any address inside the first page
+ * @nr: how many pages were mapped
+ *
+ * Context: the one that made the mapping; does not sleep.
+ */
+void __kunmap_local_pages(const void *vaddr, unsigned int nr)
+{
+	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
+	unsigned int n = ctrl->idx - 1;
+	pte_t *note, *end;
+
+	if (!KM_LAZY || unlikely(!slot_has(n, (unsigned long)vaddr)) ||
+	    unlikely(n + 1 < nr) || unlikely(!is_run(ctrl, n, nr))) {
+		unmap_run_with_care(vaddr, nr);
+		return;
+	}
+	highmem_race_window();
+	note = &ctrl->pteval[n];
+	end = note - nr;
+	for (; note > end; note--)
+		arch_kmap_local_forget(note);
+	set_idx(ctrl, n + 1 - nr);
+	if (unlikely(ctrl->pinned))
+		unpin(ctrl);
 }
 EXPORT_SYMBOL_GPL(__kunmap_local_pages);
 

@@ -50,6 +50,7 @@ void add_highpages_with_active_regions(int nid, unsigned long start_pfn,
 #define arch_kmap_local_forget(note)		native_pte_clear(&init_mm, 0, note)
 #define arch_kmap_local_page_pte(pfn, template) \
 	__pte(pte_val(template) | (pteval_t)(pfn) << PAGE_SHIFT)
+#define arch_kmap_local_next_pte(pteval)	__pte(pte_val(pteval) + PAGE_SIZE)
 #endif
 
 #ifdef CONFIG_X86_PAE
