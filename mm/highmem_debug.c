@@ -9,6 +9,7 @@
 #include <linux/delay.h>
 #include <linux/init.h>
 #include <linux/kstrtox.h>
+#include <linux/minmax.h>
 #include <linux/seq_file.h>
 
 #include "highmem_debug.h"
@@ -47,12 +48,36 @@ unsigned long highmem_stat_sum(enum highmem_stat stat)
 	return sum;
 }
 
+unsigned int highmem_stat_deepest(void)
+{
+	unsigned int deepest = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		deepest = max(deepest, READ_ONCE(per_cpu(highmem_stats, cpu).deepest));
+	return deepest;
+}
+
+/*
+ * The task stays on this CPU, as it has something mapped. An interrupt may come
+ * in between with a stack that is deeper.
+ */
+void __highmem_count_maps(unsigned int nr, unsigned int depth)
+{
+	unsigned int old = this_cpu_read(highmem_stats.deepest);
+
+	this_cpu_add(highmem_stats.count[HIGHMEM_STAT_LOCAL_MAP], nr);
+	while (depth > old && !this_cpu_try_cmpxchg(highmem_stats.deepest, &old, depth))
+		;
+}
+
 static int stats_show(struct seq_file *m, void *unused)
 {
 	enum highmem_stat stat;
 
 	for (stat = 0; stat < NR_HIGHMEM_STATS; stat++)
 		seq_printf(m, "%s %lu\n", stat_names[stat], highmem_stat_sum(stat));
+	seq_printf(m, "kmap_local_deepest %u\n", highmem_stat_deepest());
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);

@@ -37,20 +37,34 @@ enum highmem_stat {
 #ifdef CONFIG_DEBUG_FS
 struct highmem_stats {
 	unsigned long count[NR_HIGHMEM_STATS];
+	unsigned int deepest;	/* most slots of a kmap_local stack in use */
 };
 
 DECLARE_PER_CPU(struct highmem_stats, highmem_stats);
 DECLARE_STATIC_KEY_FALSE(highmem_stats_on);
 
 unsigned long highmem_stat_sum(enum highmem_stat stat);
+unsigned int highmem_stat_deepest(void);
+void __highmem_count_maps(unsigned int nr, unsigned int depth);
 
 static __always_inline void highmem_count(enum highmem_stat stat, unsigned long n)
 {
 	if (static_branch_unlikely(&highmem_stats_on))
 		this_cpu_add(highmem_stats.count[stat], n);
 }
+
+/* @nr pages were mapped locally, which takes the stack to @depth slots. */
+static __always_inline void highmem_count_maps(unsigned int nr, unsigned int depth)
+{
+	if (static_branch_unlikely(&highmem_stats_on))
+		__highmem_count_maps(nr, depth);
+}
 #else
 static __always_inline void highmem_count(enum highmem_stat stat, unsigned long n)
+{
+}
+
+static __always_inline void highmem_count_maps(unsigned int nr, unsigned int depth)
 {
 }
 #endif

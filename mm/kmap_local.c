@@ -17,6 +17,7 @@
  *   eager	 how many mappings may not stay in their slots, see below
  *   pinned	 the task was scheduled away with something mapped and has not
  *		 called migrate_enable() since
+ *   mapper[n]	 in a debug kernel: the code that made the mapping
  *
  * Invariants, as an interrupt sees them at any instruction:
  *
@@ -66,6 +67,7 @@
 #include <linux/jump_label.h>
 #include <linux/kstrtox.h>
 #include <linux/mm.h>
+#include <linux/once_lite.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
@@ -128,7 +130,7 @@ static inline void *arch_kmap_local_high_get(struct page *page)
 }
 #endif
 
-static void *reserve_map(pte_t pteval);
+static void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval);
 static void reserve_unmap(unsigned long vaddr);
 
 /*
@@ -377,6 +379,27 @@ bool kmap_local_is_lazy(void)
 	return !is_strict();
 }
 
+/* Who has mapped what: for reports, and noted in a debug kernel only. */
+#ifdef CONFIG_DEBUG_KMAP_LOCAL
+static void note_mapper(struct kmap_ctrl *ctrl, int n, unsigned long ip)
+{
+	ctrl->mapper[n] = ip;
+}
+
+static void name_mappers(const struct kmap_ctrl *ctrl)
+{
+	int n;
+
+	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n))
+		pr_warn("highmem: %s/%d: mapping %d, frame %#lx, made by %pS\n",
+			current->comm, current->pid, n / KM_STEP + 1,
+			pte_pfn(ctrl->pteval[n]), (void *)ctrl->mapper[n]);
+}
+#else
+static void note_mapper(struct kmap_ctrl *ctrl, int n, unsigned long ip) { }
+static void name_mappers(const struct kmap_ctrl *ctrl) { }
+#endif
+
 /* Must the PTE of a mapping go as soon as it is given back? */
 static bool is_eager(pte_t pteval)
 {
@@ -436,7 +459,7 @@ static __always_inline void *map_lazy(struct kmap_ctrl *ctrl, unsigned int n,
 }
 
 /* With whatever there is to care for, before the first mapping of all, too. */
-static noinline void *push_with_care(pte_t pteval)
+static noinline void *push_with_care(pte_t pteval, unsigned long ip)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	unsigned int n = depth_of(ctrl) + KM_STEP - 1;
@@ -445,12 +468,31 @@ static noinline void *push_with_care(pte_t pteval)
 	if (unlikely(!km_limit))
 		km_init();
 	if (unlikely(n >= KM_LIMIT))
-		return reserve_map(pteval);
+		return reserve_map(ctrl, pteval);
 
 	if (KM_LAZY && eager)
 		ctrl->eager++;
 	set_depth(ctrl, n + 1);
+	highmem_count_maps(1, n + 1);
+	note_mapper(ctrl, n, ip);
 	return eager ? map_eager(ctrl, n, pteval) : map_lazy(ctrl, n, pteval);
+}
+
+/* @ip: where the mapping is made */
+static void *map_pfn(unsigned long pfn, pgprot_t prot, unsigned long ip)
+{
+	/* An interrupt that lets others in is one more stack to overflow. */
+	WARN_ON_ONCE(in_hardirq() && !irqs_disabled());
+
+	return push_with_care(pfn_pte(pfn, prot), ip);
+}
+
+static void *map_page(struct page *page, pgprot_t prot, unsigned long ip)
+{
+	/* Caches that alias want one address per page, if there is one. */
+	void *vaddr = arch_kmap_local_high_get(page);
+
+	return vaddr ? vaddr : map_pfn(page_to_pfn(page), prot, ip);
 }
 
 /**
@@ -470,11 +512,7 @@ static noinline void *push_with_care(pte_t pteval)
  */
 void *__kmap_local_pfn_prot(unsigned long pfn, pgprot_t prot)
 {
-	/* An interrupt that lets others in is one more stack to overflow. */
-	WARN_ON_ONCE(in_hardirq() && !irqs_disabled());
-
-	highmem_count(HIGHMEM_STAT_LOCAL_MAP, 1);
-	return push_with_care(pfn_pte(pfn, prot));
+	return map_pfn(pfn, prot, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(__kmap_local_pfn_prot);
 
@@ -488,14 +526,7 @@ EXPORT_SYMBOL_GPL(__kmap_local_pfn_prot);
  */
 void *__kmap_local_page_prot(struct page *page, pgprot_t prot)
 {
-	void *vaddr;
-
-	/* Caches that alias want one address per page, if there is one. */
-	vaddr = arch_kmap_local_high_get(page);
-	if (vaddr)
-		return vaddr;
-
-	return __kmap_local_pfn_prot(page_to_pfn(page), prot);
+	return map_page(page, prot, _RET_IP_);
 }
 EXPORT_SYMBOL(__kmap_local_page_prot);
 
@@ -515,15 +546,15 @@ void *__kmap_local_page(struct page *page)
 	unsigned long pfn;
 
 	if (!KM_LAZY)
-		return __kmap_local_page_prot(page, kmap_prot);
+		return map_page(page, kmap_prot, _RET_IP_);
 
-	highmem_count(HIGHMEM_STAT_LOCAL_MAP, 1);
 	pfn = page_to_pfn(page);
 	if (unlikely(n >= km_limit) || is_strict())
-		return push_with_care(pfn_pte(pfn, kmap_prot));
+		return push_with_care(pfn_pte(pfn, kmap_prot), _RET_IP_);
 
 	/* From here on interrupts nest above the new slot, and the CPU stays. */
 	set_idx(ctrl, n + 1);
+	highmem_count_maps(1, n + 1);
 	return map_lazy(ctrl, n, arch_kmap_local_page_pte(pfn, km_page_pte));
 }
 EXPORT_SYMBOL(__kmap_local_page);
@@ -579,6 +610,7 @@ static void unmap_out_of_order(unsigned long vaddr)
 	WARN_ONCE(1, "highmem: kunmap_local() out of order: %s/%d gives back mapping %d of %d\n",
 		  current->comm, current->pid, n / KM_STEP + 1,
 		  depth_of(ctrl) / KM_STEP);
+	DO_ONCE_LITE(name_mappers, ctrl);
 	preempt_disable();
 	remove_pte(vaddr, slot_pte(n, vaddr));
 	if (KM_LAZY && is_eager(ctrl->pteval[n]))
@@ -737,7 +769,7 @@ static __always_inline void *map_run_lazy(struct kmap_ctrl *ctrl, unsigned int t
 }
 
 static void *map_run_eager(struct kmap_ctrl *ctrl, unsigned int top,
-			   unsigned long pfn, unsigned int nr)
+			   unsigned long pfn, unsigned int nr, unsigned long ip)
 {
 	unsigned long vaddr;
 	pte_t pteval, *ptep;
@@ -748,6 +780,7 @@ static void *map_run_eager(struct kmap_ctrl *ctrl, unsigned int top,
 	ptep = slot_pte(top, vaddr);
 	for (i = 0; i < nr; i++, vaddr += PAGE_SIZE, pfn++) {
 		pteval = arch_kmap_local_page_pte(pfn, km_page_pte);
+		note_mapper(ctrl, top - i, ip);
 		arch_kmap_local_note(&ctrl->pteval[top - i], pteval);
 		fill_eagerly(vaddr, run_pte(ptep, vaddr, i), pteval);
 	}
@@ -756,21 +789,22 @@ static void *map_run_eager(struct kmap_ctrl *ctrl, unsigned int top,
 }
 
 /* With whatever there is to care for, see push_with_care(). */
-static noinline void *push_run_with_care(struct page *page, unsigned int *nr)
+static noinline void *push_run_with_care(struct page *page, unsigned int *nr,
+					 unsigned long ip)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	unsigned int top;
 
 	*nr = km_limit ? kmap_local_room(*nr) : 1;
 	if (*nr == 1)
-		return __kmap_local_page(page);
+		return map_page(page, kmap_prot, ip);
 
-	highmem_count(HIGHMEM_STAT_LOCAL_MAP, *nr);
 	top = depth_of(ctrl) + run_slots(*nr) - 1;
 	if (KM_LAZY && is_strict())
 		ctrl->eager += *nr;
 	set_depth(ctrl, top + 1);
-	return is_strict() ? map_run_eager(ctrl, top, page_to_pfn(page), *nr) :
+	highmem_count_maps(*nr, top + 1);
+	return is_strict() ? map_run_eager(ctrl, top, page_to_pfn(page), *nr, ip) :
 			     map_run_lazy(ctrl, top, page_to_pfn(page), *nr);
 }
 
@@ -792,10 +826,10 @@ void *__kmap_local_pages(struct page *page, unsigned int *nr)
 
 	if (!KM_LAZY || is_strict() || unlikely(*nr > KM_RUN_MAX) ||
 	    unlikely(depth + KM_RUN_SPARE > km_limit))
-		return push_run_with_care(page, nr);
+		return push_run_with_care(page, nr, _RET_IP_);
 
-	highmem_count(HIGHMEM_STAT_LOCAL_MAP, *nr);
 	set_idx(ctrl, depth);
+	highmem_count_maps(*nr, depth);
 	return map_run_lazy(ctrl, depth - 1, page_to_pfn(page), *nr);
 }
 EXPORT_SYMBOL_GPL(__kmap_local_pages);
@@ -997,6 +1031,36 @@ void __kmap_local_sched_in(void)
 }
 
 /**
+ * kmap_local_leaked() - the current task has kept mappings that it may not keep
+ *
+ * They would be on top of its stack for good, and pin it to its CPU. Reports
+ * them, in a debug kernel with who made them, and takes them away. (The pin goes
+ * with the next mapping that is given back: just now it is too late to move.)
+ *
+ * Context: return to user space, interrupts off.
+ */
+void kmap_local_leaked(void)
+{
+	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
+	int n;
+
+	WARN_ONCE(1, "highmem: %s/%d goes back to user space with %u pages mapped\n",
+		  current->comm, current->pid, depth_of(ctrl) / KM_STEP);
+	DO_ONCE_LITE(name_mappers, ctrl);
+
+	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n)) {
+		unsigned long vaddr = live_vaddr(ctrl, n);
+
+		if (is_eager(ctrl->pteval[n]))
+			remove_pte(vaddr, slot_pte(n, vaddr));
+		arch_kmap_local_forget(&ctrl->pteval[n]);
+	}
+	ctrl->holes = 0;
+	ctrl->eager = 0;
+	set_idx(ctrl, 0);
+}
+
+/**
  * kmap_local_fork() - make sure that a new task starts without mappings
  * @tsk: the new task, still a copy of its parent
  *
@@ -1176,7 +1240,7 @@ static int reserve_take(unsigned long pfn)
  * reserve is never mapped: whoever touches it gets a page fault, not the data
  * of another page.
  */
-static noinline void *reserve_map(pte_t pteval)
+static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval)
 {
 	unsigned long vaddr;
 	int n;
@@ -1188,7 +1252,9 @@ static noinline void *reserve_map(pte_t pteval)
 		  n < 0 ? "and the reserve is used up" : "going on in the reserve");
 
 	vaddr = n < 0 ? kmap_local_reserve_end : reserve_vaddr(n);
-	trace_kmap_local_overflow(depth_of(&current->kmap_ctrl) / KM_STEP, vaddr);
+	DO_ONCE_LITE(name_mappers, ctrl);
+	trace_kmap_local_overflow(depth_of(ctrl) / KM_STEP, vaddr);
+	highmem_count(HIGHMEM_STAT_LOCAL_MAP, 1);
 	highmem_count(HIGHMEM_STAT_LOCAL_OVERFLOW, 1);
 	if (n < 0) {
 		pr_err_ratelimited("highmem: no slot left for %s/%d to map a page\n",

@@ -153,9 +153,13 @@ void kmap_local_flush(void);
 static inline void kmap_local_flush(void) { }
 #endif
 
+void kmap_local_leaked(void);
+
+/* For the way back to user space */
 static inline void kmap_assert_nomap(void)
 {
-	DEBUG_LOCKS_WARN_ON(current->kmap_ctrl.idx);
+	if (unlikely(current->kmap_ctrl.idx))
+		kmap_local_leaked();
 }
 
 /* Has @p something mapped, and must therefore stay on its CPU? */

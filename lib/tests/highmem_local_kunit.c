@@ -15,6 +15,14 @@
 
 #include "highmem_kunit.h"
 
+/* Do reports name who has made a mapping? */
+#ifdef folio_map_local
+#define NAMES_MAPPERS	(IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL) && \
+			 IS_ENABLED(CONFIG_KALLSYMS))
+#else
+#define NAMES_MAPPERS	0
+#endif
+
 /* ------------------------------------------------ map and unmap */
 
 /*
@@ -855,7 +863,8 @@ static void kunmap_local_out_of_order(struct kunit *test)
 	pin_to_cpu(test, first_cpu());
 	for (i = 0; i < 3; i++)
 		stamp_page(set->page[i], 19);
-	hmk_provoke(test, "out of order");
+	hmk_provoke(test, NAMES_MAPPERS ?
+			  "made by kunmap_local_out_of_order" : "out of order");
 
 	addr[0] = kmap_local_page(set->page[0]);
 	depth = map_depth(current);
@@ -879,6 +888,43 @@ static void kunmap_local_out_of_order(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, page_stamped(set->page[i], 19));
 	hmk_expect_report(test, "out of order");
 }
+
+#ifdef folio_map_local
+/* As when a system call returns. Mainline's report switches lockdep off. */
+static void leak_is_taken_back(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, 2);
+	void *addr[2];
+	int depth;
+
+	NEEDS_MAPPING(test);
+	hmk_guard_against_stale_tlb(test);
+	pin_to_cpu(test, first_cpu());
+	hmk_provoke(test, NAMES_MAPPERS ?
+			  "made by leak_is_taken_back" : "with 2 pages mapped");
+	map_all(set, addr, 2);
+	local_irq_disable();
+	kmap_assert_nomap();
+	depth = map_depth(current);
+	local_irq_enable();
+	if (depth)
+		unmap_all(addr, 2);
+	hmk_provoked(test);
+
+	KUNIT_EXPECT_EQ(test, depth, 0);
+	/* The slots are as good as before */
+	addr[0] = kmap_local_page(set->page[1]);
+	stamp(addr[0], set->page[1], 24);
+	kunmap_local(addr[0]);
+	KUNIT_EXPECT_TRUE(test, page_stamped(set->page[1], 24));
+	hmk_expect_report(test, "the leak");
+}
+#else
+static void leak_is_taken_back(struct kunit *test)
+{
+	kunit_skip(test, "leaks are not taken back here");
+}
+#endif
 
 static void kunmap_local_of_user_address(struct kunit *test)
 {
@@ -960,6 +1006,7 @@ static struct kunit_case highmem_local_cases[] = {
 	KUNIT_CASE_SLOW(kmap_local_page_in_irq_work),
 	KUNIT_CASE_SLOW(kmap_local_page_in_softirq),
 	KUNIT_CASE(kmap_local_fork_drops_mappings),
+	KUNIT_CASE(leak_is_taken_back),
 	KUNIT_CASE(kunmap_local_of_user_address),
 	KUNIT_CASE(kunmap_local_out_of_order),
 	KUNIT_CASE(kunmap_local_twice),

@@ -166,9 +166,12 @@ bool sim_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 		sim_warn(__VA_ARGS__);					\
 	__c;								\
 })
+#define DO_ONCE_LITE(f, ...)	f(__VA_ARGS__)
+#define _RET_IP_		((unsigned long)__builtin_return_address(0))
 #define WARN_ON_ONCE(cond)	WARN_ONCE(cond, "%s", #cond)
 #define DEBUG_LOCKS_WARN_ON(cond) WARN_ON_ONCE(cond)
 #define pr_err_ratelimited(...)	shim_trace(__VA_ARGS__)
+#define pr_warn(...)		shim_trace("", __VA_ARGS__)
 #define lockdep_assert_held(l)	sim_assert_held(l)
 
 /* Pages and address space ------------------------------------------------------ */
@@ -331,6 +334,9 @@ struct kmap_ctrl {
 	unsigned char eager;
 	unsigned char pinned;
 	pte_t pteval[KM_MAX_IDX];
+#ifdef CONFIG_DEBUG_KMAP_LOCAL
+	unsigned long mapper[KM_MAX_IDX];
+#endif
 };
 
 struct task_struct {
