@@ -71,6 +71,9 @@ struct task {
 	unsigned int warned;
 	unsigned int switches;	/* and interrupts */
 	unsigned int nested;	/* interrupts */
+	unsigned int wanted;	/* page that it calls kmap() for */
+	unsigned long queued_at;
+	unsigned int queued_areas; /* that there were then, a bit for each */
 	int cpu;
 	bool done;
 #ifndef THREADS
@@ -114,7 +117,7 @@ char sim_percpu[SIM_CPUS][SIM_PERCPU_BYTES];
  */
 static u64 behind[SIM_PTES];
 
-static unsigned long now;	/* steps; with THREADS there is no time */
+unsigned long sim_now;	/* steps; with THREADS there is no time */
 
 /* Some steps, so that tasks do things both soon and late. */
 unsigned long sim_jiffies(void)
@@ -124,7 +127,7 @@ unsigned long sim_jiffies(void)
 
 	return __atomic_add_fetch(&looks, 1, __ATOMIC_RELAXED);
 #else
-	return now / 16;
+	return sim_now / 16;
 #endif
 }
 
@@ -153,7 +156,7 @@ static void fail(const char *format, ...)
 	va_end(args);
 	fprintf(stderr, " (CPU %d, task %d, step %lu, SEED %lu)\n",
 		this_cpu ? this_cpu->id : -1,
-		this_cpu && this_cpu->task ? this_cpu->task->t.pid : 0, now, seed_name);
+		this_cpu && this_cpu->task ? this_cpu->task->t.pid : 0, sim_now, seed_name);
 	abort();
 }
 
@@ -186,8 +189,8 @@ static void note_release(unsigned long addr) { }
 #else
 static unsigned long changed_at[SIM_PTES];	/* when a PTE last changed */
 static unsigned long released_at[SIM_PTES];	/* or last lost a holder */
-static void note_change(unsigned int vpn) { changed_at[vpn] = now; }
-static void note_release(unsigned long addr) { released_at[vpn_of(addr)] = now; }
+static void note_change(unsigned int vpn) { changed_at[vpn] = sim_now; }
+static void note_release(unsigned long addr) { released_at[vpn_of(addr)] = sim_now; }
 #endif
 
 /* Chance ----------------------------------------------------------------------- */
@@ -221,7 +224,7 @@ static bool at_end(void) { return !bytes_left; }
 static unsigned int chance(unsigned int n)
 {
 	if (!bytes_left)
-		return now > FAIR_STEPS ? random_of(&seed) % n : 0;
+		return sim_now > FAIR_STEPS ? random_of(&seed) % n : 0;
 	bytes_left--;
 	return (by_bytes ? *bytes++ : random_of(&seed)) % n;
 }
@@ -532,6 +535,8 @@ void sim_wake(wait_queue_head_t *queue, bool all)
 	queue_unlock(queue);
 }
 
+static void note_queued(struct task *task);
+
 void prepare_to_wait_exclusive(wait_queue_head_t *queue, int *wait, int state)
 {
 	queue_lock(queue);
@@ -541,6 +546,7 @@ void prepare_to_wait_exclusive(wait_queue_head_t *queue, int *wait, int state)
 	store(&queue->nr, queue->nr + 1);
 	queue_unlock(queue);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	note_queued(self());
 }
 
 void finish_wait(wait_queue_head_t *queue, int *wait)
@@ -728,8 +734,8 @@ static void yield_cpu(void)
 {
 	if (quiet || self() == &this_cpu->idle)
 		return;
-	now++;
-	check(now < MAX_STEPS, "no end: tasks wait for each other");
+	sim_now++;
+	check(sim_now < MAX_STEPS, "no end: tasks wait for each other");
 	to_controller(self(), false);
 	poll_ipi();
 }
@@ -738,7 +744,7 @@ void sim_point(void)
 {
 	if (quiet)
 		return;
-	now++;
+	sim_now++;
 	if (self() == &this_cpu->idle)
 		return;
 	poll_ipi();
@@ -746,7 +752,7 @@ void sim_point(void)
 		/* First this: a task that an event brings shall have some, too. */
 		countdown = at_end() ? 0 : new_countdown();
 		event();
-	} else if (now % 512 == 0) {
+	} else if (sim_now % 512 == 0) {
 		/* Whoever spins waits for another CPU. */
 		yield_cpu();
 	}
@@ -790,8 +796,12 @@ static void sim_schedule(void)
 	switch_in();
 }
 
+static void check_sleep(const struct task *task);
+
 void schedule_timeout(long timeout)
 {
+	if (current->state != TASK_RUNNING)
+		check_sleep(self());
 	while (current->state != TASK_RUNNING)
 		sim_schedule();
 }

@@ -113,24 +113,44 @@ do {									\
 #define rcu_dereference_raw(x)	sim_load(&(x), __ATOMIC_ACQUIRE)
 #define rcu_assign_pointer(p, v) smp_store_release(&(p), v)
 
-typedef struct { int counter; } atomic_t;
+/* Without THREADS it is known when the value changed. */
+typedef struct {
+	int counter;
+#ifndef THREADS
+	unsigned long changed_at;
+#endif
+} atomic_t;
+#ifdef THREADS
+#define sim_note_change(v)	((void)(v))
+#else
+extern unsigned long sim_now;
+#define sim_note_change(v)	((v)->changed_at = sim_now)
+#endif
 #define atomic_read(v)		sim_load(&(v)->counter, __ATOMIC_RELAXED)
 #define atomic_read_acquire(v)	sim_load(&(v)->counter, __ATOMIC_ACQUIRE)
-#define atomic_set(v, i)	sim_store(&(v)->counter, i, __ATOMIC_RELAXED)
-#define atomic_set_release(v, i) sim_store(&(v)->counter, i, __ATOMIC_RELEASE)
+#define atomic_set(v, i)						\
+	(sim_store(&(v)->counter, i, __ATOMIC_RELAXED), sim_note_change(v))
+#define atomic_set_release(v, i)					\
+	(sim_store(&(v)->counter, i, __ATOMIC_RELEASE), sim_note_change(v))
 
 static inline bool atomic_try_cmpxchg(atomic_t *v, int *old, int new)
 {
 	sim_point();
-	return __atomic_compare_exchange_n(&v->counter, old, new, false,
-					   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+	if (!__atomic_compare_exchange_n(&v->counter, old, new, false,
+					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		return false;
+	sim_note_change(v);
+	return true;
 }
 
 static inline bool atomic_try_cmpxchg_relaxed(atomic_t *v, int *old, int new)
 {
 	sim_point();
-	return __atomic_compare_exchange_n(&v->counter, old, new, false,
-					   __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	if (!__atomic_compare_exchange_n(&v->counter, old, new, false,
+					 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		return false;
+	sim_note_change(v);
+	return true;
 }
 
 #define sim_cmpxchg(p, o, n, order)					\

@@ -279,12 +279,13 @@ static bool flush_reaches(unsigned int vpn)
 #define busy_page(page, n)	((void)(page))
 static void page_released(unsigned int page) { }
 static bool slot_is_stuck(const struct pkmap_slot *slot) { return false; }
+static void note_queued(struct task *task) { }
 #else
 static unsigned int busy[SIM_PAGES];	/* calls for this page that go on */
 static unsigned long used_at[SIM_PAGES];	/* or have ended */
 static bool stuck[SIM_PAGES];		/* too many holders, for ever */
 #define busy_page(page, n)	(busy[page] += (n))
-static void page_released(unsigned int page) { used_at[page] = now; }
+static void page_released(unsigned int page) { used_at[page] = sim_now; }
 
 static bool slot_is_stuck(const struct pkmap_slot *slot)
 {
@@ -304,6 +305,7 @@ static void pool_map(unsigned int nr)
 	if (memalloc)
 		task->t.flags |= PF_MEMALLOC;
 	busy_page(nr, 1);
+	task->wanted = nr;
 	m.addr = (unsigned long)kmap(page);
 	task->t.flags &= ~PF_MEMALLOC;
 	use_mapping(&m);
@@ -480,7 +482,7 @@ static void check_flushed(unsigned long began) { }
 
 static void flush_unused(void)
 {
-	unsigned long began = now + 1;
+	unsigned long began = sim_now + 1;
 
 	sim_point();
 	kmap_flush_unused();
@@ -837,24 +839,61 @@ static void start_task(void)
 	run_task();
 }
 
-/* Could this task, which sleeps, have a slot? */
-static bool sleeps_beside_slot(const struct task *task)
+/* A bit for each area that exists and that this task may take slots of */
+static unsigned int areas_of(const struct task *task)
+{
+	unsigned int i, areas = 0;
+
+	for (i = 0; i < PKMAP_AREAS; i++) {
+		if (pkmap_areas[i].nr && (i != PKMAP_MEMALLOC_AREA ||
+					  task->t.flags & PF_MEMALLOC))
+			areas |= BIT(i);
+	}
+	return areas;
+}
+
+/* Could this task have a slot of these areas, one that was not changed since? */
+static bool slot_to_be_had(unsigned int areas, unsigned long since)
 {
 	struct pkmap_area *area;
 	unsigned int nr;
 
 	for (area = next_area(NULL); area; area = next_area(area)) {
-		if (area == &pkmap_areas[PKMAP_MEMALLOC_AREA] &&
-		    !(task->t.flags & PF_MEMALLOC))
+		if (!(areas & BIT(area - pkmap_areas)))
 			continue;
 		for (nr = 0; nr < area->nr; nr++) {
 			unsigned int state = pkmap_state(&area->slots[nr]);
 
-			if (state <= PKMAP_IDLE && state != PKMAP_BUSY)
+			if (state <= PKMAP_IDLE && state != PKMAP_BUSY &&
+			    area->slots[nr].state.changed_at <= since)
 				return true;
 		}
 	}
 	return false;
+}
+
+static void note_queued(struct task *task)
+{
+	task->queued_at = sim_now;
+	task->queued_areas = areas_of(task);
+}
+
+/*
+ * A task goes to sleep. Nobody needs to wake it for what was there before it was
+ * in the queue: that it had to see itself.
+ */
+static void check_sleep(const struct task *task)
+{
+	struct pkmap_slot *slot;
+
+	quiet = true;
+	check(!slot_to_be_had(task->queued_areas, task->queued_at),
+	      "task %d goes to sleep beside a slot", task->t.pid);
+	check(!page_slot(&sim_pages[task->wanted], &slot) ||
+	      pkmap_state(slot) == PKMAP_BUSY ||
+	      slot->state.changed_at > task->queued_at,
+	      "task %d goes to sleep beside its page", task->t.pid);
+	quiet = false;
 }
 
 /* Nobody can run. That is right only if all sleep and there is no slot. */
@@ -867,7 +906,7 @@ static void all_sleep(void)
 		if (tasks[i].done)
 			continue;
 		sleepers++;
-		check(!sleeps_beside_slot(&tasks[i]),
+		check(!slot_to_be_had(areas_of(&tasks[i]), sim_now),
 		      "task %d sleeps beside a slot", tasks[i].t.pid);
 	}
 	check(sleepers, "no task is left, but they are not done");
@@ -959,7 +998,7 @@ static unsigned long run(void)
 	unsigned long ops = 0;
 	unsigned int i, how = chance(16);
 
-	now = 0;
+	sim_now = 0;
 	memset(changed_at, 0, sizeof(changed_at));
 	memset(released_at, 0, sizeof(released_at));
 	memset(busy, 0, sizeof(busy));
