@@ -3,10 +3,29 @@
  * The slot protocol of mm/highmem.c, for the model checker Spin.
  *
  * "make model" looks at every state that the scenarios in the file "scenarios"
- * can get into, with any number of calls one after the other. The inlines have
- * the names of the C functions they stand for. What is in one atomic or d_step
- * is one access that others can see, with what only its own task, or the holder
- * of the same lock, can see. Read the table of states in mm/highmem.c first.
+ * can get into, with any number of calls one after the other. What is in one
+ * atomic or d_step is one access that others can see, with what only its own task,
+ * or the holder of the same lock, can see. Read the table of states in mm/highmem.c
+ * first. Its steps are here:
+ *
+ *   from, to			inline		function of mm/highmem.c
+ *   CLEAN, BUSY		pkmap_claim	area_claim(), pkmap_claim()
+ *   BUSY, held			pkmap_fill	pkmap_fill()
+ *   BUSY, CLEAN		pkmap_fill	pkmap_fill(), label found
+ *   IDLE and held, held	pkmap_hold	page_slot_state(), pkmap_hold()
+ *   CONDEMNED, held		pkmap_save	page_slot_state(), pkmap_save()
+ *   held, IDLE or held		kunmap		kunmap_high(), pkmap_try_drop()
+ *   held, the same		look_again	kmap_high_mistaken(), pkmap_get()
+ *   held, STUCK		pkmap_hold	pkmap_hold()
+ *   STUCK, the same		stuck		pkmap_is_stuck(), in pkmap_get()
+ *   IDLE, CONDEMNED		pkmap_condemn	pkmap_condemn()
+ *   CONDEMNED, STALE		pkmap_clear	pkmap_clear()
+ *   STALE, the same		flush_tlbs	pkmap_flush_tlb()
+ *   STALE, CLEAN		release_slot	pkmap_release()
+ *   none			pkmap_wait	pkmap_wait(), pkmap_any()
+ *   none			wake_one	pkmap_wake(), pkmap_wake_one()
+ *
+ * pkmap_get is the loop of pkmap_get(), with the steps above in C's order.
  *
  * What is checked, by assertion or because Spin reports a state in which
  * nothing moves and somebody is not done:
@@ -18,7 +37,9 @@
  *   - kmap_flush_unused() leaves no mapping that was unused all the while;
  *   - what a holder wrote is in no virtually indexed cache when its mapping
  *     goes;
- *   - no task sleeps for ever, though the sleep has no time limit here.
+ *   - kmap_high_get() finds a page that is held all the while, and waits for
+ *     nobody whom it interrupts;
+ *   - no task sleeps for ever beside a slot or a page that it could have.
  *
  * How things are represented:
  *
@@ -29,32 +50,51 @@
  *   fills    The count in a state word matters only to who compares it with an
  *            older one. age[] is the difference, modulo FILLS, for each of
  *            them. FILLS 0 is a count that never wraps.
- *   lookup   A slot that page_slot() finds may be looked at so late that it
- *            could be any: pkmap_hold() and pkmap_save() try any slot, for the
- *            page that they see in it.
- *   kmap()   takes its steps (hold, save, claim and fill, wait) in any order
- *            and as often as it likes; C has an order. What fails without a
- *            trace, such as a compare-and-exchange, starts again. A task in
- *            pkmap_refill() has no slot and no page: it is a process apart.
+ *   lookup   page_slot_state() may come to a slot so late that it could be any
+ *            (lookup.pml walks the chains). So the tasks look at any slot, its
+ *            state first, and want the page that they then see in it; another
+ *            page would end the look without a trace.
+ *   kmap()   takes its steps in any order and as often as it likes. That covers
+ *            kmap_high(), kmap_high_again(), kmap_high_mistaken(),
+ *            kmap_high_slow() and kmap_high_refill(), which each have an order.
+ *            What fails without a trace, such as a compare-and-exchange, starts
+ *            again. A task in pkmap_refill() has no slot and no page: it is a
+ *            process apart. pkmap_claim() stands for area_claim() as well: who
+ *            finds a clean slot takes it, whatever the search missed before.
+ *   get      The interrupt that calls kmap_high_get() does what pkmap_get() does,
+ *            in that order, and compares the whole state word. It comes on top
+ *            of a mapper, of reclaim or of nobody, and whom it is on top of does
+ *            not go on meanwhile. To try again with nothing changed is to wait
+ *            for a change, here: if none can come, that is an error.
  *   use      A holder's access is checked when it lets go, which it may do at
  *            any moment while it holds.
  *   hot      Reclaim may spare any idle slot, unless it is to take all.
- *   queue    A wake-up wakes any one sleeper, not just the first.
- *
+ *   queue    A wake-up wakes any one sleeper, not just the first. pkmap_wake()
+ *            is one step: what waitqueue_active() does not see, wake_up() would
+ *            not have found at that moment either.
+ *   sleep    has no time limit. Who sleeps in the end, with everybody else done or
+ *            asleep, must have no slot that it could take, and no page to share
+ *            that was there when it began to wait.
  *   areas    With RESERVE, slot 1 (of 0 and 1) is one of the area that only tasks
  *            which free memory may use, and task 0 is such a task.
+ *   leaks    With LEAKED, slot 0 has holders that never let go, and one more
+ *            makes its state word negative.
+ *
+ * With ONE_STEP pkmap_hold() and pkmap_save() are one step with the look before.
+ * That leaves out no behaviour: the looks change nothing, and a hold that is had is
+ * one of a slot that was not filled since, whose page is thus the one that was seen.
+ * (That it is so is what the other scenarios show.)
  *
  * Left out: colours, growing the pool (refill.pml has that), and wrong use such
- * as an unbalanced kunmap(). How chains are walked is not here either.
+ * as an unbalanced kunmap(), but for leaks.
  *
  * Spin's memory is sequentially consistent. What the model takes for granted:
  * a compare-and-exchange that succeeds is a full barrier; pkmap_fill() stores
- * the state last, with release; pkmap_hold() and pkmap_save() read it first,
- * with acquire; prepare_to_wait_exclusive() has a full barrier between queueing
- * and looking at slots, and kunmap() one between its change of state and the
- * look at the queue; locks order as locks do; flush_tlb_kernel_range() comes
- * after pte_clear(). Mutants marked "order" swap the two accesses, as a CPU
- * might without the barrier.
+ * the state last, with release; page_slot_state() reads it first, with acquire;
+ * prepare_to_wait_exclusive() has a full barrier between queueing and looking at
+ * slots, and kunmap() one between its change of state and the look at the queue;
+ * locks order as locks do; flush_tlb_kernel_range() comes after pte_clear(). Mutants
+ * marked "order" swap the two accesses, as a CPU might without the barrier.
  *
  * Each MUT_... breaks one step, and Spin must find an error then.
  */
@@ -64,6 +104,9 @@
 #endif
 #ifndef GETTERS
 #define GETTERS	0	/* interrupts that call kmap_high_get(): 0 or 1 */
+#endif
+#ifndef INTERRUPT
+#define INTERRUPT GETTERS /* do they come on top of others? */
 #endif
 #ifndef RECLAIMERS
 #define RECLAIMERS 1	/* tasks in pkmap_refill(): 0 or 1 */
@@ -90,18 +133,28 @@
 #ifndef RESERVE
 #define RESERVE	0	/* may only task 0 take the second slot? */
 #endif
+#ifndef ONE_STEP
+#define ONE_STEP 0	/* is a look at a slot one step with the hold? */
+#endif
+#ifndef KEEPS
+#define KEEPS	0	/* may the last mapper keep its page for ever? */
+#endif
+#ifndef LEAKED
+#define LEAKED	0	/* holders of slot 0 that never let go: 0, or 2 */
+#endif
 #ifndef CACHE
 #define CACHE	0	/* is there a virtually indexed cache? */
 #endif
 
 #define TASKS	(MAPPERS + GETTERS)
 
-/* enum pkmap_state; IDLE + n has n holders. */
+/* enum pkmap_state; IDLE + n has n holders, and STUCK too many to be counted. */
 #define CLEAN		0
 #define BUSY		1
 #define STALE		2
 #define CONDEMNED	3
 #define IDLE		4
+#define STUCK		15
 
 byte state[SLOTS];		/* without the count of fills */
 byte page[SLOTS];		/* slot->page; stays when the slot is hidden */
@@ -126,12 +179,28 @@ byte age[TASKS];
 #endif
 
 /* What only assertions look at. */
-byte holders[SLOTS];
+#if KEEPS
+byte kept_page;			/* by the last mapper, for ever */
+#endif
+byte holders[SLOTS];		/* leaked ones, too */
 bool unused[SLOTS];		/* since kmap_flush_unused() was called */
 bool dirty[SLOTS];		/* written to, in a virtually indexed cache */
+#if GETTERS
+byte wanted;			/* by kmap_high_get() */
+bool always;			/* and held by others since it was called */
+#endif
+
+/* Whom the interrupt came on top of, a process; 0 for nobody */
+#if INTERRUPT
+byte below;
+#define GOES_ON		provided (below != _pid)
+#else
+#define GOES_ON
+#endif
 
 /* Both slots, or the only one. */
 #if SLOTS == 2
+#define EACH2(what)	what(); what()
 #define EACH(what)	what(0); what(1)
 #define ANY(what)	(what(0) || what(1))
 #else
@@ -150,8 +219,11 @@ bool dirty[SLOTS];		/* written to, in a virtually indexed cache */
 #define SHOWN_TWICE	(SLOTS == 2 && findable[0] && findable[SLOTS - 1] && \
 			 page[0] == page[SLOTS - 1])
 
+/* A leak makes the word of a slot with MOST holders and one more negative. */
+#define MOST		LEAKED
 #define COUNT_OK(s)							\
-	(state[s] < IDLE -> holders[s] == 0 : state[s] == IDLE + holders[s])
+	(state[s] == STUCK ||						\
+	 (state[s] < IDLE -> holders[s] == 0 : state[s] == IDLE + holders[s]))
 
 /* State words --------------------------------------------------------------- */
 
@@ -162,15 +234,28 @@ bool dirty[SLOTS];		/* written to, in a virtually indexed cache */
 #ifdef MUT_HOLD_ANY_STATE
 #define CAN_HOLD(s)	true
 #elif defined(MUT_HOLD_CONDEMNED)
-#define CAN_HOLD(s)	(state[s] >= CONDEMNED)
+#define CAN_HOLD(s)	(state[s] >= CONDEMNED && state[s] != STUCK)
 #else
-#define CAN_HOLD(s)	(state[s] >= IDLE)
+#define CAN_HOLD(s)	(state[s] >= IDLE && state[s] != STUCK)
 #endif
 
 #ifdef MUT_SAVE_STALE
 #define CAN_SAVE(s)	(state[s] == CONDEMNED || state[s] == STALE)
 #else
 #define CAN_SAVE(s)	(state[s] == CONDEMNED)
+#endif
+
+/* The state of slot s, with a holder more or less */
+#if LEAKED
+#define MORE(n)		(n == IDLE + MOST -> STUCK : n + 1)
+#ifdef MUT_STUCK_DROPS
+#define LESS(n)		(n == STUCK -> IDLE + MOST : n - 1)
+#else
+#define LESS(n)		(n == STUCK -> STUCK : n - 1)
+#endif
+#else
+#define MORE(n)		(n + 1)
+#define LESS(n)		(n - 1)
 #endif
 
 #if FILLS == 0
@@ -193,7 +278,10 @@ bool dirty[SLOTS];		/* written to, in a virtually indexed cache */
 #define START_AGAIN	s = 0; p = 0; goto again
 #define GIVE_UP		FORGET; START_AGAIN
 
-/* One more holder; is it a user of the page? If fills never wrap, it must be. */
+/*
+ * One more holder, or one who needs no hold of a slot that is stuck; is it a user
+ * of the page? If fills never wrap, it must be.
+ */
 inline held()
 {
 	holders[s]++;
@@ -235,8 +323,17 @@ inline pkmap_wake()
 
 #define ANY_QUEUED	(queued[0] || queued[TASKS - 2] || queued[TASKS - 1])
 
+/* Who calls kmap_high_get() cannot expect to find it any more. */
+#if GETTERS
+#define NOT_ALWAYS							\
+	d_step { always = always && (page[s] != wanted || state[s] > IDLE);	\
+		 wanted = (always -> wanted : 0) }
+#else
+#define NOT_ALWAYS	skip
+#endif
+
 /*
- * The two steps of pkmap_drop(). After them the task starts again: a wake-up is
+ * The two steps of pkmap_try_drop(). After them the task starts again: a wake-up is
  * the last that either caller does, if it does it at all.
  */
 inline one_less()
@@ -246,9 +343,10 @@ inline one_less()
 	old = 0;
 #endif
 	assert(state[s] > IDLE);
-	state[s]--;
+	state[s] = LESS(state[s]);
 	holders[s]--;
 	assert(COUNT_OK(s));
+	NOT_ALWAYS;
 	if
 #if WAIT && !defined(MUT_DROP_NO_WAKE)
 #ifdef MUT_WAKE_FIRST
@@ -279,10 +377,13 @@ inline use()
 #endif
 }
 
-/* kunmap_high() finds the slot, for its caller holds it. */
+/*
+ * kunmap_high() finds the slot, for its caller holds it. One that is stuck is left
+ * as it is.
+ */
 inline kunmap(ready)
 {
-#ifdef MUT_USE_LATE		/* order: the access against pkmap_drop() */
+#ifdef MUT_USE_LATE		/* order: the access against pkmap_try_drop() */
 	atomic { ready -> state[s]--; holders[s]-- };
 	atomic { use(); START_AGAIN }
 #else
@@ -305,35 +406,45 @@ inline kunmap(ready)
 #endif
 }
 
-/* The end of pkmap_hold() and pkmap_save(). */
+/* What pkmap_get() and kmap_high() do when they have a hold. */
 inline look_again()
 {
-#if FILLS > 0
 	if
 	:: page[s] == p
 #ifdef MUT_LOOK_NO_WAKE
 	:: else -> atomic { state[s]--; holders[s]--; START_AGAIN }
+#elif defined(MUT_LOOK_NO_DROP)
+	:: else -> atomic { holders[s]--; START_AGAIN }
 #else
 	:: else -> atomic { one_less() }; wake_after()
 #endif
 	fi
-#else
-	skip
-#endif
 }
 
+/*
+ * page_slot_state(): the state first, and then the page. CAN says which states the
+ * caller can do something with.
+ */
+#if SLOTS == 2
+#define ANY_SLOT(can)	if :: can(0) -> s = 0 :: can(1) -> s = 1 fi
+#else
+#define ANY_SLOT(can)	can(0) -> s = 0
+#endif
+#define SHOWS_ANY(s)	page[s]
+
+/* In kmap_high() and pkmap_get() */
 inline pkmap_hold()
 {
-#ifdef MUT_HOLD_PAGE_FIRST	/* order: the acquire */
+#if ONE_STEP
 	atomic {
-		if
-		:: page[0] -> s = 0
-#if SLOTS == 2
-		:: page[1] -> s = 1
-#endif
-		fi;
-		p = page[s]
+		ANY_SLOT(CAN_HOLD);
+		p = page[s];
+		state[s] = MORE(state[s]);
+		held()
 	}
+#else
+#ifdef MUT_HOLD_PAGE_FIRST	/* order: the acquire */
+	atomic { ANY_SLOT(SHOWS_ANY); p = page[s] }
 	atomic {
 		if
 		:: CAN_HOLD(s) -> KEEP
@@ -342,12 +453,7 @@ inline pkmap_hold()
 	}
 #else
 	atomic {
-		if
-		:: CAN_HOLD(0) -> s = 0
-#if SLOTS == 2
-		:: CAN_HOLD(1) -> s = 1
-#endif
-		fi;
+		ANY_SLOT(CAN_HOLD);
 #ifdef MUT_HOLD_PLAIN
 		old = state[s];
 #endif
@@ -362,34 +468,46 @@ inline pkmap_hold()
 	atomic {
 		if
 #ifdef MUT_HOLD_PLAIN
-		:: true -> state[s] = old + 1; old = 0;
+		:: true -> state[s] = MORE(old); old = 0;
 #else
-		:: CAN_HOLD(s) && SAME_FILL -> state[s]++;
+		:: CAN_HOLD(s) && SAME_FILL -> state[s] = MORE(state[s]);
 #endif
 			held()
 		:: else -> GIVE_UP
 		fi
 	}
-#ifndef MUT_HOLD_ONE_LOOK
+#endif
+#if FILLS && !defined(MUT_HOLD_ONE_LOOK)
 	look_again()
 #endif
 }
 
+/* In pkmap_get() */
 inline pkmap_save()
 {
+#if ONE_STEP
+	atomic {
+		ANY_SLOT(CAN_SAVE);
+		p = page[s];
+		state[s] = IDLE + 1;
+		held()
+	}
+#else
+#ifdef MUT_SAVE_PAGE_FIRST	/* order: the acquire */
+	atomic { ANY_SLOT(SHOWS_ANY); p = page[s] }
 	atomic {
 		if
-		:: CAN_SAVE(0) -> s = 0
-#if SLOTS == 2
-		:: CAN_SAVE(1) -> s = 1
-#endif
-		fi;
-		KEEP
+		:: CAN_SAVE(s) -> KEEP
+		:: else -> GIVE_UP
+		fi
 	}
+#else
+	atomic { ANY_SLOT(CAN_SAVE); KEEP }
 #ifdef MUT_SAVE_NO_PAGE
 	ANY_PAGE;
 #else
 	p = page[s];
+#endif
 #endif
 	atomic {
 		if
@@ -403,10 +521,22 @@ inline pkmap_save()
 		:: else -> GIVE_UP
 		fi
 	}
-#ifndef MUT_SAVE_ONE_LOOK
+#endif
+#if FILLS && !defined(MUT_SAVE_ONE_LOOK)
 	look_again()
 #endif
 }
+
+#if LEAKED
+#define IS_STUCK(s)	(state[s] == STUCK)
+
+/* pkmap_is_stuck(): the state first, and then the page. Such a slot stays. */
+inline stuck()
+{
+	ANY_SLOT(IS_STUCK);
+	atomic { p = page[s]; held() }
+}
+#endif
 
 /* Slots ------------------------------------------------------------------ */
 
@@ -450,7 +580,7 @@ inline make_findable()
 	assert(!SHOWN_TWICE)
 }
 
-inline set_held()
+inline set_held()	/* the last that pkmap_fill() does, with release */
 {
 	assert(state[s] == BUSY);
 	state[s] = IDLE + 1;
@@ -467,7 +597,7 @@ inline set_held()
 
 inline pkmap_fill()
 {
-	atomic {
+	atomic {	/* nobody sees a page that the lock is not had for */
 		ANY_PAGE;
 #ifndef MUT_FILL_NO_LOCK
 		!page_lock[p] -> page_lock[p] = true;
@@ -498,18 +628,18 @@ inline pkmap_fill()
 #else
 	d_step { set_held(); page_lock[p] = false };
 #endif
-	goto filled;
+	goto mapped;
 found:
 	atomic {
 		assert(state[s] == BUSY);
+#ifndef MUT_FOUND_KEEPS
 		state[s] = CLEAN;
+#endif
 #if !WAIT || defined(MUT_FOUND_NO_WAKE)
 		START_AGAIN
 #endif
 	}
-	atomic { pkmap_wake(); START_AGAIN };
-filled:
-	skip
+	atomic { pkmap_wake(); START_AGAIN }
 }
 
 /* Reclaim ---------------------------------------------------------------- */
@@ -571,7 +701,7 @@ inline pkmap_clear(i)
 	fi
 }
 
-/* A CPU that flushes may load at once what is valid. */
+/* In pkmap_flush_tlb(): a CPU that flushes may load at once what is valid. */
 inline flush_tlb(c)
 {
 	d_step {
@@ -625,16 +755,12 @@ inline pkmap_release()
 /* flush_cache_kmaps() writes back, and forgets, all that is cached. */
 inline flush_cache()
 {
-#if CACHE && !defined(MUT_NO_CACHE_FLUSH)
 	d_step {
 		dirty[0] = false;
 #if SLOTS == 2
 		dirty[1] = false
 #endif
 	}
-#else
-	skip
-#endif
 }
 
 inline pkmap_reclaim(all)
@@ -645,7 +771,9 @@ inline pkmap_reclaim(all)
 	pkmap_condemn(1, all);
 #endif
 #endif
+#if CACHE && !defined(MUT_NO_CACHE_FLUSH)
 	flush_cache();
+#endif
 	EACH(pkmap_clear);
 	if
 	:: some -> pkmap_release(); some = false
@@ -666,11 +794,35 @@ inline lock_reclaim()
 
 #define ROOM(s)		(state[s] != BUSY && state[s] <= IDLE && OPEN(s))
 
-/* pkmap_any() looks at one slot after the other. */
+/*
+ * pkmap_any() looks at one slot after the other. Not by way of the hand, which
+ * others move and may move back: that could miss one.
+ */
+#ifdef MUT_ANY_BY_HAND
+byte hand;			/* of pkmap_areas[0] */
+
+inline look_by_hand()
+{
+	n = hand;
+	hand = (n + 1) % SLOTS;
+	if
+	:: ROOM(n) -> n = 0; goto room
+	:: else -> n = 0
+	fi
+}
+#endif
+
+#ifdef MUT_ANY_NO_CONDEMNED
+#undef ROOM
+#define ROOM(s)		(state[s] == CLEAN || state[s] == IDLE && OPEN(s))
+#endif
+
 inline look_for_room()
 {
 #ifdef MUT_WAIT_NO_LOOK
-	skip
+	skip;
+#elif defined(MUT_ANY_BY_HAND)
+	EACH2(look_by_hand);
 #else
 	if
 	:: ROOM(0) -> goto room
@@ -682,34 +834,68 @@ inline look_for_room()
 	:: else
 	fi;
 #endif
+#endif
+#if !defined(MUT_WAIT_NO_PAGE) && KEEPS
 	if
 	:: SHOWN -> goto room
 	:: else
 	fi
+#elif !defined(MUT_WAIT_NO_PAGE)
+	atomic {	/* which page it wants does not matter before, nor after */
+		ANY_PAGE;
+		if
+		:: SHOWN -> p = 0; goto room
+		:: else -> p = 0
+		fi
+	}
 #endif
 }
+
+/*
+ * Who sleeps when nothing moves any more: is there nothing to be had? Not even the
+ * page, if somebody had it for ever when the task began to wait. Nobody tells a
+ * task that sleeps when that comes later: its sleep ends after a time, in the
+ * code, and then it looks again.
+ */
+#ifdef LIMIT_SHARE		/* with KEEPS */
+#define HAS_NONE	!(ANY(ROOM) || SHOWN)
+#elif KEEPS
+#define HAS_NONE	!(ANY(ROOM) || was_kept)
+#else
+#define HAS_NONE	!ANY(ROOM)
+#endif
 
 inline pkmap_wait()
 {
 #ifdef MUT_WAIT_LOOK_FIRST	/* order: prepare_to_wait_exclusive()'s barrier */
-	ANY_PAGE;
+	skip;		/* an "else" that comes first would be the mapper's */
 	look_for_room();
 	queued[me] = true;
 #else
-	atomic { ANY_PAGE; queued[me] = true };
+	atomic {
+#if KEEPS
+		ANY_PAGE;
+		was_kept = kept_page == p;
+#endif
+		queued[me] = true
+	}
 	look_for_room();
 #endif
-	/* schedule() */
-#if RESERVE
+	/* schedule_timeout() */
 	if
-	:: atomic { !queued[me] -> waited = true; START_AGAIN }
-	:: me == 1 && timeout -> goto asleep	/* rightly: nothing is open to it */
+	:: !queued[me]
+	:: timeout && HAS_NONE -> goto asleep
 	fi;
-#else
-	atomic { !queued[me] -> waited = true; START_AGAIN };
-#endif
 room:
-	atomic { queued[me] = false; waited = true; START_AGAIN }
+	/* finish_wait() */
+	atomic {
+		queued[me] = false;
+		waited = true;
+#if KEEPS
+		was_kept = false;
+#endif
+		START_AGAIN
+	}
 }
 
 /* What the processes do ----------------------------------------------------- */
@@ -719,15 +905,20 @@ room:
 #define STEP_LOCALS	byte old;
 #elif defined(MUT_WAKE_FIRST)
 #define STEP_LOCALS	bool seen;
+#elif defined(MUT_ANY_BY_HAND)
+#define STEP_LOCALS	byte n;
 #else
 #define STEP_LOCALS
 #endif
 
-proctype mapper(byte me)
+proctype mapper(byte me) GOES_ON
 {
 	byte p, s;
 #if WAIT
 	bool waited;
+#if KEEPS
+	bool was_kept;
+#endif
 #else
 #define waited	false
 #endif
@@ -743,8 +934,14 @@ again:
 #if WAIT
 		:: pkmap_wait()
 #endif
+#if LEAKED
+		:: stuck()
+#endif
+#ifdef MUT_ANY_BY_HAND		/* area_next(), in a search that finds nothing */
+		:: n = hand; hand = (n + 1) % SLOTS; n = 0; goto again
+#endif
 		fi;
-		do
+mapped:		do
 #if WAIT
 #ifdef MUT_NO_PASS_ON
 		:: atomic { waited -> waited = false }
@@ -753,10 +950,13 @@ again:
 #endif
 #endif
 		:: kunmap(!waited)
+#if KEEPS
+		:: atomic { me == MAPPERS - 1 && !waited -> kept_page = p; goto asleep }
+#endif
 		od
 	:: !waited -> break
 	od;
-#if RESERVE
+#if WAIT || KEEPS
 asleep:	skip
 #endif
 }
@@ -777,20 +977,104 @@ again:
 #endif
 
 #if GETTERS
+/*
+ * Is there a page that is held all the while? Then page_slot_state() finds it and
+ * no other, as lookup.pml shows.
+ */
+#define HELD_SLOT(s)	(findable[s] && state[s] > IDLE)
+#define REACHES(s)	(!always || findable[s] && page[s] == wanted)
+#define LOOK_AGAIN							\
+	FORGET; s = 0; old = 0; p = 0; goto look
+
+inline pkmap_get()
+{
+	atomic {
+		if
+		:: HELD_SLOT(0) -> wanted = page[0]; always = true
+#if SLOTS == 2
+		:: HELD_SLOT(1) -> wanted = page[1]; always = true
+#endif
+		:: true		/* whatever page is seen */
+		fi
+#if INTERRUPT
+		;
+		if
+		:: below = 0
+		:: below = 1
+		:: below = MAPPERS + GETTERS + 1
+		fi
+#endif
+	}
+look:
+	if
+	:: atomic { REACHES(0) -> s = 0; old = state[0]; KEEP }
+#if SLOTS == 2
+	:: atomic { REACHES(1) -> s = 1; old = state[1]; KEEP }
+#endif
+	:: atomic { !always -> goto none }
+	fi;
+	p = page[s];
+#if LEAKED && !defined(MUT_GET_NOT_STUCK)
+	if	/* pkmap_is_stuck(): once it is, it stays so */
+	:: atomic { state[s] == STUCK && page[s] == p -> held(); goto got }
+	:: else
+	fi;
+#endif
+	atomic {
+		if
+		:: old < CONDEMNED || old == STUCK -> goto stays
+#ifdef MUT_GET_NO_SAVE
+		:: old == CONDEMNED -> goto stays
+#endif
+		:: else
+		fi;
+		if
+		:: state[s] == old && SAME_FILL ->
+			state[s] = (old == CONDEMNED -> IDLE + 1 : MORE(old));
+			held();
+			goto got
+#ifdef MUT_GET_TRIES_ONCE
+		:: else -> goto none
+#else
+		:: else -> LOOK_AGAIN
+#endif
+		fi
+	}
+stays:	/* Of no use, and no other would make it so: whom it waits for may be below */
+#ifdef MUT_GET_SPINS
+	atomic { state[s] != old || !SHOWS_P(s) -> LOOK_AGAIN }
+#elif defined(MUT_GET_NO_SAVE)
+	atomic {
+		old != CONDEMNED || state[s] != old || !SHOWS_P(s) ->
+		if
+		:: old == CONDEMNED -> LOOK_AGAIN
+		:: else
+		fi
+	}
+#endif
+none:
+	atomic { assert(!always); goto nothing }
+got:
+	old = 0
+}
+
 /* kmap_high_get() and kunmap_high(), in an interrupt or anywhere. */
 proctype getter(byte me)
 {
-	byte p, s;
-	STEP_LOCALS
+	byte p, s, old;
 
 again:
+#if INTERRUPT
+	below = 0;
+#endif
 	do
-	::
-		if
-		:: pkmap_hold()
-		:: pkmap_save()
-		fi;
-		kunmap(true)
+	:: pkmap_get();
+		atomic { always = false; wanted = 0 }
+#if FILLS
+		look_again();
+#endif
+		kunmap(true);
+nothing:	atomic { FORGET; old = 0; always = false; wanted = 0; START_AGAIN }
 	:: break
 	od
 }
@@ -798,7 +1082,7 @@ again:
 
 #if RECLAIMERS
 /* A task in pkmap_refill() */
-proctype reclaimer()
+proctype reclaimer() GOES_ON
 {
 	bool some;
 
@@ -832,7 +1116,7 @@ inline flush_ends(i)
 }
 
 /* A task in __kmap_flush_unused() */
-proctype flusher()
+proctype flusher() GOES_ON
 {
 	bool some;
 
@@ -861,6 +1145,21 @@ busy:		skip;
 }
 #endif
 
+#if LEAKED
+inline leak_at_start()
+{
+	s = 0;
+	p = 1;
+	page[s] = p;
+	set_pte();
+	make_findable();
+	holders[s] = LEAKED;
+	state[s] = IDLE + LEAKED;
+	s = 0;
+	p = 0
+}
+#endif
+
 #if HELD
 inline hold_from_start(i)
 {
@@ -874,17 +1173,21 @@ inline hold_from_start(i)
 }
 #endif
 
+#define RESTS(s)	(state[s] == CLEAN || state[s] >= IDLE)
+
 init
 {
-#if HELD
+#if HELD || LEAKED
 	byte p, s;
 #endif
 	atomic {
+#if LEAKED
+		leak_at_start();
+#endif
 #if HELD
 		EACH(hold_from_start);
 		s = 0;
 		p = 0;
-		run holder();
 #endif
 		run mapper(0);
 #if MAPPERS > 1
@@ -900,7 +1203,15 @@ init
 		run reclaimer();
 #endif
 #if FLUSHERS
-		run flusher()
+		run flusher();
 #endif
-	}
+#if HELD
+		run holder();
+#endif
+		skip
+	};
+	/* In the end nobody has anything half done. */
+	timeout ->
+	assert(RESTS(0) && RESTS(SLOTS - 1) && !reclaim_lock);
+	assert(!page_lock[1] && !page_lock[2] && !page_lock[PAGES])
 }

@@ -2,20 +2,25 @@
 /*
  * How kmap() gets slots when there is no clean one, for the model checker Spin.
  *
- * kmap_high_slow() in mm/highmem.c looks for a slot, and if there is none has
- * pkmap_refill() make some, and looks again; or sleeps if there are none to be
- * made. pkmap_refills tells a task that waited for the mutex whether somebody
- * was faster, so that not everybody reclaims. What is checked is that tasks do
- * not send each other round in this loop for ever: in every cycle of states
- * somebody gets a slot or goes to sleep. And nobody grows the pool or goes to
- * sleep while there is a clean slot for him.
+ * kmap_high_slow() in mm/highmem.c looks at some slots only. If none of them is
+ * clean, kmap_high_refill() has pkmap_refill() make some, and looks at all; or
+ * sleeps if there are none to be made. pkmap_refills tells a task that waited for
+ * the mutex whether somebody was faster, so that not everybody reclaims. What is
+ * checked is that tasks do not send each other round in this loop for ever: in
+ * every cycle of states somebody gets a slot or goes to sleep. Nobody goes to
+ * sleep, or takes what memory there is to grow the pool, while there is a clean
+ * slot for him; and nobody reclaims though slots were made since he began to look.
  *
  * Slots are counted, not told apart (pkmap.pml does that): clean, idle or held,
  * for each of two kinds, since what one task reclaims may be of no use to it: of
  * another colour, or in the area of those that free memory.
+ * "fresh" counts the areas that pkmap_go_on() may send kmap() to. Time is not here:
+ * slots may always be used up soon, and growing fails when there are no areas left.
  *
- * Here a task sees pkmap_refills before it looks at the slots. A CPU that reads
- * in another order may take a clean slot for none, and grow the pool too early.
+ * Here a search finds a clean slot if there is one. In the code it may miss one,
+ * when other searches move the hand meanwhile or the CPU reads pkmap_refills after
+ * the states. pkmap_any(), under the mutex, misses none: so that costs another
+ * round, and no more.
  *
  * MUT_... breaks a step, and Spin must find an error then.
  */
@@ -37,20 +42,27 @@
 byte clean[2];
 byte idle[2];
 byte areas = AREAS;		/* that can be had still */
+byte fresh;			/* that kmap() was not sent to since they got clean slots */
+#define ALL_AREAS	2	/* as many as have slots that reclaim may clean */
 bool reclaim_lock;
 
 /* Is pkmap_refills another than task t has seen? It does not wrap. */
 bool changed[TASKS];
 
+/* Only for an assertion: were slots made since task t began to look for one? */
+bool made[TASKS];
+
+#if TASKS == 1
+#define ALL(what)	what[0] = true
+#elif TASKS == 2
+#define ALL(what)	what[0] = true; what[1] = true
+#else
+#define ALL(what)	what[0] = true; what[1] = true; what[2] = true
+#endif
+
 inline refills_grows()
 {
-	changed[0] = true;
-#if TASKS > 1
-	changed[1] = true;
-#endif
-#if TASKS > 2
-	changed[2] = true
-#endif
+	ALL(changed)
 }
 
 inline lock_reclaim()
@@ -64,55 +76,100 @@ inline pkmap_reclaim()
 	d_step {
 		if
 		:: idle[0] + idle[1] > 0 ->
+			/* kmap() is not sent to the area of those who free memory. */
+			fresh = (idle[0] > 0 -> ALL_AREAS : fresh);
 			clean[0] = clean[0] + idle[0];
 			clean[1] = clean[1] + idle[1];
 			idle[0] = 0;
 			idle[1] = 0;
+			ALL(made);
 			gained = true
 		:: else
 		fi
 	}
-	if
 #ifndef MUT_RECLAIM_NO_COUNT
-	:: gained -> refills_grows()
-#endif
+	if
+	:: gained -> d_step { refills_grows() }
 	:: else
 	fi
+#endif
 }
 
-inline pkmap_grow()
+inline pkmap_add_area()
+{
+	d_step {
+		areas--;
+		clean[0]++;
+		clean[1]++;
+		fresh++;
+		refills_grows();
+		ALL(made);
+		gained = true
+	}
+}
+
+/* Sends kmap() to an area that it was not in since it has clean slots. */
+inline pkmap_go_on()
 {
 	d_step {
 		if
-		:: areas > 0 ->
-			areas--;
-			clean[0]++;
-			clean[1]++;
+		:: fresh > 0 ->
+#ifndef MUT_GO_ON_FOR_EVER
+			fresh--;
+#endif
 			refills_grows();
-			gained = true
+			refilled = true
 		:: else
 		fi
 	}
+}
+
+/* Slots that are used up soon are too few: then the pool grows, if it can. */
+inline pkmap_turn_over()
+{
+	if
+	:: areas > 0 -> pkmap_add_area(); pkmap_go_on()
+	:: true ->
+		assert(!made[me]);
+		pkmap_reclaim();
+		if
+		:: gained -> pkmap_go_on(); refilled = true
+		:: else
+		fi
+	fi;
+	gained = false
 }
 
 inline pkmap_refill()
 {
 	lock_reclaim();
 	if
-#ifndef MUT_REFILL_NO_SEEN
+#ifdef MUT_REFILL_NO_SEEN
+	:: true
+#else
 	:: changed[me] -> refilled = true
+	:: else
 #endif
+	fi;
+	if
+	:: !refilled -> pkmap_go_on()
+	:: else
+	fi;
+	if
+	:: !refilled -> pkmap_turn_over()
+	:: else
+	fi;
+	if
+#ifndef MUT_REFILL_NO_ANY
+	:: !refilled && clean[me % 2] > 0 -> refilled = true	/* pkmap_any() */
+#endif
+	:: refilled
 	:: else ->
-		pkmap_reclaim();
+		assert(clean[me % 2] == 0);
 		if
-		:: !gained ->
-			assert(clean[me % 2] == 0);
-			pkmap_grow()
+		:: areas > 0 -> pkmap_add_area(); gained = false; refilled = true
 		:: else
-		fi;
-		refilled = gained;
-		gained = false;
-		assert(refilled || areas == 0)
+		fi
 	fi;
 #ifdef MUT_REFILL_COUNTS_ALL
 	if
@@ -128,20 +185,35 @@ proctype mapper(byte me)
 	bool refilled, gained;
 
 	do
-	:: changed[me] = false;
-		if
-		:: atomic { clean[me % 2] > 0 -> clean[me % 2]-- };
-			/* kmap() returns; later comes kunmap() */
-progress_map:		idle[me % 2]++
-		:: clean[me % 2] == 0 ->
-			pkmap_refill();
+	:: d_step { changed[me] = false; made[me] = false };
+		if	/* kmap_high_slow(): area_claim() */
+		:: atomic { clean[me % 2] > 0 -> clean[me % 2]-- }; goto mapped
+		:: true		/* no clean one among those it looks at */
+		fi;
+		do	/* kmap_high_refill() */
+		:: pkmap_refill();
 			if
 			:: refilled -> refilled = false
 			:: else ->
 				/* pkmap_wait(): for a time at most */
 progress_sleep:			skip
+			fi;
+#ifdef MUT_REFILLS_LATE		/* order: pkmap_refills is read after the slots */
+			made[me] = false;
+#else
+			d_step { changed[me] = false; made[me] = false };
+#endif
+			if	/* pkmap_claim() */
+			:: atomic { clean[me % 2] > 0 -> clean[me % 2]-- }; break
+			:: clean[me % 2] == 0
 			fi
-		fi
+#ifdef MUT_REFILLS_LATE
+			;
+			changed[me] = false
+#endif
+		od;
+mapped:		/* kmap() returns; later comes kunmap() */
+progress_map:	idle[me % 2]++
 	od
 }
 
