@@ -15,7 +15,9 @@
 //# 1 looks at where a page comes from, in the same function. It knows nothing of
 //# page caches that are told to stay in low memory (inode_nohighmem(),
 //# mapping_set_gfp_mask()), nor of code for 64-bit machines only.
-//# 4 takes an address that is kept in a structure for one that is unmapped later,
+//# 4 believes that a path which asks for the address, or passes a condition with the
+//# unmap behind it, is right: conditions that belong together are beyond it. It
+//# takes an address that is kept in a structure for one that is unmapped later,
 //# and functions whose name has put, release or unmap in it for those that do so.
 // Confidence: Moderate
 // Options: --no-includes --include-headers
@@ -32,10 +34,9 @@ virtual report
 // Pages of files, of user space, of scatterlists and the like.
 @addr1 depends on !patch exists@
 expression pg, E;
-identifier from = { find_get_page, find_lock_page, find_or_create_page,
-	grab_cache_page, grab_cache_page_write_begin, grab_cache_page_nowait,
-	pagecache_get_page, read_cache_page, read_cache_page_gfp,
-	read_mapping_page, shmem_read_mapping_page, shmem_read_mapping_page_gfp,
+identifier from = { find_get_page, find_lock_page, grab_cache_page,
+	grab_cache_page_write_begin, grab_cache_page_nowait, pagecache_get_page,
+	read_cache_page, read_mapping_page, shmem_read_mapping_page,
 	filemap_get_folio, __filemap_get_folio, filemap_lock_folio,
 	filemap_grab_folio, read_cache_folio, read_mapping_folio,
 	sg_page, skb_frag_page, bio_page, bio_iter_page, vmalloc_to_page,
@@ -58,11 +59,12 @@ position p1, p2;
 * page_to_virt@p2(pg)
 )
 
-// Memory of which somebody said that high memory will do.
+// Where the call says which memory: of those only what may be high memory.
 @addr2 depends on !patch exists@
 expression pg, E;
 identifier alloc = { alloc_page, alloc_pages, alloc_pages_node, folio_alloc,
-	__folio_alloc, filemap_alloc_folio, mempool_alloc_pages };
+	__folio_alloc, filemap_alloc_folio, read_cache_page_gfp,
+	find_or_create_page, shmem_read_mapping_page_gfp };
 position p1, p2;
 @@
 
@@ -129,7 +131,8 @@ position p1, p2;
 
 // The folio that a file's operation is handed.
 @aops@
-identifier ops, fn;
+identifier ops;
+identifier fn !~ "symlink";	// these are in low memory: see page_get_link()
 identifier op = { read_folio, launder_folio, release_folio, invalidate_folio,
 	migrate_folio, writepage };
 @@
@@ -243,7 +246,7 @@ identifier f != { memcpy, memset, memmove, memcmp, memchr, memchr_inv, memscan,
 	put_unaligned_le64, put_unaligned_be16, put_unaligned_be32,
 	put_unaligned_be64, test_bit_le, find_next_zero_bit_le,
 	flush_dcache_page, min, max, min_t, max_t, likely, unlikely,
-	pr_debug, pr_info, pr_warn, pr_err, printk };
+	pr_debug, pr_info, pr_warn, pr_err, printk, BUG_ON, WARN_ON };
 position p;
 @@
 
@@ -386,6 +389,11 @@ position unmaps.p, r;
   ... when != addr = E
       when != kunmap_local(<+...addr...+>)
       when != kunmap_atomic(<+...addr...+>)
+      when != !addr
+      when != addr != NULL
+      when != if (...) { ... kunmap_local(addr); ... }
+      when != if (...) { ... kunmap_atomic(addr); ... }
+      when != if (...) { ... } else { ... kunmap_atomic(addr); ... }
       when != release(..., <+...addr...+>, ...)
       when != E.fld = addr
       when != E->fld = addr
@@ -419,6 +427,7 @@ position kunmaps.p, r;
   kmap@p(page)
   ... when != page = E
       when != kunmap(page)
+      when != if (...) { ... kunmap(page); ... }
       when != release(..., <+...page...+>, ...)
       when != E.fld = page
       when != E->fld = page
@@ -512,14 +521,18 @@ q1 << order.q1;
 a << order.a;
 b << order.b;
 @@
-coccilib.report.print_report(q1[0], "ERROR: %s is unmapped before %s, which was mapped later, on line %s" % (a, b, p2[0].line))
+if a != b:	# one variable twice is a loop, or two branches
+    coccilib.report.print_report(q1[0], "ERROR: %s is unmapped before %s, which was mapped later, on line %s" % (a, b, p2[0].line))
 
 @script:python depends on org@
 p2 << order.p2;
 q1 << order.q1;
+a << order.a;
+b << order.b;
 @@
-cocci.print_main("unmapped out of order", q1)
-cocci.print_secs("mapped later", p2)
+if a != b:
+    cocci.print_main("unmapped out of order", q1)
+    cocci.print_secs("mapped later", p2)
 
 @script:python depends on report@
 p << unmaps.p;

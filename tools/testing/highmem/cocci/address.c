@@ -118,3 +118,28 @@ static const struct address_space_operations some_aops = {
 static const struct address_space_operations good_aops = {
 	.read_folio = good_read_folio,
 };
+
+static int some_symlink_read_folio(struct file *file, struct folio *folio)
+{
+	fill(folio_address(folio), 16);
+	folio_end_read(folio, true);
+	return 0;
+}
+
+static const struct address_space_operations symlink_aops = {
+	.read_folio = some_symlink_read_folio,
+};
+
+static char first_of_low_cache(struct address_space *mapping)
+{
+	struct page *page = find_or_create_page(mapping, 0, GFP_KERNEL);
+
+	return *(char *)page_address(page);
+}
+
+static char first_of_high_cache(struct address_space *mapping)
+{
+	struct page *page = find_or_create_page(mapping, 0, GFP_HIGHUSER);
+
+	return *(char *)page_address(page);			/* finds */
+}
