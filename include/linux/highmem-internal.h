@@ -43,6 +43,10 @@
  * ``kmap_prot``
  *   The protection of a mapping, where it is not ``PAGE_KERNEL``.
  *
+ * ``pkmap_flush_tlb_all()``
+ *   Flushes all pkmap addresses from all TLBs at once, where that is cheaper than
+ *   flush_tlb_kernel_range() for each area. Returns when it is done.
+ *
  * ``get_pkmap_color()``, ``get_next_pkmap_nr()``, ``get_pkmap_entries_count()``, ``get_pkmap_wait_queue_head()``
  *   For caches that alias: a page is only mapped in slots of its colour. Either
  *   all or none are defined. ``get_next_pkmap_nr()`` may run on several CPUs at
@@ -87,6 +91,10 @@
  * ``arch_kmap_local_page_pte(pfn, template)``
  *   ``pfn_pte(pfn, kmap_prot)``, made from what that is for page frame 0. For
  *   kmap(), too.
+ *
+ * ``arch_kmap_local_next_pte(pteval)``
+ *   The same for the page frame behind that of ``pteval``. Needed with
+ *   ``KMAP_LOCAL_LAZY`` only.
  *
  * ``KMAP_LOCAL_LAZY``
  *   The PTE may stay when a mapping of ``kmap_prot`` is given back. Then

@@ -80,7 +80,6 @@ static void copy_by_hand(struct page *to, struct page *from)
 static u8 byte_of_file(struct folio *folio, loff_t pos)
 {
 	u8 first;
-
 	u8 *p = kmap_local_folio(folio, offset_in_folio(folio, pos));
 
 	first = *p;
@@ -107,7 +106,6 @@ static void local_mappings(struct kunit *test)
 static u32 word_read_only(struct page *page)
 {
 	u32 value;
-
 	const u32 *word = kmap_local_page_prot(page, PAGE_KERNEL_RO);
 
 	value = *word;
@@ -203,7 +201,7 @@ static void map_in_interrupt(struct kunit *test)
 
 	fill_page(set->page[0], 0x23);
 	fill_page(set->page[1], 0);
-	init_irq_work(&checker.work, check_in_interrupt);
+	checker.work = IRQ_WORK_INIT_HARD(check_in_interrupt);
 	addr = kmap_local_page(set->page[0]);
 	irq_work_queue(&checker.work);
 	irq_work_sync(&checker.work);
@@ -286,7 +284,6 @@ static int parse(const struct header *h, size_t size)
 static int parse_folio(struct folio *folio)
 {
 	int err;
-
 	struct header *h = folio_map_local(folio);
 
 	if (!h)
@@ -516,7 +513,7 @@ static void read_by_kmap(struct page *page, size_t offset, void *to, size_t len)
 /* [end] */
 
 /* [kmap_after] */
-static void read_by_kmap_local(struct page *page, size_t offset, void *to, size_t len)
+static void read_mapped(struct page *page, size_t offset, void *to, size_t len)
 {
 	char *addr = kmap_local_page(page);
 
@@ -537,7 +534,7 @@ static void read_by_helper(struct page *page, size_t offset, void *to, size_t le
 static void converted_from_kmap(struct kunit *test)
 {
 	static void (*const reads[])(struct page *, size_t, void *, size_t) = {
-		read_by_kmap, read_by_kmap_local, read_by_helper,
+		read_by_kmap, read_mapped, read_by_helper,
 	};
 	struct page *page = hmk_get_page(test, true);
 	unsigned int i;
@@ -591,7 +588,6 @@ static void fill_atomically(struct page *page, const char *buf, size_t len)
 static u32 word_atomically(struct page *page)
 {
 	u32 value;
-
 	const u32 *word = kmap_atomic_prot(page, PAGE_KERNEL_RO);
 
 	value = *word;
@@ -1003,6 +999,46 @@ static void mistake_use_after_unmap(struct kunit *test)
 	}
 }
 
+/* [overrun] */
+static u32 overrun_wrong(struct folio *folio)
+{
+	u32 *word = kmap_local_folio(folio, 0);	/* one page of it */
+	u32 i, sum = 0;
+
+	for (i = 0; i < folio_size(folio) / sizeof(*word); i++)
+		sum += word[i];
+	kunmap_local(word);
+	return sum;
+}
+
+/* [end] */
+
+/* A folio of one page does not show it. What is behind a larger one's is a guard. */
+static void mistake_overrun(struct kunit *test)
+{
+	struct folio *small = hmk_get_folio(test, true, 0);
+	struct folio *large = hmk_get_folio(test, true, 1);
+	bool first, last, behind;
+	u8 *addr;
+
+	fill_folio(small, 0);
+	memset_page(&small->page, 0, 1, 1);
+	KUNIT_EXPECT_EQ(test, le32_to_cpu((__force __le32)overrun_wrong(small)), 1);
+
+	NEEDS_MAPPING(test);
+	migrate_disable();
+	addr = kmap_local_folio(large, 0);
+	first = readable(addr);
+	last = readable(addr + PAGE_SIZE - sizeof(u32));
+	behind = readable(addr + PAGE_SIZE);
+	kunmap_local(addr);
+	migrate_enable();
+	KUNIT_EXPECT_TRUE(test, first);
+	KUNIT_EXPECT_TRUE(test, last);
+	if (IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL))
+		KUNIT_EXPECT_FALSE(test, behind);
+}
+
 /* ------------------------------------------------------- the map in the manual */
 
 #if defined(CONFIG_X86_32) && defined(CONFIG_HIGHMEM)
@@ -1065,6 +1101,7 @@ static struct kunit_case highmem_samples_cases[] = {
 	KUNIT_CASE(mistake_wrong_order),
 	KUNIT_CASE(mistake_leak),
 	KUNIT_CASE(mistake_use_after_unmap),
+	KUNIT_CASE(mistake_overrun),
 #if defined(CONFIG_X86_32) && defined(CONFIG_HIGHMEM)
 	KUNIT_CASE(address_space),
 #endif
