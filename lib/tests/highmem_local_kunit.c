@@ -864,7 +864,7 @@ static void kunmap_local_out_of_order(struct kunit *test)
 	for (i = 0; i < 3; i++)
 		stamp_page(set->page[i], 19);
 	hmk_provoke(test, NAMES_MAPPERS ?
-			  "made by kunmap_local_out_of_order" : "out of order");
+			  "made by kunmap_local_out_of" : "out of order");
 
 	addr[0] = kmap_local_page(set->page[0]);
 	depth = map_depth(current);
@@ -901,7 +901,7 @@ static void leak_is_taken_back(struct kunit *test)
 	hmk_guard_against_stale_tlb(test);
 	pin_to_cpu(test, first_cpu());
 	hmk_provoke(test, NAMES_MAPPERS ?
-			  "made by leak_is_taken_back" : "with 2 pages mapped");
+			  "made by leak_is_taken" : "with 2 pages mapped");
 	map_all(set, addr, 2);
 	local_irq_disable();
 	kmap_assert_nomap();
