@@ -18,6 +18,12 @@ LOGS=$BUILD/log
 # shellcheck disable=SC2034
 JOBS=$(nproc)
 
+# Files whose warnings are our business, as a compiler names them.
+OUR_FILES='mm/(highmem|highmem_debug|kmap_local|folio_map)\.[ch]'
+OUR_FILES+='|linux/highmem(-internal)?\.h|mm/highmem_32\.c|asm/highmem\.h'
+# shellcheck disable=SC2034
+OUR_FILES+='|tests/highmem_[a-z_]*\.[ch]'
+
 # ---------------------------------------------------------------- messages
 
 note() { printf '== %s\n' "$*"; }
@@ -42,6 +48,10 @@ clear_line() {
 trap 'clear_line; echo "error: $0, line $LINENO: $BASH_COMMAND" >&2' ERR
 
 # ---------------------------------------------------------------- settings
+
+# The kernels that there are for the suite, see variants.sh.
+VARIANTS='4g pae up nopreempt rt debug races nohighmem x86_64 forcemap kasan'
+VARIANTS+=' kcsan arm mips powerpc sparc arc'
 
 # allow NAME DEFAULT REGEX WORDS: give NAME its default, refuse other values.
 # The variable then leaves the environment: a kernel Makefile reads it too.
@@ -69,9 +79,8 @@ load_settings() {
 	allow TREE ours 'ours|pristine' 'ours pristine'
 	allow TIMEOUT '' '|[1-9][0-9]*' 'a number of seconds'
 	allow FILTER '' '[][A-Za-z0-9_.*?-]*' 'a glob such as highmem*.kmap_*'
-	local one='4g|pae|races|nohighmem|forcemap|arm|mips|all'
-	allow VARIANT '' "|($one)([ ,]($one))*" \
-		'4g pae races nohighmem forcemap arm mips all'
+	local one="${VARIANTS// /|}|all"
+	allow VARIANT '' "|($one)([ ,]($one))*" "$VARIANTS all"
 	KSRC=${KSRC:-}
 	declare -g +x KSRC
 }

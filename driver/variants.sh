@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Kernels with the KUnit suite: what each variant is, how it is built and booted
+# with the tree's own kunit.py. For test, matrix and coverage, which source this
+# after lib.sh.
+#
+# A variant is some of the fragments in driver/kunit/, a machine, and the Debian
+# packages for both.
+
+# kunit.py must not leave its byte code in the source tree.
+export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+
+# ---------------------------------------------------------------- variants
+
+# pc QEMU MEMORY [ARGUMENT...]: a PC under qemu-system-QEMU
+# qemu is not used here: other scripts source this file.
+# shellcheck disable=SC2034
+pc() {
+	qemu=$1
+	machine=(-accel "$(accel)" -smp "$CPUS" "${@:3}")
+	memory=${MEM:-$2}
+	packages+=(qemu-system-x86)
+	# objtool, which only x86_64 kernels run, needs libelf.
+	if [[ $1 == i386 ]]; then
+		arch=(--arch i386)
+	else
+		arch=(--arch x86_64)
+		packages+=(libelf-dev)
+	fi
+}
+
+# shellcheck disable=SC2034
+# foreign ARCH QEMU MEMORY CROSS COMPILER EMULATOR [ARGUMENT...]: another machine
+foreign() {
+	qemu=$2
+	memory=$3
+	arch=(--arch "$1" --cross_compile "$4-")
+	if [[ -f $DRIVER/kunit/$1.py ]]; then
+		arch+=(--qemu_config "$DRIVER/kunit/$1.py")
+	fi
+	packages+=("$5" "$6")
+	machine=("${@:7}")
+}
+
+# variant_settings VARIANT: packages, and what kunit.py is told
+# Not all of these are used here: other scripts source this file.
+# shellcheck disable=SC2034
+variant_settings() {
+	local machine memory names=("$1") name
+	packages=("${BUILD_PACKAGES[@]}")
+	make_options=()
+	boots=1
+	patience=300
+	case $1 in
+	4g | up | nopreempt | rt | races | nohighmem) pc i386 2G ;;
+	debug)
+		names=(4g debug)
+		patience=900
+		pc i386 2G ;;
+	pae) pc i386 "$(pae_memory)" -cpu "$PAE_CPU" ;;
+	x86_64 | forcemap) pc x86_64 1G ;;
+	kasan | kcsan)
+		names=(forcemap "$1")
+		patience=900
+		pc x86_64 2G ;;
+	arm)
+		foreign arm arm "${MEM:-2G}" arm-linux-gnueabihf \
+			gcc-arm-linux-gnueabihf qemu-system-arm \
+			-cpu cortex-a15 -smp "$CPUS" ;;
+	mips)
+		foreign mips mipsel 1G mipsel-linux-gnu \
+			gcc-mipsel-linux-gnu qemu-system-mips ;;
+	powerpc)
+		foreign powerpc ppc 1G powerpc-linux-gnu \
+			gcc-powerpc-linux-gnu qemu-system-ppc ;;
+	sparc)
+		foreign sparc sparc 512M sparc64-linux-gnu \
+			gcc-sparc64-linux-gnu qemu-system-sparc
+		# Linux 6.12.117 does not build for sparc: an assertion there
+		# fails that has nothing to do with high memory. Without
+		# optimization, which is what this claims, none is compiled.
+		make_options=(CFLAGS_fcntl.o=-U__OPTIMIZE__) ;;
+	arc)
+		# Debian has no emulator for it.
+		boots=0
+		foreign arc '' '' arc-linux-gnu gcc-arc-linux-gnu gcc ;;
+	*) die "no variant $1" ;;
+	esac
+	qemu_args="${machine[*]} -m $memory"
+	fragments=()
+	for name in common "${names[@]}"; do
+		fragments+=(--kunitconfig "$DRIVER/kunit/$name.kunitconfig")
+	done
+	if [[ $DEBUG == 1 || $1 == debug ]]; then
+		fragments+=(--kunitconfig "$DRIVER/debug.config")
+	fi
+}
+
+# kunit_command COMMAND...: kunit.py of the tree on this variant's build folder
+kunit_command() {
+	command=(python3 "$sources/tools/testing/kunit/kunit.py" "$1" "${arch[@]}"
+		"${fragments[@]}" --build_dir "$dir" "${@:2}")
+}
+
+# ---------------------------------------------------------------- steps
+
+# not_to_be_had LOG: of what kunit.py calls missing, all but the options that
+# are off and need not be named in .config
+not_to_be_had() {
+	local line
+	sed -n 's/^Missing: //p' "$1" | sed 's/, /\n/g' | while read -r line; do
+		if [[ $line =~ ^'# '(.*)' is not set'$ ]] &&
+			! grep -q "^${BASH_REMATCH[1]}=" "$dir/.config"; then
+			continue
+		fi
+		echo "   not to be had: $line"
+	done
+}
+
+# build VARIANT: configure and compile; nothing to do takes some seconds
+build() {
+	local log=$LOGS/${dir##*/}-build.log
+	lock_builds
+	need_space 600 "building the $1 kernel"
+	note "$1: building ${dir#"$ROOT"/}"
+	: >"$log"
+	kunit_command config
+	run_logged configuring "$log" '' "${command[@]}" || {
+		not_to_be_had "$log"
+		die "the $1 configuration does not fit this kernel; see $log"
+	}
+	kunit_command build --jobs "$JOBS" "${make_options[@]/#/--make_options=}"
+	# Guests beside it (make matrix) must not wait for it.
+	command=(nice -n 5 "${command[@]}")
+	touch "$dir/.started"
+	run_logged compiling "$log" "count_objects $dir" "${command[@]}" || {
+		grep -m 5 -E 'error:|undefined reference|\*\*\*' "$log" |
+			sed 's/^/   /'
+		die "the $1 kernel does not build; see $log"
+	}
+	unlock_builds
+}
+
+# boot OUT LIMIT CASES LABEL [ARGUMENT...]: one run of the kernel; what kunit.py
+# says goes to OUT, the kernel's log beside it
+boot() {
+	: >"$1"
+	rm -f "$dir/test.log"
+	kunit_command exec --timeout "$2" --qemu_args "$qemu_args" "${@:5}" \
+		${3:+"$3"}
+	run_logged "$4" "$1" "count_cases $1" "${command[@]}" || true
+	cp "$dir/test.log" "${1%.out}.log" 2>/dev/null || : >"${1%.out}.log"
+}
+
+# run_suite VARIANT [ARGUMENT...]: all cases in one boot, and the log must be
+# clean. Leaves p, f and s, the numbers of passed, failed and skipped cases, and
+# trouble, which is empty if all is well.
+run_suite() {
+	local out=$LOGS/${dir##*/}.out log=$LOGS/${dir##*/}.log
+	local start=$SECONDS errors limit=${TIMEOUT:-$patience}
+	trouble=''
+	note "$1: running the suite (gives up after $limit s)"
+	boot "$out" "$limit" "$FILTER" running "${@:2}"
+	"$DRIVER/kunit-report" "$out" >"$out.sum"
+	read -r p f s errors <"$out.sum"
+	if grep -q 'timed out after' "$out"; then
+		trouble="the kernel hung or needs more than $limit s"
+		f=$((f > 0 ? f : 1))
+	elif ((p + f + s == 0)); then
+		trouble="no case ran${FILTER:+; does FILTER=$FILTER match one?}"
+	elif ((f > 0)); then
+		trouble="$f cases failed"
+	elif ((errors > 0)); then
+		trouble="kunit.py could not read all of the output"
+	fi
+	sed '1d; s/^/   /' "$out.sum"
+	if ! "$DRIVER/check-log" "$log"; then
+		trouble+="${trouble:+; }the kernel log has a report"
+	fi
+	printf '   %s: %d passed, %d failed, %d skipped in %d s\n' \
+		"$1" "$p" "$f" "$s" $((SECONDS - start))
+	if [[ -n $trouble ]]; then
+		printf '   %s: %s; see %s\n' "$1" "$trouble" "$log"
+	fi
+}
