@@ -15,7 +15,7 @@ ifneq ($(unknown),)
 $(error unknown variable $(firstword $(unknown)); known are $(VARIABLES))
 endif
 
-SCRIPTS := run shell test model mutants bench builds docs cocci tree clean
+SCRIPTS := run shell test matrix model mutants bench builds docs cocci tree clean
 
 .PHONY: help $(SCRIPTS) bench-check fuzz
 .NOTPARALLEL:
