@@ -129,6 +129,8 @@ late_initcall(highmem_debugfs_init);
 
 #ifdef CONFIG_DEBUG_HIGHMEM_RACES
 
+void (*highmem_race_visit)(void);
+
 /*
  * Works in any context. A CPU's seed may be changed by an interrupt in between:
  * that is as random as anything.
@@ -137,7 +139,11 @@ void highmem_race_window(void)
 {
 	static DEFINE_PER_CPU(u32, seed);
 	u32 random = raw_cpu_read(seed) * 1664525 + 1013904223;
+	void (*visit)(void);
 
+	visit = READ_ONCE(highmem_race_visit);
+	if (visit)
+		visit();
 	raw_cpu_write(seed, random);
 	if (random >> 27)
 		return;

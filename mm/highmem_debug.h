@@ -79,9 +79,11 @@ bool kmap_local_is_lazy(void);
 
 /*
  * Stands between two steps of a protocol that takes no lock. Now and then it
- * waits for as long as another CPU may need to come in between.
+ * waits for as long as another CPU may need to come in between. A test that wants
+ * to come in between itself is called there, whatever the context and the task.
  */
 #ifdef CONFIG_DEBUG_HIGHMEM_RACES
+extern void (*highmem_race_visit)(void);
 void highmem_race_window(void);
 #else
 static __always_inline void highmem_race_window(void) { }
