@@ -402,6 +402,49 @@ static void kmap_waits_for_space(struct kunit *test)
 	hmk_check_hoard(test, hoard);
 }
 
+/*
+ * The slots are held, there is space for more, but no memory: not for what is
+ * known of them, or not for their page tables. That leaves nothing behind, however
+ * often it is tried, and when there is memory again it helps.
+ */
+static void kmap_waits_for_memory(struct kunit *test)
+{
+	static const struct {
+		const char *function;
+		long result;
+	} refused[] = {
+		{ "__kvmalloc_node_noprof", 0 },
+		{ "apply_to_page_range", -ENOMEM },
+	};
+	struct hoard *hoard = hmk_start_hoard(test, NR_FAR, 1);
+	struct task_struct *task = hoard->worker->task;
+	struct failure *failure;
+	unsigned int i, held;
+
+	/* Before the others, so that there is always something that fails */
+	failure = hmk_fail_calls(test, "get_vm_area", task, 0);
+	held = hmk_hold_all(test, hoard);
+	if (held >= POOL_END - 2 * NR_EXCESS)
+		kunit_skip(test, "the pool has grown as far as it can already");
+	for (i = 0; i < ARRAY_SIZE(refused); i++) {
+		struct failure *earlier = failure;
+
+		failure = hmk_fail_calls(test, refused[i].function, task, refused[i].result);
+		hmk_fail_no_more(test, earlier);
+		/* In 4 MB for each area, vmalloc space would not last that long */
+		msleep(2000);
+		KUNIT_EXPECT_GT_MSG(test, hmk_failed_calls(failure), 5, "of %s",
+				    refused[i].function);
+		KUNIT_EXPECT_EQ_MSG(test, hmk_hoard_held(hoard), held, "without %s",
+				    refused[i].function);
+	}
+	WRITE_ONCE(hoard->limit, held + NR_EXCESS);
+	hmk_fail_no_more(test, failure);
+	KUNIT_ASSERT_TRUE_MSG(test, hmk_wait_for_hoard(hoard, held + NR_EXCESS, PATIENCE / 2),
+			      "stuck with %u pages", hmk_hoard_held(hoard));
+	hmk_check_hoard(test, hoard);
+}
+
 /* ----------------------------------------------------------- more pages than slots */
 
 /* Give back one page at a time, as soon as the hoarder is stuck, till he is done */
@@ -542,17 +585,28 @@ static unsigned int count_hoards(struct hoard **hoard)
 	return held;
 }
 
+/* Do they all hold @nr pages, within a time that is for all of them? */
+static bool wait_for_hoards(struct hoard **hoard, unsigned int nr)
+{
+	unsigned long end = jiffies + PATIENCE;
+	unsigned int i;
+
+	for (i = 0; i < NR_HOARDS; i++)
+		if (!hmk_wait_for_hoard(hoard[i], nr, max_t(long, end - jiffies, 0)))
+			return false;
+	return true;
+}
+
 static void check_hold_and_want_more(struct kunit *test, bool shortage)
 {
 	struct spaces *spaces = NULL;
 	struct hoard *hoard[NR_HOARDS];
 	unsigned int i, held;
-	bool through = true;
+	bool through;
 
 	for (i = 0; i < NR_HOARDS; i++)
 		hoard[i] = hmk_start_hoard(test, 2 * HOARD_FIRST, HOARD_FIRST);
-	for (i = 0; i < NR_HOARDS; i++)
-		through &= hmk_wait_for_hoard(hoard[i], HOARD_FIRST, HZ);
+	through = wait_for_hoards(hoard, HOARD_FIRST);
 	if (shortage)
 		spaces = hmk_take_space(test);
 	for (i = 0; i < NR_HOARDS; i++)
@@ -565,8 +619,7 @@ static void check_hold_and_want_more(struct kunit *test, bool shortage)
 			kunit_skip(test, "the pool has grown beyond what is wanted already");
 		hmk_give_space(test, spaces);
 	}
-	for (i = 0; i < NR_HOARDS; i++)
-		through &= hmk_wait_for_hoard(hoard[i], 2 * HOARD_FIRST, HZ);
+	through = wait_for_hoards(hoard, 2 * HOARD_FIRST);
 	held = count_hoards(hoard);
 	/* Those who are stuck take no more when they get on */
 	for (i = 0; i < NR_HOARDS; i++)
@@ -590,15 +643,66 @@ static void kmap_hold_and_want_more(struct kunit *test)
 static void kmap_to_the_end(struct kunit *test)
 {
 	struct hoard *hoard = hmk_start_hoard(test, NR_FAR, 0);
-	unsigned int held = 0;
+	unsigned int held = 0, ends = 0, i;
 	bool waited;
 
 	while (held < NR_FAR && hmk_wait_for_hoard(hoard, held + 1, HZ))
 		held = hmk_hoard_held(hoard);
 	KUNIT_ASSERT_GE(test, held, 2 * LAST_PKMAP);
+	/* What the pool got elsewhere ends with a page that is none of it */
+	for (i = 0; i < held; i++) {
+		void *behind = page_address(hoard->set->page[i]) + PAGE_SIZE;
+
+		ends += is_vmalloc_addr(behind) && !readable(behind) && !is_kmap_addr(behind);
+	}
+	kunit_info(test, "%u areas have an end\n", ends);
+	KUNIT_EXPECT_GT(test, ends, 0);
 	waited = feed_hoard(test, hoard);
 	kunit_info(test, "%s with %u pages\n", waited ? "waited" : "did not wait", held);
 	hmk_check_hoard(test, hoard);
+}
+
+/*
+ * So many kmap() and no kunmap() that the slot cannot count them any more. The page
+ * keeps it for ever, whatever comes. Others are not concerned. 8 million calls, and
+ * neither the slot nor the page is ever given back.
+ */
+#define NR_LEAKED	BIT(23)
+
+static void kmap_leaked_without_end(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, 8);
+	unsigned int i, wrong = 0;
+	struct page *page;
+	void *addr;
+
+	NEEDS(test, !IS_ENABLED(CONFIG_PROVE_LOCKING), "would take minutes");
+	page = alloc_page(GFP_HIGHUSER);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	addr = kmap(page);
+	stamp(addr, page, 74);
+	for (i = 0; i < NR_LEAKED; i++) {
+		wrong += kmap(page) != addr;
+		if (!(i % 0x40000))
+			cond_resched();
+	}
+	for (i = 0; i < 1000; i++)
+		kunmap(page);
+	kmap_flush_unused();
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_PTR_EQ(test, kmap(page), addr);
+	KUNIT_EXPECT_PTR_EQ(test, page_address(page), addr);
+	KUNIT_EXPECT_TRUE(test, stamped_nofault(addr, page, 74));
+	for (i = 0; i < set->nr; i++) {
+		void *other = hmk_hold_kmap(test, set->page[i]);
+
+		KUNIT_EXPECT_PTR_NE(test, other, addr);
+		stamp(other, set->page[i], 74);
+		hmk_drop_kmap(test, set->page[i]);
+	}
+	kmap_flush_unused();
+	KUNIT_EXPECT_NULL(test, page_address(set->page[0]));
+	KUNIT_EXPECT_TRUE(test, stamped_nofault(addr, page, 74));
 }
 
 static struct kunit_case highmem_full_cases[] = {
@@ -608,11 +712,13 @@ static struct kunit_case highmem_full_cases[] = {
 	KUNIT_CASE_SLOW(kmap_refills_one_slot),
 	KUNIT_CASE(kmap_waits_for_space),
 	KUNIT_CASE_SLOW(kmap_hold_and_want_more_while_short),
+	KUNIT_CASE_SLOW(kmap_waits_for_memory),
 	KUNIT_CASE(kmap_grows_if_slots_do_not_last),
 	KUNIT_CASE(kmap_beyond_pool),
 	KUNIT_CASE(kmap_far_beyond_pool),
 	KUNIT_CASE(kmap_hold_and_want_more),
 	KUNIT_CASE_SLOW(kmap_to_the_end),
+	KUNIT_CASE_SLOW(kmap_leaked_without_end),
 	{}
 };
 

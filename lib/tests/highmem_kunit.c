@@ -477,6 +477,27 @@ static void folio_zero_tail_spans(struct kunit *test)
 	check_helper(test, do_folio_zero_tail);
 }
 
+/* Nothing is left to zero. What comes back is in the mapping all the same */
+static void folio_zero_tail_of_nothing(struct kunit *test)
+{
+	unsigned int order;
+
+	for (order = 0; order < 3; order++) {
+		struct folio *folio = hmk_get_folio(test, true, order);
+		struct page *last = folio_page(folio, (1 << order) - 1);
+		size_t size = folio_size(folio);
+		void *addr, *back;
+
+		stamp_page(last, 7);
+		addr = kmap_local_folio(folio, size - 1);
+		back = folio_zero_tail(folio, size, addr + 1);
+		KUNIT_EXPECT_PTR_EQ(test, PTR_ALIGN_DOWN(back, PAGE_SIZE),
+				    PTR_ALIGN_DOWN(addr, PAGE_SIZE));
+		kunmap_local(addr);
+		KUNIT_EXPECT_TRUE(test, page_stamped(last, 7));
+	}
+}
+
 static void fill_tail_both(struct arena *arena, size_t off, size_t len)
 {
 	const u8 *from = arena->noise + arena->step;
@@ -541,6 +562,64 @@ static void by_page_segments(struct arena *arena, size_t start1, size_t end1,
 static bool do_zero_user_segments(struct arena *arena, size_t off, size_t len)
 {
 	return do_zero_segments(arena, off, len, by_page_segments);
+}
+
+/* Who wants more zeroed than there is hears of it, and gets what there is */
+static void zero_user_beyond_page(struct kunit *test)
+{
+	struct folio *folio = hmk_get_folio(test, true, 1);
+	struct page *pages[] = { folio_page(folio, 0), folio_page(folio, 1) };
+	unsigned int i, wrong = 0;
+	u8 *view;
+
+	for (i = 0; i < 2; i++)
+		stamp_page(pages[i], 8);
+	hmk_provoke(test, "WARNING: ");
+	zero_user_segments(pages[0], 0, 0, PAGE_SIZE + 8, 2 * PAGE_SIZE + 8);
+	zero_user_segments(pages[0], PAGE_SIZE - 8, 3 * PAGE_SIZE, 0, 0);
+	hmk_provoked(test);
+	view = hmk_get_view(test, pages, 2);
+	for (i = PAGE_SIZE - 8; i < 2 * PAGE_SIZE; i++)
+		wrong += view[i] != 0;
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_EQ(test, *(u32 *)view, stamp_word(pages[0], 8, 0));
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+	hmk_expect_report(test, "WARNING: ");
+}
+
+/* A kernel that is to find mistakes says so, and leaves the memory alone */
+static void helpers_beyond_end(struct kunit *test)
+{
+	struct page *page = hmk_get_page(test, true), *other = hmk_get_page(test, true);
+	struct folio *folio = hmk_get_folio(test, true, 1);
+	char *buf = hmk_zalloc(test, 2 * PAGE_SIZE + 16);
+	unsigned int i, wrong = 0;
+
+	NEEDS(test, IS_ENABLED(CONFIG_DEBUG_VM), "needs CONFIG_DEBUG_VM");
+	stamp_page(page, 9);
+	stamp_page(other, 9);
+	for (i = 0; i < 2; i++)
+		stamp_page(folio_page(folio, i), 9);
+	hmk_provoke(test, "WARNING: ");
+	memcpy_page(page, 8, other, 0, PAGE_SIZE);
+	memcpy_page(page, 0, other, 8, PAGE_SIZE);
+	memset_page(page, PAGE_SIZE + 1, 0, 0);
+	memset_page(page, PAGE_SIZE - 1, 0, 2);
+	memcpy_from_page(buf, page, 8, PAGE_SIZE);
+	memcpy_to_page(page, 8, buf, PAGE_SIZE);
+	memzero_page(page, 8, SIZE_MAX);
+	memcpy_from_folio(buf, folio, PAGE_SIZE + 8, PAGE_SIZE);
+	memcpy_to_folio(folio, PAGE_SIZE + 8, buf, PAGE_SIZE);
+	folio_fill_tail(folio, 2 * PAGE_SIZE, buf, 1);
+	hmk_provoked(test);
+	for (i = 0; i < 2 * PAGE_SIZE + 16; i++)
+		wrong += buf[i] != 0;
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_TRUE(test, page_stamped(page, 9));
+	KUNIT_EXPECT_TRUE(test, page_stamped(other, 9));
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_TRUE(test, page_stamped(folio_page(folio, i), 9));
+	hmk_expect_report(test, "WARNING: ");
 }
 
 static void zero_user_segments_spans(struct kunit *test)
@@ -911,6 +990,9 @@ static struct kunit_case highmem_cases[] = {
 	KUNIT_CASE(folio_release_kmap_unmaps_and_puts),
 	KUNIT_CASE(unmap_and_put_page_of_tail_page),
 	KUNIT_CASE(helpers_empty_at_end),
+	KUNIT_CASE(helpers_beyond_end),
+	KUNIT_CASE(zero_user_beyond_page),
+	KUNIT_CASE(folio_zero_tail_of_nothing),
 	KUNIT_CASE(folio_fill_tail_page_boundary),
 	{}
 };

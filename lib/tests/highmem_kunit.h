@@ -12,13 +12,14 @@
  * highmem_pool   the pool that everybody shares: kmap(), kunmap()
  * highmem_stats  what is counted and traced
  * highmem_samples  the code that the manual shows
+ * highmem_window what comes in between two steps that take no lock
  * highmem_race   the pool, with everybody in it at once
  * highmem_full   the same, with all slots held. Comes last: what the pool grows
  *                by then it keeps, and others want it small.
  *
  * The suites call nothing but the interface that users of high memory see, so
- * the same files judge any implementation of it. Five look behind it, with
- * highmem_kunit_inside.h: highmem_lazy, _switch, _span, _stats and _full.
+ * the same files judge any implementation of it. Six look behind it, with
+ * highmem_kunit_inside.h: highmem_lazy, _switch, _span, _stats, _window and _full.
  *
  * How they keep a failure from spreading:
  *
@@ -51,7 +52,6 @@
 #include <linux/uaccess.h>
 
 #ifdef CONFIG_KMAP_LOCAL
-#include <asm/fixmap.h>
 #include <asm/kmap_size.h>
 #endif
 
@@ -291,6 +291,16 @@ void hmk_check_hoard(struct kunit *test, struct hoard *hoard);
 struct spaces *hmk_take_space(struct kunit *test);
 void hmk_give_space(struct kunit *test, struct spaces *spaces);
 #endif
+
+/* ------------------------------------------------------------ calls that fail */
+
+/* Needs CONFIG_FUNCTION_ERROR_INJECTION. The case is skipped without it. */
+struct failure;
+
+struct failure *hmk_fail_calls(struct kunit *test, const char *function,
+			       struct task_struct *task, unsigned long result);
+unsigned int hmk_failed_calls(struct failure *failure);
+void hmk_fail_no_more(struct kunit *test, struct failure *failure);
 
 /* --------------------------------------------------- before and after a case */
 

@@ -5,8 +5,10 @@
  */
 
 #include <linux/delay.h>
+#include <linux/error-injection.h>
 #include <linux/gfp.h>
 #include <linux/kmsg_dump.h>
+#include <linux/kprobes.h>
 #include <linux/kthread.h>
 #include <linux/sched/task.h>
 #include <linux/sizes.h>
@@ -323,7 +325,7 @@ static void hoard_pages(struct worker *worker)
 		    !wait_for_completion_timeout(&hoard->go, PATIENCE))
 			return;
 		addr = kmap(page);
-		hoard->bad += !stamped(addr, page, 40);
+		hoard->bad += !stamped(addr, page, 40) || !is_kmap_addr(addr);
 		stamp(addr, page, 41);
 		/* The page is mapped: pairs with hmk_hoard_held() */
 		smp_store_release(&hoard->held, hoard->held + 1);
@@ -425,6 +427,87 @@ void hmk_check_hoard(struct kunit *test, struct hoard *hoard)
 	KUNIT_EXPECT_EQ(test, hoard->bad, 0);
 }
 #endif /* CONFIG_HIGHMEM */
+
+/* ------------------------------------------------------------ calls that fail */
+
+#ifdef CONFIG_FUNCTION_ERROR_INJECTION
+struct failure {
+	struct kprobe kprobe;
+	struct task_struct *task;
+	unsigned long result;
+	atomic_t calls;
+};
+
+static int fail_call(struct kprobe *kprobe, struct pt_regs *regs)
+{
+	struct failure *failure = container_of(kprobe, struct failure, kprobe);
+
+	if (current != failure->task)
+		return 0;
+	atomic_inc(&failure->calls);
+	regs_set_return_value(regs, failure->result);
+	override_function_with_return(regs);
+	return 1;
+}
+
+NOKPROBE_SYMBOL(fail_call);
+
+/* Without this the probe may become a jump, which always comes back */
+static void after_call(struct kprobe *kprobe, struct pt_regs *regs, unsigned long flags)
+{
+}
+
+NOKPROBE_SYMBOL(after_call);
+
+static void end_failing(void *data)
+{
+	struct failure *failure = data;
+
+	unregister_kprobe(&failure->kprobe);
+}
+
+/*
+ * From here on, whatever of the kernel @task calls as @function is not called at
+ * all: @result comes back at once. It must be a function of another file.
+ */
+struct failure *hmk_fail_calls(struct kunit *test, const char *function,
+			       struct task_struct *task, unsigned long result)
+{
+	struct failure *failure = hmk_zalloc(test, sizeof(*failure));
+
+	failure->kprobe.symbol_name = function;
+	failure->kprobe.pre_handler = fail_call;
+	failure->kprobe.post_handler = after_call;
+	failure->task = task;
+	failure->result = result;
+	KUNIT_ASSERT_EQ(test, register_kprobe(&failure->kprobe), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_failing, failure), 0);
+	return failure;
+}
+
+unsigned int hmk_failed_calls(struct failure *failure)
+{
+	return atomic_read(&failure->calls);
+}
+
+void hmk_fail_no_more(struct kunit *test, struct failure *failure)
+{
+	kunit_release_action(test, end_failing, failure);
+}
+#else
+struct failure *hmk_fail_calls(struct kunit *test, const char *function,
+			       struct task_struct *task, unsigned long result)
+{
+	kunit_skip(test, "needs CONFIG_FUNCTION_ERROR_INJECTION");
+}
+
+unsigned int hmk_failed_calls(struct failure *failure)
+{
+	return 0;
+}
+
+void hmk_fail_no_more(struct kunit *test, struct failure *failure) { }
+#endif
 
 /* --------------------------------------------------- before and after a case */
 

@@ -83,6 +83,13 @@ static void kmap_local_page_of_low_page(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, addr, page_address(page));
 	KUNIT_EXPECT_EQ(test, depth, 0);
 	KUNIT_EXPECT_TRUE(test, readable(addr));
+
+	/* Where nothing is mapped, there is no protection to be had either */
+	addr = kmap_local_page_prot(page, PAGE_KERNEL_RO);
+	depth = map_depth(current);
+	kunmap_local(addr);
+	KUNIT_EXPECT_PTR_EQ(test, addr, page_address(page));
+	KUNIT_EXPECT_EQ(test, depth, 0);
 }
 
 /* The debug option exists to find those who believe in direct addresses */
@@ -981,6 +988,79 @@ static void kunmap_local_twice(struct kunit *test)
 	hmk_expect_report(test, "kunmap_local() of address");
 }
 
+/*
+ * Whatever there is for those who nest too deep ends somewhere. Behind that is an
+ * address that nobody can read or write, and all others show their pages still.
+ */
+#define NR_BEYOND	120
+
+static void kmap_local_page_nests_beyond_all(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, NR_BEYOND);
+	unsigned int i, good, first, wrong = 0;
+	void *addr[NR_BEYOND];
+
+	NEEDS_MAPPING(test);
+	for (i = 0; i < NR_BEYOND; i++)
+		stamp_page(set->page[i], 24);
+	hmk_provoke(test, "no slot left");
+	map_all(set, addr, NR_BEYOND);
+	for (good = 0; good < NR_BEYOND; good++)
+		if (!stamped_nofault(addr[good], set->page[good], 24))
+			break;
+	for (i = good; i < NR_BEYOND; i++)
+		wrong += readable(addr[i]) || in_local_slots(addr[i]);
+	unmap_all(addr, NR_BEYOND);
+	/* All of it can be had again */
+	map_all(set, addr, good);
+	for (i = 0; i < good; i++)
+		wrong += !stamped_nofault(addr[i], set->page[i], 24);
+	unmap_all(addr, good);
+	hmk_provoked(test);
+
+	for (first = 0; first < good && in_local_slots(addr[first]); first++)
+		;
+	kunit_info(test, "%u slots, %u beyond\n", first, good - first);
+	KUNIT_EXPECT_GE(test, first, 15);
+	KUNIT_EXPECT_GT(test, good, first);
+	KUNIT_EXPECT_LT(test, good, NR_BEYOND);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+	for (i = 0; i < NR_BEYOND; i++)
+		KUNIT_EXPECT_TRUE(test, page_stamped(set->page[i], 24));
+	hmk_expect_report(test, "no slot left");
+}
+
+/* As kunmap_local_twice(), for one of those that had no slot in the stack */
+#define NR_DEEP		20
+
+static void kunmap_local_twice_when_deep(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, NR_DEEP);
+	unsigned int i, wrong = 0;
+	void *addr[NR_DEEP];
+
+	NEEDS_MAPPING(test);
+	for (i = 0; i < NR_DEEP; i++)
+		stamp_page(set->page[i], 25);
+	hmk_provoke(test, "kunmap_local() of address");
+	map_all(set, addr, NR_DEEP);
+	kunmap_local(addr[NR_DEEP - 1]);
+	kunmap_local(addr[NR_DEEP - 1]);
+	for (i = 0; i < NR_DEEP - 1; i++)
+		wrong += !stamped_nofault(addr[i], set->page[i], 25);
+	unmap_all(addr, NR_DEEP - 1);
+	hmk_provoked(test);
+
+	KUNIT_ASSERT_FALSE(test, in_local_slots(addr[NR_DEEP - 1]));
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+#ifdef CONFIG_SMP
+	KUNIT_EXPECT_EQ(test, current->migration_disabled, 0);
+#endif
+	hmk_expect_report(test, "kunmap_local() of address");
+}
+
 static struct kunit_case highmem_local_cases[] = {
 	KUNIT_CASE(kmap_local_page_round_trip),
 	KUNIT_CASE(kmap_local_page_of_low_page),
@@ -1012,6 +1092,8 @@ static struct kunit_case highmem_local_cases[] = {
 	KUNIT_CASE(kunmap_local_twice),
 	KUNIT_CASE(kmap_local_page_nests_16_deep),
 	KUNIT_CASE(kmap_local_page_nests_24_deep),
+	KUNIT_CASE(kunmap_local_twice_when_deep),
+	KUNIT_CASE(kmap_local_page_nests_beyond_all),
 	{}
 };
 

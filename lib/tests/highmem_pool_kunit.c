@@ -183,6 +183,27 @@ static void kmap_to_page_of_local_address(struct kunit *test)
 	check_local_to_page(test, 1, 15);
 }
 
+/* Those who nested too deep have their page elsewhere */
+static void kmap_to_page_of_deep_address(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, 20);
+	unsigned int i, good = 0;
+	void *addr[20];
+
+	NEEDS_MAPPING(test);
+	/* highmem_local expects the report on the depth */
+	hmk_provoke(test, "kmap_to_page");
+	map_all(set, addr, 20);
+	for (i = 15; i < 20; i++) {
+		good += kmap_to_page(addr[i]) == set->page[i];
+		good += kmap_to_page(addr[i] + PAGE_SIZE - 1) == set->page[i];
+	}
+	unmap_all(addr, 20);
+	hmk_provoked(test);
+	KUNIT_EXPECT_EQ(test, good, 10);
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+}
+
 static void kmap_to_page_of_first_local_slot(struct kunit *test)
 {
 	NEEDS_MAPPING(test);
@@ -723,6 +744,12 @@ static void kmap_in_atomic_context(struct kunit *test)
 	good = stamped(addr, page, 44);
 	preempt_enable();
 	kunmap(page);
+	kmap_flush_unused();
+	local_irq_disable();
+	addr = kmap(page);
+	good &= stamped(addr, page, 44);
+	local_irq_enable();
+	kunmap(page);
 
 	irq_work_queue(&ak->irq_work);
 	arrived = wait_for_completion_timeout(&ak->done, PATIENCE);
@@ -847,6 +874,7 @@ static struct kunit_case highmem_pool_cases[] = {
 	KUNIT_CASE(kmap_flush_unused_removes_idle),
 	KUNIT_CASE(kmap_to_page_of_pool_address),
 	KUNIT_CASE(kmap_to_page_of_local_address),
+	KUNIT_CASE(kmap_to_page_of_deep_address),
 	KUNIT_CASE(kmap_to_page_of_first_local_slot),
 	KUNIT_CASE(is_kmap_addr_in_pool),
 	KUNIT_CASE(is_kmap_addr_of_other_memory),

@@ -564,6 +564,41 @@ static void folio_map_local_without_space(struct kunit *test)
 #endif
 }
 
+/* Nor memory, be it for the list of pages or for page tables */
+static void folio_map_local_without_memory(struct kunit *test)
+{
+	static const char * const refused[] = { "__kvmalloc_node_noprof", "vm_map_ram" };
+	struct folio *large, *small;
+	struct failure *failure;
+	unsigned int i;
+	void *addr;
+
+	NEEDS_MAPPING(test);
+	large = hmk_get_folio(test, true, MAX_PAGE_ORDER);
+	small = hmk_get_folio(test, true, HAVE_RUNS ? 3 : 0);
+	stamp_folio(large, 115);
+	stamp_folio(small, 115);
+	for (i = 0; i < ARRAY_SIZE(refused); i++) {
+		failure = hmk_fail_calls(test, refused[i], current, 0);
+		KUNIT_EXPECT_NULL_MSG(test, folio_map_local(large), "without %s", refused[i]);
+		KUNIT_EXPECT_EQ(test, hmk_failed_calls(failure), 1);
+		addr = folio_map_local(small);
+		KUNIT_EXPECT_EQ(test, hmk_failed_calls(failure), 1);
+		hmk_fail_no_more(test, failure);
+		KUNIT_ASSERT_NOT_NULL(test, addr);
+		KUNIT_EXPECT_EQ(test, restamp(addr, small, 115), 0);
+		folio_unmap_local(small, addr);
+		stamp_folio(small, 115);
+
+		addr = folio_map_local(large);
+		KUNIT_ASSERT_NOT_NULL(test, addr);
+		KUNIT_EXPECT_EQ(test, restamp(addr, large, 115), 0);
+		folio_unmap_local(large, addr);
+		stamp_folio(large, 115);
+	}
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+}
+
 /* On all kernels, so that those who have no need for mappings learn of it as well */
 static void folio_map_local_in_atomic_context(struct kunit *test)
 {
@@ -765,6 +800,7 @@ static struct kunit_case highmem_span_cases[] = {
 	KUNIT_CASE(folio_map_local_shows_folio),
 	KUNIT_CASE(folio_map_local_three_held),
 	KUNIT_CASE(folio_map_local_without_space),
+	KUNIT_CASE(folio_map_local_without_memory),
 	KUNIT_CASE_SLOW(folio_map_local_in_atomic_context),
 	KUNIT_CASE(helpers_nested),
 #else

@@ -6,6 +6,10 @@
  */
 
 #include <linux/delay.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mman.h>
+#include <linux/mount.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -268,6 +272,139 @@ static void listing_follows_use(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, memcmp(&after, &before, sizeof(after)), 0);
 }
 
+/* -------------------------------------------------------- the files in debugfs */
+
+#define FILE_SIZE	4096
+
+struct debugfs {
+	struct vfsmount *mnt;
+	unsigned long user;	/* memory of a process, as its buffer */
+	char text[FILE_SIZE];
+};
+
+static void unmount_debugfs(void *mnt)
+{
+	kern_unmount(mnt);
+}
+
+static struct debugfs *get_debugfs(struct kunit *test)
+{
+	struct debugfs *debugfs = hmk_zalloc(test, sizeof(*debugfs));
+	struct file_system_type *type = get_fs_type("debugfs");
+
+	KUNIT_ASSERT_NOT_NULL(test, type);
+	debugfs->mnt = kern_mount(type);
+	put_filesystem(type);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(debugfs->mnt));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, unmount_debugfs, debugfs->mnt), 0);
+	debugfs->user = kunit_vm_mmap(test, NULL, 0, FILE_SIZE, PROT_READ | PROT_WRITE,
+				      MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	KUNIT_ASSERT_NE(test, debugfs->user, 0);
+	return debugfs;
+}
+
+/* As text, all of what a reader of the file gets */
+static const char *read_file(struct kunit *test, struct debugfs *debugfs, const char *name)
+{
+	struct file *file = file_open_root_mnt(debugfs->mnt, name, O_RDONLY, 0);
+	char __user *user = (char __user *)debugfs->user;
+	loff_t pos = 0;
+	ssize_t got;
+
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(file), "no %s", name);
+	got = vfs_read(file, user, FILE_SIZE - 1, &pos);
+	fput(file);
+	KUNIT_ASSERT_GT_MSG(test, got, 0, "from %s", name);
+	KUNIT_ASSERT_EQ(test, copy_from_user(debugfs->text, user, got), 0);
+	debugfs->text[got] = 0;
+	return debugfs->text;
+}
+
+static ssize_t write_file(struct kunit *test, struct debugfs *debugfs, const char *name,
+			  const char *text)
+{
+	struct file *file = file_open_root_mnt(debugfs->mnt, name, O_WRONLY, 0);
+	char __user *user = (char __user *)debugfs->user;
+	size_t len = strlen(text);
+	loff_t pos = 0;
+	ssize_t put;
+
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(file), "no %s", name);
+	put = copy_to_user(user, text, len) ? -EFAULT : vfs_write(file, user, len, &pos);
+	fput(file);
+	return put;
+}
+
+/* On, off, and what is neither */
+static void file_switches_counting(struct kunit *test)
+{
+	static const char name[] = "highmem/stats_enabled";
+	struct debugfs *debugfs = get_debugfs(test);
+
+	KUNIT_ASSERT_FALSE(test, static_key_enabled(&highmem_stats_on));
+	KUNIT_EXPECT_STREQ(test, read_file(test, debugfs, name), "0\n");
+	KUNIT_EXPECT_EQ(test, write_file(test, debugfs, name, "1\n"), 2);
+	KUNIT_EXPECT_TRUE(test, static_key_enabled(&highmem_stats_on));
+	KUNIT_EXPECT_STREQ(test, read_file(test, debugfs, name), "1\n");
+	KUNIT_EXPECT_EQ(test, write_file(test, debugfs, name, "1"), 1);
+	KUNIT_EXPECT_EQ(test, write_file(test, debugfs, name, "2"), -EINVAL);
+	KUNIT_EXPECT_EQ(test, write_file(test, debugfs, name, "some"), -EINVAL);
+	KUNIT_EXPECT_TRUE(test, static_key_enabled(&highmem_stats_on));
+	KUNIT_EXPECT_EQ(test, write_file(test, debugfs, name, "0"), 1);
+	KUNIT_EXPECT_FALSE(test, static_key_enabled(&highmem_stats_on));
+}
+
+/* One line for each counter, as Documentation/mm/highmem.rst names them */
+static void file_shows_counters(struct kunit *test)
+{
+	static const char * const names[] = {
+		"kmap_hits", "kmap_misses", "pkmap_reclaims", "pkmap_slots_freed",
+		"pkmap_slots_spared", "pkmap_tlb_flushes", "pkmap_areas_added",
+		"pkmap_areas_refused", "pkmap_waits", "kmap_local_maps",
+		"kmap_local_ptes_written", "kmap_local_tlb_flushes", "kmap_local_overflows",
+	};
+	struct debugfs *debugfs = get_debugfs(test);
+	struct page *page = hmk_get_page(test, true);
+	struct totals totals;
+	unsigned int i;
+	char want[64];
+	char *line, *rest;
+
+	hmk_count_events(test);
+	kmap(page);
+	kunmap(page);
+	read_file(test, debugfs, "highmem/stats");
+	totals = totals_now();
+	KUNIT_EXPECT_GT(test, totals.nr[HIGHMEM_STAT_KMAP_MISS], 0);
+	rest = debugfs->text;
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		line = strsep(&rest, "\n");
+		KUNIT_ASSERT_NOT_NULL(test, rest);
+		if (strstarts(names[i], "kmap_local")) {
+			/* Somebody may map a page in between */
+			KUNIT_EXPECT_TRUE_MSG(test, strstarts(line, names[i]), "\"%s\"", line);
+			continue;
+		}
+		snprintf(want, sizeof(want), "%s %lu", names[i], totals.nr[i]);
+		KUNIT_EXPECT_STREQ(test, line, want);
+	}
+	KUNIT_EXPECT_STREQ(test, rest, "");
+}
+
+/* The same as pkmap_show() */
+static void file_shows_pool(struct kunit *test)
+{
+	struct seq_file m = { .size = LISTING_SIZE };
+	struct debugfs *debugfs = get_debugfs(test);
+
+	m.buf = kunit_kzalloc(test, LISTING_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, m.buf);
+	read_file(test, debugfs, "highmem/pkmap");
+	pkmap_show(&m);
+	m.buf[m.count] = 0;
+	KUNIT_EXPECT_STREQ(test, debugfs->text, m.buf);
+}
+
 #else
 
 static void needs_statistics(struct kunit *test)
@@ -425,6 +562,9 @@ static struct kunit_case highmem_stats_cases[] = {
 	KUNIT_CASE(counts_local),
 	KUNIT_CASE(counts_nothing_when_off),
 	KUNIT_CASE(listing_follows_use),
+	KUNIT_CASE(file_switches_counting),
+	KUNIT_CASE(file_shows_counters),
+	KUNIT_CASE(file_shows_pool),
 #else
 	KUNIT_CASE(needs_statistics),
 #endif

@@ -521,6 +521,66 @@ static void tasks_while_cpus_go(struct kunit *test)
 #endif
 }
 
+#ifdef CONFIG_HOTPLUG_CPU
+struct stayer {
+	struct page *page;
+	unsigned int cpu;
+	unsigned int turns;		/* on a CPU that is about to go */
+	unsigned int wrong;
+	struct completion mapped;
+};
+
+/*
+ * The scheduler looks for another task and finds none. So this one has a page mapped
+ * on a CPU that is to have no tasks any more, but was never taken off it.
+ */
+static void stay_while_mapped(struct worker *worker)
+{
+	struct stayer *stayer = worker->data;
+	unsigned long end = 0;
+	void *addr = kmap_local_page(stayer->page);
+
+	stayer->wrong += raw_smp_processor_id() != stayer->cpu;
+	complete(&stayer->mapped);
+	while (!worker_stopped(worker) && (!end || time_before(jiffies, end))) {
+		schedule();
+		stayer->wrong += !stamped(addr, stayer->page, 94) ||
+				 raw_smp_processor_id() != stayer->cpu;
+		if (cpu_active(stayer->cpu))
+			continue;
+		stayer->turns++;
+		end = end ?: jiffies + HZ / 10;
+	}
+	kunmap_local(addr);
+}
+#endif
+
+/* The log must not have a warning then, either */
+static void cpu_waits_for_mapping(struct kunit *test)
+{
+#ifdef CONFIG_HOTPLUG_CPU
+	struct stayer *stayer = hmk_zalloc(test, sizeof(*stayer));
+	struct worker *worker;
+
+	NEEDS_TWO_CPUS(test);
+	NEEDS_MAPPING(test);
+	stayer->page = hmk_get_page(test, true);
+	stamp_page(stayer->page, 94);
+	stayer->cpu = second_cpu();
+	init_completion(&stayer->mapped);
+	worker = hmk_start_worker(test, stayer->cpu, stay_while_mapped, stayer);
+	wait_for_completion_timeout(&stayer->mapped, PATIENCE);
+	take_cpu(test, stayer->cpu);
+	hmk_join_worker(test, worker);
+	kunit_release_action(test, bring_back, (void *)(unsigned long)stayer->cpu);
+	kunit_info(test, "%u turns\n", stayer->turns);
+	KUNIT_EXPECT_GT(test, stayer->turns, 0);
+	KUNIT_EXPECT_EQ(test, stayer->wrong, 0);
+#else
+	kunit_skip(test, "needs CONFIG_HOTPLUG_CPU");
+#endif
+}
+
 /* ------------------------------------------------- more mappings than slots */
 
 #define DEEP	40
@@ -629,6 +689,31 @@ static void overflow_in_interrupt(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
 }
 
+#if OURS && defined(CONFIG_SMP)
+/* A parent that forks with a page mapped is pinned. Its child is not, for that */
+static void fork_drops_pin(struct kunit *test)
+{
+	struct task_struct *child = hmk_zalloc(test, sizeof(*child));
+	unsigned int pins;
+
+	for (pins = 1; pins <= 2; pins++) {
+		child->kmap_ctrl.idx = 1;
+		child->kmap_ctrl.pinned = 1;
+		child->migration_disabled = pins;
+		child->cpus_ptr = cpumask_of(0);
+		hmk_provoke(test, "WARNING: ");
+		kmap_local_fork(child);
+		hmk_provoked(test);
+		KUNIT_EXPECT_EQ(test, child->kmap_ctrl.idx, 0);
+		KUNIT_EXPECT_EQ(test, child->kmap_ctrl.pinned, 0);
+		KUNIT_EXPECT_EQ(test, child->migration_disabled, pins - 1);
+		/* Where it may run is its own again as soon as nothing pins it */
+		KUNIT_EXPECT_PTR_EQ(test, child->cpus_ptr,
+				    pins == 1 ? &child->cpus_mask : cpumask_of(0));
+	}
+}
+#endif
+
 static struct kunit_case highmem_switch_cases[] = {
 	KUNIT_CASE_SLOW(tasks_in_crowds),
 	KUNIT_CASE(switch_writes_what_differs),
@@ -637,8 +722,12 @@ static struct kunit_case highmem_switch_cases[] = {
 	KUNIT_CASE(moving_oneself_is_refused),
 	KUNIT_CASE(cpu_leaves_nothing_behind),
 	KUNIT_CASE_SLOW(tasks_while_cpus_go),
+	KUNIT_CASE(cpu_waits_for_mapping),
 	KUNIT_CASE(forty_deep_across_switches),
 	KUNIT_CASE(overflow_in_interrupt),
+#if OURS && defined(CONFIG_SMP)
+	KUNIT_CASE(fork_drops_pin),
+#endif
 	{}
 };
 

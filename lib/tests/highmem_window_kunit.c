@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit suite "highmem_window": what comes in between two steps that take no lock.
+ * See highmem_kunit.h and highmem_kunit_inside.h.
+ *
+ * Where another CPU could come in between, CONFIG_DEBUG_HIGHMEM_RACES has a window.
+ * A case lets an operation be visited in its first window, then in its second and
+ * so on, as often as it has windows: what the visitor does there is what another
+ * task might have done. That makes sure of what the suite highmem_race leaves to
+ * chance.
+ */
+
+#include <linux/preempt.h>
+#include <linux/sched/mm.h>
+
+#include "highmem_kunit_inside.h"
+
+#if OURS && defined(CONFIG_DEBUG_HIGHMEM_RACES)
+
+/* -------------------------------------------------------------------- visits */
+
+struct visit {
+	struct task_struct *task;	/* whose windows count */
+	unsigned int at;		/* the one that is visited */
+	unsigned int seen;		/* how many there were */
+	bool inside;
+	bool fills;			/* the operation fills a slot */
+	void (*act)(struct visit *visit);
+	struct page_set *set;
+	struct hoard *hoard;
+	void *addr;
+	unsigned int held;		/* how often the visitor has the page mapped */
+	unsigned long sleeps;		/* of the task until then */
+	unsigned int bad;
+};
+
+static struct visit *expected;
+
+static void visit_window(void)
+{
+	struct visit *visit = READ_ONCE(expected);
+
+	if (!visit || current != visit->task || !in_task() || visit->inside)
+		return;
+	if (visit->seen++ != visit->at)
+		return;
+	visit->inside = true;
+	visit->act(visit);
+	visit->inside = false;
+}
+
+static void end_visits(void *unused)
+{
+	WRITE_ONCE(highmem_race_visit, NULL);
+	WRITE_ONCE(expected, NULL);
+}
+
+static struct visit *get_visit(struct kunit *test, unsigned int pages)
+{
+	struct visit *visit = hmk_zalloc(test, sizeof(*visit));
+	unsigned int i;
+
+	visit->task = current;
+	visit->set = hmk_get_page_set(test, true, pages);
+	for (i = 0; i < pages; i++)
+		stamp_page(visit->set->page[i], 130);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_visits, NULL), 0);
+	return visit;
+}
+
+/* Run @operation with @act in its window @at. Was there such a window? */
+static bool visited(struct visit *visit, unsigned int at, void (*act)(struct visit *),
+		    void (*operation)(struct visit *))
+{
+	visit->at = at;
+	visit->seen = 0;
+	visit->act = act;
+	WRITE_ONCE(expected, visit);
+	WRITE_ONCE(highmem_race_visit, visit_window);
+	operation(visit);
+	WRITE_ONCE(highmem_race_visit, NULL);
+	WRITE_ONCE(expected, NULL);
+	return visit->seen > at;
+}
+
+static bool page_good(struct visit *visit, unsigned int i, const void *addr)
+{
+	return stamped_nofault(addr, visit->set->page[i], 130);
+}
+
+/* ---------------------------------------------------------------- the operations */
+
+static void map_and_unmap(struct visit *visit)
+{
+	struct page *page = visit->set->page[0];
+	void *addr = kmap_high(page);
+
+	visit->bad += !page_good(visit, 0, addr) || page_address(page) != addr;
+	kunmap_high(page);
+}
+
+static void flush(struct visit *visit)
+{
+	kmap_flush_unused();
+}
+
+/* ------------------------------------------------------------------ the visitors */
+
+/*
+ * kmap() as far as it goes here: with a lock held only if the page has a slot that
+ * can be had without it, which is not so while that is being filled.
+ */
+static void map_as_well(struct visit *visit)
+{
+	struct page *page = visit->set->page[0];
+	void *addr;
+
+	if (!preemptible() && (visit->fills || !page_address(page)))
+		return;
+	addr = kmap_high(page);
+	visit->bad += !page_good(visit, 0, addr);
+	visit->addr = addr;
+	visit->held++;
+}
+
+static void map_and_unmap_as_well(struct visit *visit)
+{
+	map_as_well(visit);
+	for (; visit->held; visit->held--)
+		kunmap_high(visit->set->page[0]);
+}
+
+static void flush_meanwhile(struct visit *visit)
+{
+	if (preemptible())
+		kmap_flush_unused();
+}
+
+/* -------------------------------------------------------------------------- cases */
+
+/* The pool is as if nothing had happened, but for what the visitor holds. */
+static void check_pool(struct kunit *test, struct visit *visit)
+{
+	struct page *page = visit->set->page[0];
+	void *addr = page_address(page);
+
+	KUNIT_EXPECT_EQ_MSG(test, visit->bad, 0, "in window %u", visit->at);
+	if (visit->held) {
+		KUNIT_EXPECT_PTR_EQ_MSG(test, addr, visit->addr, "in window %u", visit->at);
+		KUNIT_EXPECT_TRUE_MSG(test, page_good(visit, 0, visit->addr), "in window %u",
+				      visit->at);
+	}
+	for (; visit->held; visit->held--)
+		kunmap_high(page);
+	kmap_flush_unused();
+	KUNIT_EXPECT_NULL_MSG(test, page_address(page), "in window %u", visit->at);
+}
+
+/* With the page in a slot already, or not */
+static void sweep(struct kunit *test, bool idle, void (*act)(struct visit *),
+		  void (*operation)(struct visit *), unsigned int least)
+{
+	struct visit *visit = get_visit(test, 1);
+	unsigned int at = 0;
+	bool more;
+
+	visit->fills = !idle;
+	do {
+		kmap_flush_unused();
+		if (idle) {
+			kmap_high(visit->set->page[0]);
+			kunmap_high(visit->set->page[0]);
+		}
+		more = visited(visit, at, act, operation);
+		check_pool(test, visit);
+	} while (more && ++at < 100);
+	KUNIT_EXPECT_GE_MSG(test, at, least, "windows");
+	KUNIT_EXPECT_LT_MSG(test, at, 100, "windows");
+}
+
+static void kmap_of_idle_while_mapped(struct kunit *test)
+{
+	sweep(test, true, map_as_well, map_and_unmap, 4);
+	sweep(test, true, map_and_unmap_as_well, map_and_unmap, 4);
+}
+
+static void kmap_of_idle_while_flushed(struct kunit *test)
+{
+	sweep(test, true, flush_meanwhile, map_and_unmap, 4);
+}
+
+static void kmap_of_unmapped_while_mapped(struct kunit *test)
+{
+	sweep(test, false, map_as_well, map_and_unmap, 4);
+	sweep(test, false, map_and_unmap_as_well, map_and_unmap, 4);
+}
+
+/* Page by page, what is about to go is wanted again */
+static void flush_while_mapped(struct kunit *test)
+{
+	sweep(test, true, map_as_well, flush, 3);
+	sweep(test, true, map_and_unmap_as_well, flush, 3);
+}
+
+/* ------------------------------------------------------------- with a single slot */
+
+#define NR_COUNTED	256	/* fills that a slot tells apart */
+
+static void fill_slot(struct visit *visit, unsigned int times)
+{
+	unsigned int i;
+
+	for (i = 0; i < times; i++) {
+		unsigned int nr = 1 + i % (visit->set->nr - 1);
+		void *addr = kmap_high(visit->set->page[nr]);
+
+		visit->bad += !page_good(visit, nr, addr);
+		kunmap_high(visit->set->page[nr]);
+	}
+}
+
+/* The slot shows another page, and the count of its fills is what it was */
+static void fill_till_it_looks_the_same(struct visit *visit)
+{
+	if (visit->at == 0)
+		fill_slot(visit, NR_COUNTED);
+}
+
+/* The first time it is seen to have changed, the second time it is not */
+static void fill_twice(struct visit *visit)
+{
+	if (visit->at == 0) {
+		fill_slot(visit, 1);
+		kmap_high(visit->set->page[0]);
+		kunmap_high(visit->set->page[0]);
+		visit->at = 2;
+	} else {
+		fill_slot(visit, NR_COUNTED);
+	}
+}
+
+static struct visit *leave_one_slot(struct kunit *test)
+{
+	struct visit *visit = get_visit(test, 4);
+
+	visit->hoard = hmk_start_hoard(test, POOL_END + 4, 1);
+	hmk_take_space(test);
+	hmk_hold_all_and_go(test, visit->hoard);
+	hmk_release_one(visit->hoard);
+	kmap_flush_unused();
+	kmap_high(visit->set->page[0]);
+	kunmap_high(visit->set->page[0]);
+	return visit;
+}
+
+static void check_one_slot(struct kunit *test, struct visit *visit)
+{
+	unsigned int i;
+
+	KUNIT_EXPECT_EQ(test, visit->bad, 0);
+	kmap_flush_unused();
+	for (i = 0; i < visit->set->nr; i++)
+		KUNIT_EXPECT_NULL(test, page_address(visit->set->page[i]));
+	hmk_check_hoard(test, visit->hoard);
+}
+
+static void kmap_of_slot_filled_256_times(struct kunit *test)
+{
+	struct visit *visit = leave_one_slot(test);
+
+	KUNIT_EXPECT_TRUE(test, visited(visit, 0, fill_till_it_looks_the_same, map_and_unmap));
+	check_one_slot(test, visit);
+}
+
+static void kmap_of_slot_filled_again_and_again(struct kunit *test)
+{
+	struct visit *visit = leave_one_slot(test);
+
+	KUNIT_EXPECT_TRUE(test, visited(visit, 0, fill_twice, map_and_unmap));
+	KUNIT_EXPECT_EQ(test, visit->at, 2);
+	check_one_slot(test, visit);
+}
+
+/* A slot becomes free when kmap() has seen none, and is about to sleep */
+static void release_slot(struct visit *visit)
+{
+	visit->sleeps = current->nvcsw;
+	kunmap_high(visit->hoard->set->page[visit->hoard->released++]);
+}
+
+static void kmap_is_about_to_wait(struct kunit *test)
+{
+	struct visit *visit = get_visit(test, 1);
+
+	visit->hoard = hmk_start_hoard(test, POOL_END + 4, 1);
+	hmk_take_space(test);
+	hmk_hold_all_and_go(test, visit->hoard);
+	KUNIT_EXPECT_TRUE(test, visited(visit, 0, release_slot, map_and_unmap));
+	KUNIT_EXPECT_EQ(test, current->nvcsw, visit->sleeps);
+	check_one_slot(test, visit);
+}
+
+/* The page gets mapped by somebody who has more slots to choose from */
+static void map_in_need(struct visit *visit)
+{
+	unsigned int noreclaim = memalloc_noreclaim_save();
+	unsigned int state = READ_ONCE(current->__state);
+
+	__set_current_state(TASK_RUNNING);
+	map_as_well(visit);
+	__set_current_state(state);
+	memalloc_noreclaim_restore(noreclaim);
+	visit->sleeps = current->nvcsw;
+}
+
+static void kmap_is_about_to_wait_for_mapped_page(struct kunit *test)
+{
+	struct visit *visit = get_visit(test, 1);
+
+	visit->hoard = hmk_start_hoard(test, POOL_END + 4, 1);
+	hmk_take_space(test);
+	hmk_hold_all_and_go(test, visit->hoard);
+	KUNIT_EXPECT_TRUE(test, visited(visit, 0, map_in_need, map_and_unmap));
+	KUNIT_EXPECT_EQ(test, current->nvcsw, visit->sleeps);
+	KUNIT_EXPECT_EQ(test, visit->held, 1);
+	check_pool(test, visit);
+	hmk_check_hoard(test, visit->hoard);
+}
+
+/* ------------------------------------------------------------------ local mappings */
+
+static void map_locally(struct visit *visit)
+{
+	void *addr = kmap_local_page(visit->set->page[0]);
+
+	visit->bad += !page_good(visit, 0, addr);
+	kunmap_local(addr);
+}
+
+static void map_on_top(struct visit *visit)
+{
+	void *addr = kmap_local_page(visit->set->page[1]);
+
+	visit->bad += !page_good(visit, 1, addr);
+	kunmap_local(addr);
+}
+
+/* In a slot that has shown page @last before */
+static void sweep_local(struct kunit *test, unsigned int last, void (*act)(struct visit *))
+{
+	struct visit *visit = get_visit(test, 3);
+	unsigned int at = 0, depth = 0;
+	bool more;
+	void *addr;
+
+	pin_to_cpu(test, first_cpu());
+	do {
+		addr = kmap_local_page(visit->set->page[last]);
+		kunmap_local(addr);
+		more = visited(visit, at, act, map_locally);
+		depth += map_depth(current);
+		KUNIT_EXPECT_EQ_MSG(test, visit->bad, 0, "in window %u", at);
+	} while (more && ++at < 100);
+	KUNIT_EXPECT_EQ(test, depth, 0);
+	KUNIT_EXPECT_GE_MSG(test, at, is_lazy() ? 5 : 4, "windows");
+	KUNIT_EXPECT_LT_MSG(test, at, 100, "windows");
+}
+
+static void kmap_local_page_while_interrupted(struct kunit *test)
+{
+	sweep_local(test, 0, map_on_top);
+	sweep_local(test, 2, map_on_top);
+}
+
+static void kmap_local_page_while_flushed(struct kunit *test)
+{
+	sweep_local(test, 0, flush_meanwhile);
+	sweep_local(test, 2, flush_meanwhile);
+}
+
+#else
+
+static void needs_windows(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_DEBUG_HIGHMEM_RACES");
+}
+
+#endif
+
+static struct kunit_case highmem_window_cases[] = {
+#if OURS && defined(CONFIG_DEBUG_HIGHMEM_RACES)
+	KUNIT_CASE(kmap_of_idle_while_mapped),
+	KUNIT_CASE(kmap_of_idle_while_flushed),
+	KUNIT_CASE(kmap_of_unmapped_while_mapped),
+	KUNIT_CASE(flush_while_mapped),
+	KUNIT_CASE(kmap_of_slot_filled_256_times),
+	KUNIT_CASE(kmap_of_slot_filled_again_and_again),
+	KUNIT_CASE(kmap_is_about_to_wait),
+	KUNIT_CASE(kmap_is_about_to_wait_for_mapped_page),
+	KUNIT_CASE(kmap_local_page_while_interrupted),
+	KUNIT_CASE(kmap_local_page_while_flushed),
+#else
+	KUNIT_CASE(needs_windows),
+#endif
+	{}
+};
+
+static struct kunit_suite highmem_window_suite = {
+	.name = "highmem_window",
+	.init = hmk_remember_task_and_pool,
+	.exit = hmk_check_task,
+	.test_cases = highmem_window_cases,
+};
+
+kunit_test_suites(&highmem_window_suite);
+
+MODULE_DESCRIPTION("KUnit suite for high memory: between two steps");
+MODULE_LICENSE("GPL");
