@@ -15,7 +15,8 @@ ifneq ($(unknown),)
 $(error unknown variable $(firstword $(unknown)); known are $(VARIABLES))
 endif
 
-SCRIPTS := run shell test matrix model mutants bench builds docs cocci tree clean
+SCRIPTS := run shell test matrix coverage model mutants bench builds docs cocci \
+	tree clean
 
 .PHONY: help $(SCRIPTS) bench-check fuzz
 .NOTPARALLEL:
