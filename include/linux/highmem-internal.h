@@ -47,10 +47,11 @@
  *   Flushes all pkmap addresses from all TLBs at once, where that is cheaper than
  *   flush_tlb_kernel_range() for each area. Returns when it is done.
  *
- * ``get_pkmap_color()``, ``get_next_pkmap_nr()``, ``get_pkmap_entries_count()``, ``get_pkmap_wait_queue_head()``
+ * ``get_pkmap_color()``, ``get_next_pkmap_nr()`` and two more
  *   For caches that alias: a page is only mapped in slots of its colour. Either
- *   all or none are defined. ``get_next_pkmap_nr()`` may run on several CPUs at
- *   once; what it returns is a place to look, no more.
+ *   none of them is defined or all, with ``get_pkmap_entries_count()`` and
+ *   ``get_pkmap_wait_queue_head()``. ``get_next_pkmap_nr()`` may run on several
+ *   CPUs at once; what it returns is a place to look, no more.
  *
  * ``ARCH_NEEDS_KMAP_HIGH_GET``, ``arch_kmap_local_high_get()``
  *   The second is a use of kmap_high_get(): an address in the pkmap area which
