@@ -431,8 +431,8 @@ static void kmap_waits_for_memory(struct kunit *test)
 
 		failure = hmk_fail_calls(test, refused[i].function, task, refused[i].result);
 		hmk_fail_no_more(test, earlier);
-		/* In 4 MB for each area, vmalloc space would not last that long */
-		msleep(2000);
+		/* With 4 MB each time, vmalloc space would not last that long */
+		msleep(4000);
 		KUNIT_EXPECT_GT_MSG(test, hmk_failed_calls(failure), 5, "of %s",
 				    refused[i].function);
 		KUNIT_EXPECT_EQ_MSG(test, hmk_hoard_held(hoard), held, "without %s",
@@ -712,8 +712,8 @@ static struct kunit_case highmem_full_cases[] = {
 	KUNIT_CASE_SLOW(kmap_refills_one_slot),
 	KUNIT_CASE(kmap_waits_for_space),
 	KUNIT_CASE_SLOW(kmap_hold_and_want_more_while_short),
-	KUNIT_CASE_SLOW(kmap_waits_for_memory),
 	KUNIT_CASE(kmap_grows_if_slots_do_not_last),
+	KUNIT_CASE_SLOW(kmap_waits_for_memory),
 	KUNIT_CASE(kmap_beyond_pool),
 	KUNIT_CASE(kmap_far_beyond_pool),
 	KUNIT_CASE(kmap_hold_and_want_more),

@@ -170,6 +170,7 @@ static void counts_local(struct kunit *test)
 	map_all(set, addr, 5);
 	unmap_all(addr, 5);
 	expect_rise(test, then, HIGHMEM_STAT_LOCAL_MAP, 5, HIGHMEM_STAT_LOCAL_PTE, 5, -1);
+	KUNIT_EXPECT_GE(test, highmem_stat_deepest(), 5);
 
 	/* highmem_local expects the report */
 	hmk_provoke(test, "nested");
@@ -362,6 +363,7 @@ static void file_shows_counters(struct kunit *test)
 		"pkmap_slots_spared", "pkmap_tlb_flushes", "pkmap_areas_added",
 		"pkmap_areas_refused", "pkmap_waits", "kmap_local_maps",
 		"kmap_local_ptes_written", "kmap_local_tlb_flushes", "kmap_local_overflows",
+		"kmap_local_deepest",
 	};
 	struct debugfs *debugfs = get_debugfs(test);
 	struct page *page = hmk_get_page(test, true);
