@@ -134,7 +134,7 @@ static struct pkmap_area {
 	unsigned long start;		/* unused for the first area */
 	unsigned int nr;		/* slots; 0 while the area does not exist */
 	unsigned int hand;		/* where to look next; a hint */
-	unsigned int fresh;		/* made clean since kmap() was here last */
+	bool fresh;			/* slots made clean since kmap() was here */
 } pkmap_areas[PKMAP_AREAS] = {
 	{ .slots = pkmap_slots, .nr = LAST_PKMAP },
 };
@@ -819,7 +819,7 @@ static bool pkmap_reclaim(bool all)
 		pkmap_flush_tlb(cleared);
 	for (area = next_area(NULL); area && total; area = next_area(area)) {
 		pkmap_release(area);
-		area->fresh += cleared[area - pkmap_areas];
+		area->fresh |= cleared[area - pkmap_areas] > 0;
 	}
 
 	if (total)
@@ -878,7 +878,8 @@ static int area_slot_init(pte_t *ptep, unsigned long addr, void *next)
  *
  * Callers of kmap() hold locks that freeing memory may need. In the scope of
  * memalloc_noreclaim_save() the few pages that this takes come from the free
- * ones, or not at all. With @must the emergency reserve is open to it.
+ * ones, or not at all. Without @must the slots, the larger part, are not taken
+ * from the emergency reserve either.
  */
 static bool pkmap_add_area(struct pkmap_area *area, unsigned int nr, bool must)
 {
@@ -909,7 +910,7 @@ static bool pkmap_add_area(struct pkmap_area *area, unsigned int nr, bool must)
 
 	area->slots = slots;
 	area->start = (unsigned long)vm->addr;
-	area->fresh = nr;
+	area->fresh = true;
 	WRITE_ONCE(pkmap_extra_start, min(pkmap_extra_start, area->start));
 	WRITE_ONCE(pkmap_extra_end, max(pkmap_extra_end, area->start + size));
 	/* Pairs with next_area(): whoever sees the size sees the rest. */
@@ -961,7 +962,7 @@ static bool pkmap_go_on(void)
 		if (++area == &pkmap_areas[PKMAP_MEMALLOC_AREA])
 			area = pkmap_areas;
 		if (area->fresh) {
-			area->fresh = 0;
+			area->fresh = false;
 			WRITE_ONCE(pkmap_area_now, area);
 			WRITE_ONCE(pkmap_refills, pkmap_refills + 1);
 			return true;
