@@ -58,19 +58,6 @@ unsigned int highmem_stat_deepest(void)
 	return deepest;
 }
 
-/*
- * The task stays on this CPU, as it has something mapped. An interrupt may come
- * in between with a stack that is deeper.
- */
-void __highmem_count_maps(unsigned int nr, unsigned int depth)
-{
-	unsigned int old = this_cpu_read(highmem_stats.deepest);
-
-	this_cpu_add(highmem_stats.count[HIGHMEM_STAT_LOCAL_MAP], nr);
-	while (depth > old && !this_cpu_try_cmpxchg(highmem_stats.deepest, &old, depth))
-		;
-}
-
 static int stats_show(struct seq_file *m, void *unused)
 {
 	enum highmem_stat stat;

@@ -45,7 +45,6 @@ DECLARE_STATIC_KEY_FALSE(highmem_stats_on);
 
 unsigned long highmem_stat_sum(enum highmem_stat stat);
 unsigned int highmem_stat_deepest(void);
-void __highmem_count_maps(unsigned int nr, unsigned int depth);
 
 static __always_inline void highmem_count(enum highmem_stat stat, unsigned long n)
 {
@@ -53,11 +52,19 @@ static __always_inline void highmem_count(enum highmem_stat stat, unsigned long 
 		this_cpu_add(highmem_stats.count[stat], n);
 }
 
-/* @nr pages were mapped locally, which takes the stack to @depth slots. */
+/*
+ * @nr pages were mapped locally, which takes the stack to @depth slots. The task
+ * stays on this CPU, as it has something mapped. (An interrupt with a deeper stack
+ * that comes in the midst of this is missed.) No call, so that fast paths need no
+ * more registers.
+ */
 static __always_inline void highmem_count_maps(unsigned int nr, unsigned int depth)
 {
-	if (static_branch_unlikely(&highmem_stats_on))
-		__highmem_count_maps(nr, depth);
+	if (!static_branch_unlikely(&highmem_stats_on))
+		return;
+	this_cpu_add(highmem_stats.count[HIGHMEM_STAT_LOCAL_MAP], nr);
+	if (this_cpu_read(highmem_stats.deepest) < depth)
+		this_cpu_write(highmem_stats.deepest, depth);
 }
 #else
 static __always_inline void highmem_count(enum highmem_stat stat, unsigned long n)
