@@ -188,8 +188,8 @@ static void kmap_waiters_are_woken_one_by_one(struct kunit *test)
 	struct queue *queue = hmk_zalloc(test, sizeof(*queue));
 	struct waiter *waiter = start_waiters(test, queue);
 	struct hoard *hoard = hmk_start_hoard(test, NR_FAR, 1);
-	unsigned int i, round, disturbed = 0;
-	u64 start, spent = 0;
+	unsigned int i, round, quick = 0, crowded = 0;
+	ktime_t start;
 
 	hmk_take_space(test);
 	hmk_hold_all_and_go(test, hoard);
@@ -198,26 +198,28 @@ static void kmap_waiters_are_woken_one_by_one(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&queue->got), 0);
 	for (round = 1; round <= NR_WAITERS; round++) {
 		count_disturbed(waiter);
-		start = ktime_get_ns();
+		start = ktime_get();
 		hmk_release_one(hoard);
 		KUNIT_ASSERT_TRUE_MSG(test, wait_for_count(&queue->got, round),
 				      "no use made of free slot %u", round);
 		usleep_range(1000, 1200);
-		spent += ktime_get_ns() - start;
-		disturbed += count_disturbed(waiter);
+		/* Who waits may look for itself, some times in a second */
+		if (ktime_ms_delta(ktime_get(), start) < 50 && round <= NR_WAITERS - 4) {
+			quick++;
+			crowded += count_disturbed(waiter) > (NR_WAITERS - round) / 2;
+		}
 		KUNIT_EXPECT_EQ(test, atomic_read(&queue->got), round);
 	}
-	kunit_info(test, "%u needless wake-ups in %llu us\n", disturbed,
-		   div_u64(spent, NSEC_PER_USEC));
-	/* Who waits may look for itself, some times in a second */
-	KUNIT_EXPECT_LE(test, disturbed, 4 * NR_WAITERS +
-			div_u64(spent * NR_WAITERS * 5, NSEC_PER_SEC));
+	kunit_info(test, "in %u of %u rounds most were woken in vain\n", crowded, quick);
+	KUNIT_EXPECT_LE(test, crowded, quick / 4);
 
 	complete_all(&queue->leave);
 	for (i = 0; i < NR_WAITERS; i++)
 		hmk_join_worker(test, waiter[i].worker);
 	KUNIT_EXPECT_EQ(test, atomic_read(&queue->bad), 0);
 	hmk_check_hoard(test, hoard);
+	if (quick < NR_WAITERS / 4)
+		kunit_skip(test, "this machine is too slow to tell who woke whom");
 }
 
 /*
