@@ -213,7 +213,7 @@ run_logged() {
 	shift 3
 	mkdir -p "${log%/*}"
 	printf '\n$ %s\n' "$*" >>"$log"
-	setsid "$@" >>"$log" 2>&1 </dev/null 6>&- 7>&- 8>&- &
+	setsid "$@" >>"$log" 2>&1 </dev/null 5>&- 6>&- 7>&- 8>&- &
 	child=$!
 	while kill -0 "$child" 2>/dev/null; do
 		sleep 0.5
@@ -300,6 +300,12 @@ fetch() {
 		-o Debug::NoLocking=1 "$@")
 }
 
+# begin_fetch: a state for fetch(). What an interrupted run had downloaded stays.
+begin_fetch() {
+	mkdir -p "$BUILD"/apt/{state/lists/partial,cache/archives/partial,deb}
+	: >"$BUILD/apt/status"
+}
+
 # Debian's busybox-static for i386, as build/busybox-i386
 get_busybox() {
 	local d=$BUILD/apt log=$LOGS/busybox.log
@@ -307,8 +313,7 @@ get_busybox() {
 	lock 6 .apt.lock
 	note "fetching busybox-static for i386"
 	rm -rf "$d"
-	mkdir -p "$d"/{state/lists/partial,cache/archives/partial,deb}
-	touch "$d/status"
+	begin_fetch
 	: >"$log"
 	fetch update
 	run_logged 'apt-get update' "$log" '' "${command[@]}" || true
