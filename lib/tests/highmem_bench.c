@@ -162,39 +162,79 @@ static int alloc_pages_of_rows(void)
 
 /*
  * What the PTEs of this CPU's local slots and of the pool showed last. An
- * operation writes at least those that look different afterwards.
+ * operation writes at least those that look different afterwards. Where a pool
+ * has grown into the vmalloc area, page_address() tells: see watch_page().
  */
 #if defined(CONFIG_HIGHMEM) && !defined(CONFIG_KMAP_LOCAL_NON_LINEAR_PTE_ARRAY)
-#define NR_WATCHED	(KM_MAX_IDX + LAST_PKMAP)
+#define VMALLOC_PAGES	((VMALLOC_END - VMALLOC_START) >> PAGE_SHIFT)
 
-static pte_t watched[NR_WATCHED];
+static pte_t *watched;
+static unsigned long grown_from, grown_to;	/* in the vmalloc area, in pages */
 
-static pte_t watched_pte(unsigned int i)
+static int start_watching(void)
 {
-	int idx = FIX_KMAP_BEGIN + KM_MAX_IDX * raw_smp_processor_id() + i;
+	watched = kvcalloc(KM_MAX_IDX + LAST_PKMAP + VMALLOC_PAGES,
+			   sizeof(*watched), GFP_KERNEL);
+	grown_from = VMALLOC_PAGES;
+	grown_to = 0;
+	return watched ? 0 : -ENOMEM;
+}
 
-	if (i >= KM_MAX_IDX)
-		return ptep_get(&pkmap_page_table[i - KM_MAX_IDX]);
-	return ptep_get(virt_to_kpte(__fix_to_virt(idx)));
+static void stop_watching(void)
+{
+	kvfree(watched);
+	watched = NULL;
+}
+
+static void watch_page(struct page *page)
+{
+	void *addr = page_address(page);
+	unsigned long i;
+
+	if (!is_vmalloc_addr(addr))
+		return;
+	i = ((unsigned long)addr - VMALLOC_START) >> PAGE_SHIFT;
+	grown_from = min(grown_from, i);
+	grown_to = max(grown_to, i + 1);
+}
+
+static pte_t grown_pte(unsigned long i)
+{
+	unsigned long addr = VMALLOC_START + (i << PAGE_SHIFT);
+	pmd_t *pmd = pmd_off_k(addr);
+
+	if (pmd_none(*pmd) || pmd_leaf(*pmd))
+		return __pte(0);
+	return ptep_get(pte_offset_kernel(pmd, addr));
+}
+
+/* Accessed and dirty bits are the CPU's business. */
+static bool pte_changed(unsigned long i, pte_t now)
+{
+	pte_t old = watched[i];
+
+	watched[i] = now;
+	return pte_none(now) != pte_none(old) || pte_pfn(now) != pte_pfn(old);
 }
 
 static unsigned long pte_changes(void)
 {
-	unsigned long changes = 0;
-	unsigned int i;
+	int idx = FIX_KMAP_BEGIN + KM_MAX_IDX * raw_smp_processor_id();
+	unsigned long changes = 0, at = 0, i;
 
-	for (i = 0; i < NR_WATCHED; i++) {
-		pte_t now = watched_pte(i), old = watched[i];
-
-		/* Accessed and dirty bits are the CPU's business. */
-		if (pte_none(now) != pte_none(old) ||
-		    pte_pfn(now) != pte_pfn(old))
-			changes++;
-		watched[i] = now;
-	}
+	for (i = 0; i < KM_MAX_IDX; i++)
+		changes += pte_changed(at++, ptep_get(virt_to_kpte(
+					__fix_to_virt(idx + i))));
+	for (i = 0; i < LAST_PKMAP; i++)
+		changes += pte_changed(at++, ptep_get(&pkmap_page_table[i]));
+	for (i = grown_from; i < grown_to; i++)
+		changes += pte_changed(at + i, grown_pte(i));
 	return changes;
 }
 #else
+static int start_watching(void) { return 0; }
+static void stop_watching(void) { }
+static void watch_page(struct page *page) { }
 static unsigned long pte_changes(void) { return 0; }
 #endif
 
@@ -406,8 +446,20 @@ LOOP(folio_whole)
 
 /*
  * Helpers: what they cost includes the bytes that they copy or clear. How many
- * these are is hidden from the compiler, as it is in most callers.
+ * these are is hidden from the compiler, as it is in most callers; on i386 each
+ * byte may then count as an instruction of its own ("rep movsb"). With a constant
+ * it copies a word at a time.
  */
+
+LOOP(do_memcpy_from_page_const)
+{
+	struct page *page = w->seq[0];
+
+	do {
+		memcpy_from_page(buffer, page, 128, 64);
+		barrier();
+	} while (--n);
+}
 
 LOOP(do_memcpy_from_page)
 {
@@ -592,7 +644,8 @@ static const struct row rows[] = {
 	ROW(kmap_hot_16384, kmap_walk, 16384, .flags = HOT | LONG),
 	ROW(page_address, page_address_walk, 1, .flags = BLIND),
 	ROW(vmap_8, folio_vmap, 3, .flags = WHOLE),
-	ROW(memcpy_from_page_64, do_memcpy_from_page, 1, .flags = BLIND),
+	ROW(memcpy_from_page_64, do_memcpy_from_page_const, 1, .flags = BLIND),
+	ROW(memcpy_from_page_any, do_memcpy_from_page, 1, .flags = BLIND),
 	ROW(memcpy_to_page_64, do_memcpy_to_page, 1, .flags = BLIND),
 	ROW(memcpy_page_64, do_memcpy_page, 2, .flags = BLIND),
 	ROW(memzero_page_4096, do_memzero_page, 1, .flags = BLIND),
@@ -659,6 +712,8 @@ static const struct row rows[] = {
 #define LONG_RUNS	4
 /* Operations that are watched */
 #define WATCHED_OPS	4096UL
+/* ... and of those that take turns with many pages: at least one turn with each */
+#define WATCHED_LONG	(SEQ_LEN / 4UL)
 
 /* The pages of @row in the order of their use; the length is SEQ_LEN. */
 static void fill(const struct row *row)
@@ -828,6 +883,7 @@ static void run_events(const struct row *row, struct work *w, struct line *line)
 {
 	unsigned long ops = row->flags & LONG ? SEQ_LEN : WATCHED_OPS;
 	struct events before, after;
+	unsigned int i;
 
 	row->loop(w, ops);
 	before = events_now();
@@ -839,6 +895,9 @@ static void run_events(const struct row *row, struct work *w, struct line *line)
 
 	if (row->flags & BLIND)
 		return;
+	for (i = 0; i < SEQ_LEN; i++)
+		watch_page(sequence[i]);
+	ops = min(ops, WATCHED_LONG);
 	pte_changes();
 	row->watched(w, ops);
 	say_mean(line, "pte", w->ptes, ops);
@@ -1265,6 +1324,8 @@ static int bench(const char *list)
 
 	mutex_lock(&bench_lock);
 	err = alloc_pages_of_rows();
+	if (!err)
+		err = start_watching();
 	if (err) {
 		pr_err("not enough memory\n");
 		goto out;
@@ -1286,6 +1347,7 @@ static int bench(const char *list)
 
 	set_cpus_allowed_ptr(current, cpus);
 out:
+	stop_watching();
 	free_pages_of_rows();
 	mutex_unlock(&bench_lock);
 	free_cpumask_var(cpus);
