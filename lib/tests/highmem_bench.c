@@ -221,10 +221,12 @@ static unsigned long pte_changes(void)
 {
 	int idx = FIX_KMAP_BEGIN + KM_MAX_IDX * raw_smp_processor_id();
 	unsigned long changes = 0, at = 0, i;
+	pte_t *ptep;
 
-	for (i = 0; i < KM_MAX_IDX; i++)
-		changes += pte_changed(at++, ptep_get(virt_to_kpte(
-					__fix_to_virt(idx + i))));
+	for (i = 0; i < KM_MAX_IDX; i++) {
+		ptep = virt_to_kpte(__fix_to_virt(idx + i));
+		changes += pte_changed(at++, ptep_get(ptep));
+	}
 	for (i = 0; i < LAST_PKMAP; i++)
 		changes += pte_changed(at++, ptep_get(&pkmap_page_table[i]));
 	for (i = grown_from; i < grown_to; i++)
