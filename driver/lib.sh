@@ -213,7 +213,7 @@ run_logged() {
 	shift 3
 	mkdir -p "${log%/*}"
 	printf '\n$ %s\n' "$*" >>"$log"
-	setsid "$@" >>"$log" 2>&1 </dev/null 5>&- 6>&- 7>&- 8>&- &
+	setsid "$@" >>"$log" 2>&1 </dev/null 5>&- 6>&- 7>&- 8>&- 9>&- &
 	child=$!
 	while kill -0 "$child" 2>/dev/null; do
 		sleep 0.5
