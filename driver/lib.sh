@@ -284,7 +284,7 @@ compile() {
 	kernel_command "$1" "$2" "$3" "$4" "${@:6}"
 	touch "$2/.started"
 	run_logged compiling "$log" "count_objects $2" "${command[@]}" && return
-	grep -m 5 -E 'error:|undefined reference|\*\*\*' "$log" | sed 's/^/   /'
+	grep -m 5 -E 'error:|ERROR:|undefined reference|\*\*\*' "$log" | sed 's/^/   /'
 	die "the kernel in $2 does not build; see $log"
 }
 
