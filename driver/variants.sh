@@ -171,6 +171,8 @@ run_suite() {
 		trouble="no case ran${FILTER:+; does FILTER=$FILTER match one?}"
 	elif ((f > 0)); then
 		trouble="$f cases failed"
+	elif ((p == 0)) && [[ -z $FILTER ]]; then
+		trouble="all cases were skipped"
 	elif ((errors > 0)); then
 		trouble="kunit.py could not read all of the output"
 	fi
