@@ -130,7 +130,14 @@ build() {
 		not_to_be_had "$log"
 		die "the $1 configuration does not fit this kernel; see $log"
 	}
-	kunit_command build --jobs "$JOBS" "${make_options[@]/#/--make_options=}"
+	if ((boots)); then
+		kunit_command build --jobs "$JOBS" \
+			"${make_options[@]/#/--make_options=}"
+	else
+		# kunit.py wants compile_commands.json as well, and 6.12 cannot
+		# make that where, as on arc, libgcc is linked to the kernel.
+		kernel_command "$sources" "$dir" "${arch[1]}" "${arch[3]}" vmlinux
+	fi
 	# Guests beside it (make matrix) must not wait for it.
 	command=(nice -n 5 "${command[@]}")
 	touch "$dir/.started"
