@@ -832,7 +832,8 @@ void *__kmap_local_pages(struct page *page, unsigned int *nr)
 	highmem_count_maps(*nr, depth);
 	return map_run_lazy(ctrl, depth - 1, page_to_pfn(page), *nr);
 }
-EXPORT_SYMBOL_GPL(__kmap_local_pages);
+/* For any module, as are memcpy_from_folio() and friends, which it is part of. */
+EXPORT_SYMBOL(__kmap_local_pages);
 
 /*
  * Do the @nr slots from @top downwards show a run of pages? The page at its end
@@ -979,7 +980,7 @@ void __kunmap_local_pages(const void *vaddr, unsigned int nr)
 	if (unlikely(ctrl->pinned))
 		unpin(ctrl);
 }
-EXPORT_SYMBOL_GPL(__kunmap_local_pages);
+EXPORT_SYMBOL(__kunmap_local_pages);
 
 /* The scheduler and fork ------------------------------------------------ */
 
