@@ -15,7 +15,11 @@
 #ifdef folio_map_local
 
 /* Are folios of high memory mapped in runs, or do caches demand single pages? */
-#define HAVE_RUNS	(IS_ENABLED(CONFIG_X86) && CAN_MAP)
+#if defined(arch_kmap_local_map_idx) || defined(arch_kmap_local_high_get)
+#define HAVE_RUNS	0
+#else
+#define HAVE_RUNS	CAN_MAP
+#endif
 /* Slots that a page takes with what guards it */
 #define STEP		(IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL) ? 2 : 1)
 #define MOST_PAGES	16
