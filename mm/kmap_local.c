@@ -814,7 +814,8 @@ static noinline void *push_run_with_care(struct page *page, unsigned int *nr,
  * @nr: how many are wanted, at least 1; how many were mapped
  *
  * Out-of-line part of kmap_local_span(). Give them back, all at once, with
- * __kunmap_local_pages().
+ * __kunmap_local_pages(). Both are exported for any module, as mainline's
+ * memcpy_from_folio() is for any, which calls them.
  *
  * Context: any; does not sleep.
  * Return: the address of the first byte of @page.
@@ -832,7 +833,6 @@ void *__kmap_local_pages(struct page *page, unsigned int *nr)
 	highmem_count_maps(*nr, depth);
 	return map_run_lazy(ctrl, depth - 1, page_to_pfn(page), *nr);
 }
-/* For any module, as are memcpy_from_folio() and friends, which it is part of. */
 EXPORT_SYMBOL(__kmap_local_pages);
 
 /*

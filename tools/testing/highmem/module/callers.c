@@ -10,10 +10,7 @@
 #include <linux/highmem.h>
 #include <linux/module.h>
 
-void callers_of_kmap(struct page *page);
-void callers_of_kmap_local(struct page *page, struct folio *folio);
-void callers_of_page_helpers(struct page *to, struct page *from, char *buf);
-void callers_of_folio_helpers(struct folio *folio, char *buf);
+#include "callers.h"
 
 void callers_of_kmap(struct page *page)
 {

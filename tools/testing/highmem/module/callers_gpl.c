@@ -7,9 +7,7 @@
 #include <linux/highmem.h>
 #include <linux/module.h>
 
-void callers_of_pfns(unsigned long pfn);
-void callers_of_spans(struct folio *folio, size_t len);
-void callers_of_folio_map(struct folio *folio);
+#include "callers.h"
 
 void callers_of_pfns(unsigned long pfn)
 {
