@@ -34,7 +34,9 @@ void callers_of_kmap_local(struct page *page, struct folio *folio)
 
 void callers_of_page_helpers(struct page *to, struct page *from, char *buf)
 {
-	clear_highpage(to);
+	/* x86-64 has clear_page() for GPL modules only. */
+	if (!IS_ENABLED(CONFIG_X86_64))
+		clear_highpage(to);
 	copy_highpage(to, from);
 	memcpy_page(to, 0, from, 0, PAGE_SIZE);
 	memset_page(to, 0, 0, PAGE_SIZE);
