@@ -532,7 +532,8 @@ struct stayer {
 
 /*
  * The scheduler looks for another task and finds none. So this one has a page mapped
- * on a CPU that is to have no tasks any more, but was never taken off it.
+ * on a CPU that is to have no tasks any more, but was not taken off it since it did
+ * that, and is not pinned.
  */
 static void stay_while_mapped(struct worker *worker)
 {
@@ -543,6 +544,10 @@ static void stay_while_mapped(struct worker *worker)
 	stayer->wrong += raw_smp_processor_id() != stayer->cpu;
 	complete(&stayer->mapped);
 	while (!worker_stopped(worker) && (!end || time_before(jiffies, end))) {
+		preempt_disable();
+		kunmap_local(addr);
+		addr = kmap_local_page(stayer->page);
+		preempt_enable();
 		schedule();
 		stayer->wrong += !stamped(addr, stayer->page, 94) ||
 				 raw_smp_processor_id() != stayer->cpu;
