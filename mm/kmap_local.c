@@ -1031,24 +1031,12 @@ void __kmap_local_sched_in(void)
 	}
 }
 
-/**
- * kmap_local_leaked() - the current task has kept mappings that it may not keep
- *
- * They would be on top of its stack for good, and pin it to its CPU. Reports
- * them, in a debug kernel with who made them, and takes them away. (The pin goes
- * with the next mapping that is given back: just now it is too late to move.)
- *
- * Context: return to user space, interrupts off.
- */
-void kmap_local_leaked(void)
+/* Takes away all that the current task has mapped. */
+static void take_all_back(struct kmap_ctrl *ctrl)
 {
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
-	WARN_ONCE(1, "highmem: %s/%d goes back to user space with %u pages mapped\n",
-		  current->comm, current->pid, depth_of(ctrl) / KM_STEP);
-	DO_ONCE_LITE(name_mappers, ctrl);
-
+	preempt_disable();
 	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n)) {
 		unsigned long vaddr = live_vaddr(ctrl, n);
 
@@ -1059,6 +1047,49 @@ void kmap_local_leaked(void)
 	ctrl->holes = 0;
 	ctrl->eager = 0;
 	set_idx(ctrl, 0);
+	preempt_enable();
+}
+
+/**
+ * kmap_local_leaked() - the current task has kept mappings that it may not keep
+ *
+ * They would be on top of its stack for good, and pin it to its CPU. Reports
+ * them, in a debug kernel with who made them, and takes them away. (The pin goes
+ * with the next mapping that is given back, or with the task: just now it is too
+ * late to move.)
+ *
+ * Context: return to user space, interrupts off.
+ */
+void kmap_local_leaked(void)
+{
+	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
+
+	WARN_ONCE(1, "highmem: %s/%d goes back to user space with %u pages mapped\n",
+		  current->comm, current->pid, depth_of(ctrl) / KM_STEP);
+	DO_ONCE_LITE(name_mappers, ctrl);
+	take_all_back(ctrl);
+}
+
+/**
+ * __kmap_local_exit() - out-of-line part of kmap_local_exit()
+ *
+ * The same for a task that ends, which a kernel thread or an oops may make it do
+ * with something mapped. A pin that outlived its task would keep the CPU from ever
+ * going offline.
+ *
+ * Context: do_exit(), where the task may still be moved.
+ */
+void __kmap_local_exit(void)
+{
+	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
+
+	if (ctrl->idx) {
+		WARN_ONCE(1, "highmem: %s/%d ends with %u pages mapped\n",
+			  current->comm, current->pid, depth_of(ctrl) / KM_STEP);
+		DO_ONCE_LITE(name_mappers, ctrl);
+		take_all_back(ctrl);
+	}
+	unpin(ctrl);
 }
 
 /**

@@ -163,12 +163,20 @@ static inline void kmap_local_flush(void) { }
 #endif
 
 void kmap_local_leaked(void);
+void __kmap_local_exit(void);
 
 /* For the way back to user space */
 static inline void kmap_assert_nomap(void)
 {
 	if (unlikely(current->kmap_ctrl.idx))
 		kmap_local_leaked();
+}
+
+/* For a task that ends */
+static inline void kmap_local_exit(void)
+{
+	if (unlikely(current->kmap_ctrl.idx || current->kmap_ctrl.pinned))
+		__kmap_local_exit();
 }
 
 /* Has @p something mapped, and must therefore stay on its CPU? */
@@ -206,6 +214,7 @@ static inline bool is_kmap_local_reserve(unsigned long addr)
 #else
 static inline void kmap_local_fork(struct task_struct *tsk) { }
 static inline void kmap_assert_nomap(void) { }
+static inline void kmap_local_exit(void) { }
 static inline bool kmap_local_held(const struct task_struct *p) { return false; }
 static inline bool kmap_local_pin(struct task_struct *p) { return false; }
 static inline bool is_kmap_local_fixmap(unsigned long addr) { return false; }

@@ -8,6 +8,7 @@
 #include <linux/hrtimer.h>
 #include <linux/io-mapping.h>
 #include <linux/irq_work.h>
+#include <linux/kthread.h>
 #include <linux/prandom.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -933,6 +934,51 @@ static void leak_is_taken_back(struct kunit *test)
 }
 #endif
 
+#ifdef folio_map_local
+static int end_with_page_mapped(void *page)
+{
+	kmap_local_page(page);
+	/* Pinned when it sleeps */
+	while (!kthread_should_stop())
+		schedule_timeout_uninterruptible(1);
+	return 0;
+}
+
+static void put_thread(void *task)
+{
+	put_task_struct(task);
+}
+
+/* No CPU with something pinned to it can go offline */
+static void thread_ends_unpinned(struct kunit *test)
+{
+	struct page *page = hmk_get_page(test, true);
+	struct task_struct *task;
+
+	NEEDS_MAPPING(test);
+	task = kthread_create(end_with_page_mapped, page, "highmem_kunit");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	get_task_struct(task);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_thread, task), 0);
+	wake_up_process(task);
+	schedule_timeout_uninterruptible(3);
+	KUNIT_EXPECT_NE(test, map_depth(task), 0);
+	hmk_provoke(test, NAMES_MAPPERS ? "made by end_with_page" : "ends with 1 pages mapped");
+	kthread_stop(task);
+	hmk_provoked(test);
+	KUNIT_EXPECT_EQ(test, map_depth(task), 0);
+#ifdef CONFIG_SMP
+	KUNIT_EXPECT_EQ(test, task->migration_disabled, 0);
+#endif
+	hmk_expect_report(test, "the end of a thread with a page mapped");
+}
+#else
+static void thread_ends_unpinned(struct kunit *test)
+{
+	kunit_skip(test, "threads end with what they have mapped here");
+}
+#endif
+
 static void kunmap_local_of_user_address(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true);
@@ -1087,6 +1133,7 @@ static struct kunit_case highmem_local_cases[] = {
 	KUNIT_CASE_SLOW(kmap_local_page_in_softirq),
 	KUNIT_CASE(kmap_local_fork_drops_mappings),
 	KUNIT_CASE(leak_is_taken_back),
+	KUNIT_CASE(thread_ends_unpinned),
 	KUNIT_CASE(kunmap_local_of_user_address),
 	KUNIT_CASE(kunmap_local_out_of_order),
 	KUNIT_CASE(kunmap_local_twice),
