@@ -1154,15 +1154,15 @@ static void flush_this_cpu(void *unused)
  *
  * Those of tasks that do not run go as well and come back with their tasks. A
  * CPU that goes offline leaves nothing behind, see kmap_local_dying(). At the end
- * no TLB knows any of them, though only their own CPU could have used them.
+ * no TLB knows any of them, though only their own CPU could have used them: who
+ * unmaps eagerly has flushed the TLB of its own CPU only.
  *
  * Context: task context with interrupts on.
  */
 void kmap_local_flush(void)
 {
-	if (!KM_LAZY)
-		return;
-	on_each_cpu(flush_this_cpu, NULL, 1);
+	if (KM_LAZY)
+		on_each_cpu(flush_this_cpu, NULL, 1);
 	flush_tlb_kernel_range(__fix_to_virt(FIX_KMAP_END),
 			       __fix_to_virt(FIX_KMAP_BEGIN) + PAGE_SIZE);
 	flush_tlb_kernel_range(kmap_local_reserve_start, kmap_local_reserve_end);

@@ -343,6 +343,44 @@ static void flush_races_with_mapping(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hmk_slots_filled(-1), 0);
 }
 
+struct onlooker {
+	const void *addr;
+	bool sees;
+};
+
+static void look_across(void *data)
+{
+	struct onlooker *onlooker = data;
+
+	onlooker->sees = readable(onlooker->addr);
+}
+
+/*
+ * Another CPU that looks at a slot, which only a wrong guess makes it do, may know it
+ * for longer than its own.
+ */
+static void flush_reaches_all_tlbs(struct kunit *test)
+{
+	struct page *page = hmk_get_page(test, true);
+	struct onlooker before, after;
+
+	NEEDS_OURS(test);
+	NEEDS_HIGHMEM(test);
+	NEEDS(test, IS_ENABLED(CONFIG_X86), "needs kmap_local_flush()");
+	NEEDS_TWO_CPUS(test);
+	pin_to_cpu(test, first_cpu());
+	/* With idle slots on the other CPU its TLB might be flushed for these */
+	kmap_flush_unused();
+	before.addr = kmap_local_page(page);
+	after.addr = before.addr;
+	smp_call_function_single(second_cpu(), look_across, &before, 1);
+	kunmap_local(before.addr);
+	kmap_flush_unused();
+	smp_call_function_single(second_cpu(), look_across, &after, 1);
+	KUNIT_EXPECT_TRUE(test, before.sees);
+	KUNIT_EXPECT_FALSE(test, after.sees);
+}
+
 /* ---------------------------------------------------------------- protections */
 
 /* May the page be written to through @addr? Changes nothing */
@@ -519,6 +557,28 @@ static void protections_mix_out_of_order(struct kunit *test)
 	hmk_provoked(test);
 }
 
+/* Without high memory there is no kmap_flush_unused(), so there must be no need */
+static void frame_stays_if_it_can_be_flushed(struct kunit *test)
+{
+#if OURS
+	struct page *page = hmk_get_page(test, true);
+	bool shown;
+	void *addr;
+
+	NEEDS(test, !IS_ENABLED(CONFIG_64BIT), "its mapping windows are for debugging");
+	pin_to_cpu(test, first_cpu());
+	addr = __kmap_local_pfn_prot(page_to_pfn(page), USUAL_PROT);
+	shown = hmk_slot_shows(addr, page);
+	kunmap_local(addr);
+	KUNIT_EXPECT_TRUE(test, shown);
+	KUNIT_EXPECT_EQ(test, hmk_slot_empty(addr), !is_lazy());
+	kmap_flush_unused();
+	KUNIT_EXPECT_TRUE(test, hmk_slot_empty(addr));
+#else
+	kunit_skip(test, "needs our local mappings");
+#endif
+}
+
 #ifdef CONFIG_HAVE_ATOMIC_IOMAP
 /* The firmware's image below 1 MB, which every PC has */
 #define FIRMWARE_BASE	0xf0000UL
@@ -566,9 +626,11 @@ static struct kunit_case highmem_lazy_cases[] = {
 	KUNIT_CASE(flush_clears_idle_slots),
 	KUNIT_CASE(flush_spares_held_pages),
 	KUNIT_CASE_SLOW(flush_races_with_mapping),
+	KUNIT_CASE(flush_reaches_all_tlbs),
 	KUNIT_CASE(protection_never_stays),
 	KUNIT_CASE(protections_mix),
 	KUNIT_CASE(protections_mix_out_of_order),
+	KUNIT_CASE(frame_stays_if_it_can_be_flushed),
 	KUNIT_CASE(io_mapping_never_stays),
 	{}
 };

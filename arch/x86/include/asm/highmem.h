@@ -41,11 +41,17 @@ void add_highpages_with_active_regions(int nid, unsigned long start_pfn,
 
 #ifdef CONFIG_X86_32
 /*
- * Idle mappings stay until their slot is used again. What is noted of a mapping
- * is read by what interrupts its writer: the half of a PAE entry that has the
- * present bit is written last and cleared first.
+ * Idle mappings stay until their slot is used again. Without high memory nothing
+ * is worth that: what is mapped is device memory.
  */
+#ifdef CONFIG_HIGHMEM
 #define KMAP_LOCAL_LAZY
+#endif
+
+/*
+ * What is noted of a mapping is read by what interrupts its writer: the half of a
+ * PAE entry that has the present bit is written last and cleared first.
+ */
 #define arch_kmap_local_note(note, pteval)	native_set_pte(note, pteval)
 #define arch_kmap_local_forget(note)		native_pte_clear(&init_mm, 0, note)
 #define arch_kmap_local_page_pte(pfn, template) \
