@@ -45,7 +45,10 @@
  *   - With preemption on, the TLB of the CPU knows for a slot nothing but what
  *     is in its PTE: the store to a valid PTE and the flush that follows are one
  *     section with preemption off. Interrupts are no matter, they use slots
- *     above.
+ *     above. Only flush_this_cpu() clears slots that an NMI may use.
+ *   - The TLBs of other CPUs may know anything, as a CPU looks at page tables on
+ *     its own. They never use the address. kmap_local_flush() is for those who
+ *     mind.
  *   - A task that is scheduled in finds other PTEs than its own in slots that
  *     others used. __kmap_local_sched_in() puts its own back.
  *   - kmap_local_flush() takes away what nobody holds.
@@ -272,7 +275,8 @@ static __always_inline void remove_pte(unsigned long vaddr, pte_t *ptep)
  * Makes a slot show what it shall, whatever was left in it. With preemption off.
  *
  * What is valid is overwritten so that neither a page walk nor flush_this_cpu()
- * sees half of it: the architecture's hook sees to that if it is lazy.
+ * sees half of it: the architecture's hook sees to that if it is lazy. To an NMI an
+ * empty slot may be one that flush_this_cpu() has cleared but not yet flushed.
  */
 static __always_inline void replace_pte(unsigned long vaddr, pte_t *ptep,
 					pte_t pteval)
@@ -280,7 +284,7 @@ static __always_inline void replace_pte(unsigned long vaddr, pte_t *ptep,
 	bool stale = !pte_none(ptep_get(ptep));
 
 	install_pte(vaddr, ptep, pteval);
-	if (stale) {
+	if (stale || in_nmi()) {
 		highmem_race_window();
 		arch_kmap_local_post_unmap(vaddr);
 		highmem_count(HIGHMEM_STAT_LOCAL_FLUSH, 1);
@@ -413,6 +417,9 @@ static void fill_eagerly(unsigned long vaddr, pte_t *ptep, pte_t pteval)
 	if (!pte_none(ptep_get(ptep))) {
 		WARN_ON_ONCE(!KM_LAZY);
 		remove_pte(vaddr, ptep);
+	} else if (KM_LAZY && in_nmi()) {
+		/* See replace_pte(). */
+		arch_kmap_local_post_unmap(vaddr);
 	}
 	install_pte(vaddr, ptep, pteval);
 }

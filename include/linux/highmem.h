@@ -43,7 +43,7 @@
  *	kunmap_local(src);
  *	kunmap_local(dst);
  *
- * Context: any, NMI excepted; does not sleep. A highmem page keeps the task
+ * Context: any, NMI on x86 only; does not sleep. A highmem page keeps the task
  * from migrating, but do not build on that: other pages do not.
  * Return: the address of the page's first byte; never NULL.
  */
@@ -64,7 +64,7 @@ static inline void *kmap_local_page(struct page *page);
  *	first = *p;
  *	kunmap_local(p);
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  * Return: the address of byte @offset.
  */
 static inline void *kmap_local_folio(struct folio *folio, size_t offset);
@@ -94,7 +94,7 @@ static inline void *kmap_local_folio(struct folio *folio, size_t offset);
  *		len -= n;
  *	}
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  * Return: the address of byte @offset.
  */
 static inline void *kmap_local_span(struct folio *folio, size_t offset, size_t *len);
@@ -169,7 +169,7 @@ static inline void folio_unmap_local(struct folio *folio, const void *addr);
  *	value = *word;
  *	kunmap_local(word);
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  * Return: the address of the page's first byte.
  */
 static inline void *kmap_local_page_prot(struct page *page, pgprot_t prot);
@@ -188,7 +188,7 @@ static inline void *kmap_local_page_prot(struct page *page, pgprot_t prot);
  *	memcpy(buf, frame, len);
  *	kunmap_local(frame);
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  * Return: the address of the frame's first byte.
  */
 static inline void *kmap_local_pfn(unsigned long pfn);
@@ -279,7 +279,7 @@ static inline struct page *kmap_to_page(void *addr);
  *	memcpy(addr, buf, len);
  *	kunmap_atomic(addr);
  *
- * Context: any, NMI excepted; atomic until kunmap_atomic().
+ * Context: any, NMI on x86 only; atomic until kunmap_atomic().
  * Return: the address of the page's first byte.
  */
 static inline void *kmap_atomic(struct page *page);
@@ -296,7 +296,7 @@ static inline void *kmap_atomic(struct page *page);
  *	value = *word;
  *	kunmap_atomic(word);
  *
- * Context: any, NMI excepted; atomic until kunmap_atomic().
+ * Context: any, NMI on x86 only; atomic until kunmap_atomic().
  * Return: the address of the page's first byte.
  */
 static inline void *kmap_atomic_prot(struct page *page, pgprot_t prot);
@@ -312,7 +312,7 @@ static inline void *kmap_atomic_prot(struct page *page, pgprot_t prot);
  *	memcpy(buf, frame, len);
  *	kunmap_atomic(frame);
  *
- * Context: any, NMI excepted; atomic until kunmap_atomic().
+ * Context: any, NMI on x86 only; atomic until kunmap_atomic().
  * Return: the address of the frame's first byte.
  */
 static inline void *kmap_atomic_pfn(unsigned long pfn);
@@ -355,7 +355,7 @@ static inline unsigned long totalhigh_pages(void);
  * kernel looks at it; others have no need to. See
  * Documentation/core-api/cachetlb.rst.
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  */
 static inline void flush_anon_page(struct vm_area_struct *vma,
 				   struct page *page, unsigned long vmaddr) { }
@@ -447,7 +447,7 @@ static inline size_t kmap_local_reach(struct folio *folio, size_t offset,
  *
  *	clear_user_highpage(page, vaddr);
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  */
 static inline void clear_user_highpage(struct page *page, unsigned long vaddr)
 {
@@ -496,7 +496,7 @@ vma_alloc_zeroed_movable_folio(struct vm_area_struct *vma, unsigned long vaddr)
  *
  *	clear_highpage_kasan_tagged(page);
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  */
 static inline void clear_highpage_kasan_tagged(struct page *page)
 {
@@ -514,7 +514,7 @@ static inline void clear_highpage_kasan_tagged(struct page *page)
  *
  *	clear_highpage(page);
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  */
 static inline void clear_highpage(struct page *page)
 {
@@ -536,7 +536,7 @@ static inline void clear_highpage(struct page *page)
  *
  *	copy_user_highpage(new, old, vaddr, vma);
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  */
 static inline void copy_user_highpage(struct page *to, struct page *from,
 				      unsigned long vaddr,
@@ -562,7 +562,7 @@ static inline void copy_user_highpage(struct page *to, struct page *from,
  *
  *	copy_highpage(new, old);
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  */
 static inline void copy_highpage(struct page *to, struct page *from)
 {
@@ -608,7 +608,7 @@ static inline int copy_mc_page_local(struct page *to, struct page *from)
  *	if (copy_mc_user_highpage(new, old, vaddr, vma))
  *		return VM_FAULT_HWPOISON;
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  * Return: 0, or the number of bytes that were not copied.
  */
 static inline int copy_mc_user_highpage(struct page *to, struct page *from,
@@ -638,7 +638,7 @@ static inline int copy_mc_user_highpage(struct page *to, struct page *from,
  *	if (copy_mc_highpage(new, old))
  *		return -EHWPOISON;
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  * Return: 0, or the number of bytes that were not copied.
  */
 static inline int copy_mc_highpage(struct page *to, struct page *from)
@@ -669,7 +669,7 @@ static inline int copy_mc_highpage(struct page *to, struct page *from)
  *
  *	memcpy_page(to, 512, from, 0, 512);
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  */
 static inline void memcpy_page(struct page *dst_page, size_t dst_off,
 			       struct page *src_page, size_t src_off,
@@ -701,7 +701,7 @@ static inline void memcpy_page(struct page *dst_page, size_t dst_off,
  *
  *	memset_page(page, 0, byte, PAGE_SIZE);
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  */
 static inline void memset_page(struct page *page, size_t offset, int val,
 			       size_t len)
@@ -727,7 +727,7 @@ static inline void memset_page(struct page *page, size_t offset, int val,
  *
  *	memcpy_from_page(buf, page, 100, len);
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  */
 static inline void memcpy_from_page(char *to, struct page *page,
 				    size_t offset, size_t len)
@@ -753,7 +753,7 @@ static inline void memcpy_from_page(char *to, struct page *page,
  *
  *	memcpy_to_page(page, 100, buf, len);
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  */
 static inline void memcpy_to_page(struct page *page, size_t offset,
 				  const char *from, size_t len)
@@ -779,7 +779,7 @@ static inline void memcpy_to_page(struct page *page, size_t offset,
  *
  *	memzero_page(page, 2048, 512);
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  */
 static inline void memzero_page(struct page *page, size_t offset, size_t len)
 {
@@ -810,7 +810,7 @@ static inline void memzero_page(struct page *page, size_t offset, size_t len)
  *
  *	zero_user_segments(page, start, from, to, end);
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  */
 #if KMAP_LOCAL_MAPS_PAGES
 void zero_user_segments(struct page *page,
@@ -847,7 +847,7 @@ static inline void zero_user_segments(struct page *page,
  *
  *	zero_user_segment(page, 1024, 1536);
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  */
 static inline void zero_user_segment(struct page *page, unsigned int start,
 				     unsigned int end)
@@ -865,7 +865,7 @@ static inline void zero_user_segment(struct page *page, unsigned int start,
  *
  *	zero_user(page, 1536, 512);
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  */
 static inline void zero_user(struct page *page, unsigned int start,
 			     unsigned int size)
@@ -885,7 +885,7 @@ static inline void zero_user(struct page *page, unsigned int start,
  *
  *	folio_zero_segments(folio, 0, from, to, folio_size(folio));
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  */
 static inline void folio_zero_segments(struct folio *folio, size_t start1,
 				       size_t xend1, size_t start2,
@@ -904,7 +904,7 @@ static inline void folio_zero_segments(struct folio *folio, size_t start1,
  *
  *	folio_zero_segment(folio, eof, folio_size(folio));
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  */
 static inline void folio_zero_segment(struct folio *folio, size_t start,
 				      size_t xend)
@@ -922,7 +922,7 @@ static inline void folio_zero_segment(struct folio *folio, size_t start,
  *
  *	folio_zero_range(folio, 0, 512);
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  */
 static inline void folio_zero_range(struct folio *folio, size_t start,
 				    size_t length)
@@ -941,7 +941,7 @@ static inline void folio_zero_range(struct folio *folio, size_t start,
  *
  *	memcpy_from_folio((char *)&record, folio, offset, sizeof(record));
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  */
 static inline void memcpy_from_folio(char *to, struct folio *folio,
 				     size_t offset, size_t len)
@@ -973,7 +973,7 @@ static inline void memcpy_from_folio(char *to, struct folio *folio,
  *
  *	memcpy_to_folio(folio, offset, (char *)&record, sizeof(record));
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  */
 static inline void memcpy_to_folio(struct folio *folio, size_t offset,
 				   const char *from, size_t len)
@@ -1015,7 +1015,7 @@ static inline void memcpy_to_folio(struct folio *folio, size_t offset,
  *	kaddr = folio_zero_tail(folio, len, kaddr + len);
  *	kunmap_local(kaddr);
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  * Return: what to pass to kunmap_local() instead of @kaddr.
  */
 static inline __must_check void *folio_zero_tail(struct folio *folio,
@@ -1052,7 +1052,7 @@ static inline __must_check void *folio_zero_tail(struct folio *folio,
  *
  *	folio_fill_tail(folio, 0, data, len);
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  */
 static inline void folio_fill_tail(struct folio *folio, size_t offset,
 				   const char *from, size_t len)
@@ -1084,7 +1084,7 @@ static inline void folio_fill_tail(struct folio *folio, size_t offset,
  *		len -= n;
  *	}
  *
- * Context: any, NMI excepted; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  * Return: bytes copied; not 0 unless @len is.
  */
 static inline size_t memcpy_from_file_folio(char *to, struct folio *folio,

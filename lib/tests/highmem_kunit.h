@@ -8,6 +8,7 @@
  * highmem_local  the per-task stack: kmap_local_*(), kmap_atomic*()
  * highmem_lazy   what they leave in their slots, what may not stay, how it goes
  * highmem_switch tasks with local mappings that sleep, are moved, lose their CPU
+ * highmem_nmi    local mappings in NMIs, at each instruction
  * highmem_span   several pages side by side: spans, whole folios
  * highmem_pool   the pool that everybody shares: kmap(), kunmap()
  * highmem_stats  what is counted and traced
@@ -18,8 +19,9 @@
  *                by then it keeps, and others want it small.
  *
  * The suites call nothing but the interface that users of high memory see, so
- * the same files judge any implementation of it. Six look behind it, with
- * highmem_kunit_inside.h: highmem_lazy, _switch, _span, _stats, _window and _full.
+ * the same files judge any implementation of it. Seven look behind it, with
+ * highmem_kunit_inside.h: highmem_lazy, _switch, _nmi, _span, _stats, _window and
+ * _full.
  *
  * How they keep a failure from spreading:
  *

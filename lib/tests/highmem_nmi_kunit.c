@@ -1,0 +1,539 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit suite "highmem_nmi": local mappings in NMIs, at every instruction of what
+ * they interrupt. See highmem_kunit.h and highmem_kunit_inside.h.
+ *
+ * x86 can trap after each instruction. The trap enters the kernel as an NMI does,
+ * in_nmi() and with no regard to interrupts being off. A case single-steps an
+ * operation on local mappings and, between any two of its instructions, maps,
+ * checks and writes pages of its own. Unlike with kprobes, nothing is left out:
+ * inline code, the scheduler and the few functions that must not be probed are
+ * stepped as well.
+ *
+ * The last case has real NMIs, which come at any time.
+ */
+
+#include <linux/delay.h>
+#include <linux/kdebug.h>
+
+#ifdef CONFIG_X86
+#include <asm/apic.h>
+#include <asm/debugreg.h>
+#include <asm/nmi.h>
+#endif
+
+#include "highmem_kunit_inside.h"
+
+#ifdef CONFIG_X86
+
+#define NMI_PAGES	5
+#define NMI_MAPS	2
+#define TASK_PAGES	18	/* more than a stack has slots for */
+
+/* ------------------------------------------------------------------- the visitor */
+
+struct nmi {
+	struct task_struct *task;	/* only when this one runs, unless it is NULL */
+	void (*visit)(struct nmi *nmi);
+	struct page_set *own;		/* what only the visitor maps, */
+	u32 salt[NMI_PAGES];		/* and last wrote to it */
+	unsigned int visits;
+	void *left;			/* the slot that the last visit has left full */
+	unsigned int over_maps;		/* of them with something mapped below */
+	unsigned int bad;		/* another page's data */
+	unsigned int unbalanced;
+};
+
+/* Never the page that was in this slot the last time, which any TLB may know */
+static unsigned int next_page(struct nmi *nmi, unsigned int i)
+{
+	return (nmi->visits * NMI_MAPS + i) % NMI_PAGES;
+}
+
+static void look_in_nmi(struct nmi *nmi, unsigned int i, const void *addr)
+{
+	nmi->bad += !stamped_nofault(addr, nmi->own->page[i], nmi->salt[i]);
+}
+
+/* Looks at once: the flush that comes with the next mapping may flush all there is */
+static void visit_nested(struct nmi *nmi)
+{
+	void *addr[NMI_MAPS];
+	unsigned int i;
+
+	for (i = 0; i < NMI_MAPS; i++) {
+		addr[i] = kmap_local_page(nmi->own->page[next_page(nmi, i)]);
+		look_in_nmi(nmi, next_page(nmi, i), addr[i]);
+	}
+	for (i = 0; i < NMI_MAPS && !nmi->bad; i++) {
+		unsigned int nr = next_page(nmi, i);
+
+		stamp(addr[i], nmi->own->page[nr], ++nmi->salt[nr]);
+	}
+	unmap_all(addr, NMI_MAPS);
+	nmi->left = addr[0];
+}
+
+/*
+ * As above, but with a protection of its own, which must not stay in the slot, if that
+ * was emptied since the last visit, and now and then.
+ */
+static void visit_eagerly(struct nmi *nmi)
+{
+	unsigned int i = next_page(nmi, 0);
+	void *addr;
+
+	if (nmi->visits % 8 && !(nmi->left && hmk_slot_empty(nmi->left))) {
+		visit_nested(nmi);
+		return;
+	}
+	addr = kmap_local_page_prot(nmi->own->page[i], PAGE_KERNEL_RO);
+	look_in_nmi(nmi, i, addr);
+	kunmap_local(addr);
+	nmi->bad += is_lazy() && !hmk_slot_empty(addr);
+	nmi->left = NULL;
+}
+
+static void visit(struct nmi *nmi)
+{
+	int depth = map_depth(current);
+
+	nmi->over_maps += depth != 0;
+	nmi->visit(nmi);
+	nmi->unbalanced += map_slots(current) != (depth & 0xffff);
+	nmi->visits++;
+}
+
+static struct nmi *get_nmi(struct kunit *test)
+{
+	struct nmi *nmi = hmk_zalloc(test, sizeof(*nmi));
+	unsigned int i;
+
+	nmi->own = hmk_get_page_set(test, true, NMI_PAGES);
+	for (i = 0; i < NMI_PAGES; i++)
+		stamp_page(nmi->own->page[i], 0);
+	return nmi;
+}
+
+static void check_nmi(struct kunit *test, struct nmi *nmi)
+{
+	unsigned int i, damaged = 0;
+
+	for (i = 0; i < NMI_PAGES; i++)
+		damaged += !page_stamped(nmi->own->page[i], nmi->salt[i]);
+	KUNIT_EXPECT_EQ(test, nmi->bad, 0);
+	KUNIT_EXPECT_EQ(test, nmi->unbalanced, 0);
+	KUNIT_EXPECT_EQ(test, damaged, 0);
+}
+
+/* ------------------------------------------------------------------ single steps */
+
+static struct nmi *stepped;
+
+static __always_inline void set_trap_flag(bool on)
+{
+	unsigned long flags = native_save_fl() & ~X86_EFLAGS_TF;
+
+	if (on)
+		flags |= X86_EFLAGS_TF;
+	asm volatile("push %0\n\tpopf" : : "r" (flags) : "memory", "cc");
+}
+
+/*
+ * 32-bit tasks take their flags with them when they are scheduled away. If the next
+ * one inherits this, it is the end of the steps.
+ */
+static int step(struct notifier_block *unused, unsigned long why, void *data)
+{
+	struct die_args *args = data;
+	unsigned long *dr6 = (unsigned long *)args->err;
+	struct nmi *nmi = READ_ONCE(stepped);
+
+	if (why != DIE_DEBUG || !nmi || !(*dr6 & DR_STEP) || user_mode(args->regs))
+		return NOTIFY_DONE;
+	*dr6 &= ~DR_STEP;
+	if (current == nmi->task)
+		visit(nmi);
+	else
+		args->regs->flags &= ~X86_EFLAGS_TF;
+	return NOTIFY_STOP;
+}
+
+static struct notifier_block step_notifier = { .notifier_call = step };
+
+static int start_steps(struct kunit_suite *suite)
+{
+	return register_die_notifier(&step_notifier);
+}
+
+static void end_steps(struct kunit_suite *suite)
+{
+	unregister_die_notifier(&step_notifier);
+}
+
+/* The pages that are mapped by what is stepped, and their addresses */
+struct interrupted {
+	struct nmi *nmi;
+	struct page_set *set;
+	struct folio *folio;
+	void *addr[TASK_PAGES];
+	unsigned int bad;
+};
+
+static struct interrupted *get_interrupted(struct kunit *test)
+{
+	struct interrupted *task = hmk_zalloc(test, sizeof(*task));
+	unsigned int i;
+
+	pin_to_cpu(test, first_cpu());
+	task->nmi = get_nmi(test);
+	task->nmi->task = current;
+	task->set = hmk_get_page_set(test, true, TASK_PAGES);
+	for (i = 0; i < TASK_PAGES; i++)
+		stamp_page(task->set->page[i], 140);
+	task->folio = hmk_get_folio(test, true, 2);
+	for (i = 0; i < 4; i++)
+		stamp_page(folio_page(task->folio, i), 140);
+	return task;
+}
+
+static void look(struct interrupted *task, unsigned int i, void *addr)
+{
+	task->bad += !stamped_nofault(addr, task->set->page[i], 140);
+}
+
+/* @operation, with @visit between any two of its instructions. How many were there? */
+static unsigned int steps_of(struct interrupted *task, void (*visit)(struct nmi *),
+			     void (*operation)(struct interrupted *))
+{
+	task->nmi->visits = 0;
+	task->nmi->visit = visit;
+	WRITE_ONCE(stepped, task->nmi);
+	set_trap_flag(true);
+	operation(task);
+	set_trap_flag(false);
+	WRITE_ONCE(stepped, NULL);
+	return task->nmi->visits;
+}
+
+/*
+ * On an empty stack, on one that has a page mapped, and on one where the fast paths
+ * leave off: what is below has a protection of its own.
+ */
+static void check_steps(struct kunit *test, void (*operation)(struct interrupted *),
+			unsigned int least)
+{
+	struct interrupted *task = get_interrupted(test);
+	unsigned int below, i, steps, most = 0;
+	struct page **page = task->set->page;
+	int depth = 0;
+
+	for (i = 0; i < 6; i++) {
+		below = i / 2;
+		if (below == 1)
+			task->addr[0] = kmap_local_page(page[0]);
+		else if (below == 2)
+			task->addr[0] = kmap_local_page_prot(page[0], PAGE_KERNEL_RO);
+		steps = steps_of(task, i & 1 ? visit_eagerly : visit_nested, operation);
+		if (below) {
+			look(task, 0, task->addr[0]);
+			kunmap_local(task->addr[0]);
+		}
+		depth |= map_depth(current);
+		most = max(most, steps);
+		KUNIT_EXPECT_GE_MSG(test, steps, least, "instructions");
+	}
+	kunit_info(test, "up to %u instructions\n", most);
+	KUNIT_EXPECT_EQ(test, depth, 0);
+	KUNIT_EXPECT_EQ(test, task->bad, 0);
+	check_nmi(test, task->nmi);
+}
+
+/* ----------------------------------------------------------------- the operations */
+
+static void map_one(struct interrupted *task)
+{
+	void *addr = kmap_local_page(task->set->page[1]);
+
+	look(task, 1, addr);
+	kunmap_local(addr);
+}
+
+static void map_same_and_other(struct interrupted *task)
+{
+	map_one(task);
+	map_one(task);
+	task->addr[2] = kmap_local_page(task->set->page[2]);
+	look(task, 2, task->addr[2]);
+	kunmap_local(task->addr[2]);
+	map_one(task);
+}
+
+static void map_read_only(struct interrupted *task)
+{
+	void *addr = kmap_local_page_prot(task->set->page[1], PAGE_KERNEL_RO);
+
+	map_one(task);
+	look(task, 1, addr);
+	kunmap_local(addr);
+	map_one(task);
+}
+
+static void map_nested(struct interrupted *task)
+{
+	unsigned int i;
+
+	for (i = 1; i < 5; i++)
+		task->addr[i] = kmap_local_page(task->set->page[i]);
+	for (i = 1; i < 5; i++)
+		look(task, i, task->addr[i]);
+	for (i = 4; i; i--)
+		kunmap_local(task->addr[i]);
+}
+
+#ifdef folio_map_local
+static void map_span(struct interrupted *task)
+{
+	size_t len = 3 * PAGE_SIZE;
+	void *addr = kmap_local_span(task->folio, PAGE_SIZE, &len);
+	unsigned int i;
+
+	for (i = 0; i < len / PAGE_SIZE; i++)
+		task->bad += !stamped_nofault(addr + i * PAGE_SIZE,
+					      folio_page(task->folio, i + 1), 140);
+	kunmap_local_span(addr, len);
+}
+#else
+#define map_span	map_nested
+#endif
+
+static void flush(struct interrupted *task)
+{
+	kmap_flush_unused();
+	map_one(task);
+}
+
+static void sleep_while_mapped(struct interrupted *task)
+{
+	unsigned int i;
+
+	for (i = 1; i < 3; i++)
+		task->addr[i] = kmap_local_page(task->set->page[i]);
+	schedule_timeout_uninterruptible(1);
+	for (i = 1; i < 3; i++)
+		look(task, i, task->addr[i]);
+	for (i = 2; i; i--)
+		kunmap_local(task->addr[i]);
+}
+
+static void unmap_out_of_order(struct interrupted *task)
+{
+	unsigned int i;
+
+	for (i = 1; i < 5; i++)
+		task->addr[i] = kmap_local_page(task->set->page[i]);
+	kunmap_local(task->addr[2]);
+	kunmap_local(task->addr[3]);
+	look(task, 1, task->addr[1]);
+	look(task, 4, task->addr[4]);
+	kunmap_local(task->addr[4]);
+	look(task, 1, task->addr[1]);
+	kunmap_local(task->addr[1]);
+}
+
+/* Two come from the reserve, and so does what the visitor maps then */
+static void map_deep(struct interrupted *task)
+{
+	map_all(task->set, task->addr, TASK_PAGES);
+	look(task, 5, task->addr[5]);
+	look(task, TASK_PAGES - 1, task->addr[TASK_PAGES - 1]);
+	unmap_all(task->addr, TASK_PAGES);
+}
+
+/* -------------------------------------------------------------------- the cases */
+
+static void kmap_local_page_at_each_step(struct kunit *test)
+{
+	NEEDS_MAPPING(test);
+	check_steps(test, map_one, 100);
+	check_steps(test, map_same_and_other, 400);
+	check_steps(test, map_nested, 400);
+}
+
+static void kmap_local_page_prot_at_each_step(struct kunit *test)
+{
+	NEEDS_MAPPING(test);
+	check_steps(test, map_read_only, 300);
+}
+
+static void kmap_local_span_at_each_step(struct kunit *test)
+{
+	NEEDS_MAPPING(test);
+	check_steps(test, map_span, 300);
+}
+
+static void kmap_flush_unused_at_each_step(struct kunit *test)
+{
+	NEEDS_MAPPING(test);
+	check_steps(test, flush, 300);
+}
+
+static void other_task_maps(struct worker *worker)
+{
+	struct page_set *set = worker->data;
+	void *addr[4];
+
+	while (!worker_stopped(worker)) {
+		map_all(set, addr, 4);
+		usleep_range(100, 200);
+		unmap_all(addr, 4);
+	}
+}
+
+/* The scheduler takes away what may not stay, and puts back what is gone */
+static void switch_at_each_step(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, 4);
+	struct worker *worker;
+
+	NEEDS_MAPPING(test);
+	worker = hmk_start_worker(test, first_cpu(), other_task_maps, set);
+	check_steps(test, sleep_while_mapped, 1000);
+	WRITE_ONCE(worker->stop, true);
+	hmk_join_worker(test, worker);
+}
+
+/* The reports, each of which comes once per boot, are to be over before the steps */
+static void check_steps_of_misuse(struct kunit *test, const char *report,
+				  void (*operation)(struct interrupted *))
+{
+	struct interrupted *task = get_interrupted(test);
+	unsigned int steps;
+
+	hmk_provoke(test, report);
+	operation(task);
+	hmk_provoked(test);
+	steps = steps_of(task, visit_nested, operation);
+	kunit_info(test, "%u instructions\n", steps);
+	KUNIT_EXPECT_GE_MSG(test, steps, 800, "instructions");
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+	KUNIT_EXPECT_EQ(test, task->bad, 0);
+	check_nmi(test, task->nmi);
+}
+
+static void misuse_at_each_step(struct kunit *test)
+{
+	NEEDS_OURS(test);
+	check_steps_of_misuse(test, "out of order", unmap_out_of_order);
+	check_steps_of_misuse(test, "nested", map_deep);
+}
+
+/* --------------------------------------------------------------------- real NMIs */
+
+#ifdef CONFIG_X86_LOCAL_APIC
+static struct nmi *real;
+
+static int handle_nmi(unsigned int type, struct pt_regs *regs)
+{
+	struct nmi *nmi = READ_ONCE(real);
+
+	if (!nmi || raw_smp_processor_id() != first_cpu())
+		return NMI_DONE;
+	visit(nmi);
+	return NMI_HANDLED;
+}
+
+static void end_nmis(void *unused)
+{
+	WRITE_ONCE(real, NULL);
+	unregister_nmi_handler(NMI_LOCAL, "highmem_kunit");
+}
+
+static void send_nmis(struct worker *worker)
+{
+	while (!worker_stopped(worker)) {
+		__apic_send_IPI_mask(cpumask_of(first_cpu()), NMI_VECTOR);
+		usleep_range(20, 100);
+	}
+}
+
+/* Another CPU sends them. This one maps and unmaps at random, and flushes at times */
+static void random_walk_with_nmis(struct kunit *test)
+{
+	struct walk *walk = hmk_get_walk(test, 141, TASK_MAPS);
+	unsigned long end = jiffies + 2 * HZ;
+	struct nmi *nmi = get_nmi(test);
+	struct worker *worker;
+
+	NEEDS_MAPPING(test);
+	NEEDS_TWO_CPUS(test);
+	pin_to_cpu(test, first_cpu());
+	nmi->visit = visit_nested;
+	KUNIT_ASSERT_EQ(test, register_nmi_handler(NMI_LOCAL, handle_nmi, 0, "highmem_kunit"), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_nmis, NULL), 0);
+	WRITE_ONCE(real, nmi);
+	worker = hmk_start_worker(test, second_cpu(), send_nmis, NULL);
+	while (time_before(jiffies, end)) {
+		hmk_walk(walk);
+		if (walk->steps % 64 == 0)
+			kmap_flush_unused();
+		cond_resched();
+	}
+	while (walk->nr_held)
+		hmk_walk_out(walk);
+	WRITE_ONCE(worker->stop, true);
+	hmk_join_worker(test, worker);
+	kunit_release_action(test, end_nmis, NULL);
+
+	kunit_info(test, "%u NMIs, %u over mappings, %u steps\n", nmi->visits, nmi->over_maps,
+		   walk->steps);
+	KUNIT_EXPECT_GT(test, nmi->over_maps, 10);
+	check_nmi(test, nmi);
+	hmk_check_walk(test, walk);
+}
+#else
+static void random_walk_with_nmis(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_X86_LOCAL_APIC");
+}
+#endif
+
+#else
+
+static void needs_x86(struct kunit *test)
+{
+	kunit_skip(test, "needs x86, which can trap after each instruction");
+}
+
+#endif
+
+static struct kunit_case highmem_nmi_cases[] = {
+#ifdef CONFIG_X86
+	KUNIT_CASE(kmap_local_page_at_each_step),
+	KUNIT_CASE(kmap_local_page_prot_at_each_step),
+	KUNIT_CASE(kmap_local_span_at_each_step),
+	KUNIT_CASE(kmap_flush_unused_at_each_step),
+	KUNIT_CASE(switch_at_each_step),
+	KUNIT_CASE(misuse_at_each_step),
+	KUNIT_CASE_SLOW(random_walk_with_nmis),
+#else
+	KUNIT_CASE(needs_x86),
+#endif
+	{}
+};
+
+static struct kunit_suite highmem_nmi_suite = {
+	.name = "highmem_nmi",
+#ifdef CONFIG_X86
+	.suite_init = start_steps,
+	.suite_exit = end_steps,
+#endif
+	.init = hmk_remember_task,
+	.exit = hmk_check_task,
+	.test_cases = highmem_nmi_cases,
+};
+
+kunit_test_suites(&highmem_nmi_suite);
+
+MODULE_DESCRIPTION("KUnit suite for high memory: local mappings in NMIs");
+MODULE_LICENSE("GPL");
