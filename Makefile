@@ -16,7 +16,7 @@ $(error unknown variable $(firstword $(unknown)); known are $(VARIABLES))
 endif
 
 SCRIPTS := run shell test matrix coverage model mutants bench builds docs cocci \
-	series series-check tree clean
+	others series series-check tree clean
 
 .PHONY: help $(SCRIPTS) bench-check fuzz
 .NOTPARALLEL:
