@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 SHELL := /bin/bash
 
 VARIABLES := PAE CPUS MEM DEBUG TREE KSRC FORCE VARIANT FILTER TIMEOUT SHORT \
-	RECORD SEED SECONDS
+	RECORD SEED SECONDS MINUTES
 
 # A misspelt variable would silently test something else than was asked for.
 given := $(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v)))
@@ -15,8 +15,8 @@ ifneq ($(unknown),)
 $(error unknown variable $(firstword $(unknown)); known are $(VARIABLES))
 endif
 
-SCRIPTS := run shell test matrix coverage model mutants bench builds docs cocci \
-	others series series-check tree clean
+SCRIPTS := run shell soak test matrix coverage model mutants bench builds docs \
+	cocci others series series-check tree clean
 
 .PHONY: help $(SCRIPTS) bench-check fuzz
 .NOTPARALLEL:

@@ -31,6 +31,9 @@ note() { printf '== %s\n' "$*"; }
 # The last line of every failure: what happened, what to do, where the log is.
 die() {
 	clear_line
+	# For a script that has more to do at its end.
+	# shellcheck disable=SC2034
+	failure=$*
 	printf 'error: %s\n' "$*" >&2
 	exit 1
 }
@@ -75,6 +78,7 @@ load_settings() {
 	allow FORCE 0 '0|1' '0 1'
 	allow RECORD 0 '0|1' '0 1'
 	allow CPUS 2 '[1-8]' '1 to 8'
+	allow MINUTES 10 '[1-9][0-9]{0,3}' '1 to 9999'
 	allow MEM '' '|[1-9][0-9]*[MG]' 'a size such as 2G or 1792M'
 	allow TREE ours 'ours|pristine' 'ours pristine'
 	allow TIMEOUT '' '|[1-9][0-9]*' 'a number of seconds'
@@ -286,6 +290,103 @@ compile() {
 	run_logged compiling "$log" "count_objects $2" "${command[@]}" && return
 	grep -m 5 -E 'error:|ERROR:|undefined reference|\*\*\*' "$log" | sed 's/^/   /'
 	die "the kernel in $2 does not build; see $log"
+}
+
+# ---------------------------------------------------------------- guests
+
+# The i386 guests of make run and make soak. TREE, PAE, DEBUG, MEM and CPUS are
+# set by load_settings.
+
+# guest_folder KIND: where such a guest's kernel is built
+guest_folder() {
+	local name=4g
+	if [[ $PAE == 1 ]]; then name=pae; fi
+	if [[ $DEBUG == 1 ]]; then name+=-debug; fi
+	# shellcheck disable=SC2153
+	echo "$BUILD/$1-$TREE-$name"
+}
+
+# build_guest_kernel DIR FRAGMENT...
+build_guest_kernel() {
+	local sources=$BUILD/linux log=$LOGS/${1##*/}-build.log highmem=4G
+	local fragments=("${@:2}" "$1/.highmem.config")
+	[[ $TREE == ours ]] || sources=$BUILD/linux-baseline
+	lock_builds
+	need_space 600 "building the kernel"
+	note "building ${1#"$ROOT"/}"
+	: >"$log"
+	mkdir -p "$1"
+	if [[ $PAE == 1 ]]; then highmem=64G; fi
+	echo "CONFIG_HIGHMEM$highmem=y" >"$1/.highmem.config"
+	if [[ $DEBUG == 1 ]]; then fragments+=("$DRIVER/debug.config"); fi
+	configure "$sources" "$1" i386 '' "$log" "${fragments[@]}"
+	compile "$sources" "$1" i386 '' "$log" bzImage
+	unlock_builds
+}
+
+check_memory() {
+	(($(host_memory_mb) > $(mem_mb "$MEM") + 300)) ||
+		die "MEM=$MEM is more than this machine has free" \
+			"($(host_memory_mb) MB); use a smaller MEM"
+}
+
+# The page tables of programs lie in high memory (HIGHPTE). QEMU's i386 hangs in
+# one above 4 GB; its x86_64 runs the same kernel.
+guest_qemu() {
+	if [[ $PAE == 1 ]]; then
+		echo qemu-system-x86_64
+	else
+		echo qemu-system-i386
+	fi
+}
+
+# follow REPORT LIMIT: show the guest's report as it grows; 1 on a time-out
+follow() {
+	local start=$SECONDS shown=0 lines
+	while kill -0 "$child" 2>/dev/null; do
+		sleep 0.5
+		lines=$(wc -l <"$1")
+		if ((lines > shown)); then
+			clear_line
+			sed -n "$((shown + 1)),${lines}s/^/   /p" "$1"
+			shown=$lines
+		fi
+		progress "$((SECONDS - start)) s"
+		if ((SECONDS - start >= $2)); then return 1; fi
+	done
+	clear_line
+	sed -n "$((shown + 1)),\$s/^/   /p" "$1"
+}
+
+# watch_guest REPORT CONSOLE LIMIT VERDICT: run QEMU, that is $command, show what its
+# second serial port says, judge that and the kernel's log on the first
+watch_guest() {
+	local report=$1 console=$2 limit=$3 wanted=$4 qlog=${2%/*}/qemu.log
+	local rc=0 late=0 verdict
+	: >"$report"
+	: >"$console"
+	setsid "${command[@]}" -serial "file:$console" -serial "file:$report" \
+		>"$qlog" 2>&1 </dev/null 7>&- &
+	child=$!
+	follow "$report" "$limit" || late=1
+	if ((late)); then
+		kill_child
+	else
+		wait "$child" || rc=$?
+		child=
+	fi
+	verdict=$(sed -n 's/^verdict: //p' "$report")
+	"$DRIVER/check-log" "$console" ||
+		die "the kernel log has a report; see $console"
+	((late == 0)) ||
+		die "no verdict after $limit s: the kernel hung, or TIMEOUT is" \
+			"too short here; see $console"
+	((rc == 0)) || [[ -s $console ]] ||
+		die "QEMU does not start: $(head -n 1 "$qlog"); see $qlog"
+	[[ -n $verdict ]] ||
+		die "the guest stopped without a verdict; see $console"
+	[[ $verdict == "$wanted" ]] ||
+		die "the guest says ${verdict//$'\n'/, then }; see $report"
 }
 
 # ---------------------------------------------------------------- userland

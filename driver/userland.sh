@@ -50,9 +50,9 @@ userland_unpack() {
 	for dir in bin sbin lib; do ln -s "usr/$dir" "$root/$dir"; done
 	for deb in "$BUILD/apt/$name"/*.deb; do
 		progress "unpacking ${deb##*/}"
-		# dpkg-deb -x would put folders in the place of those links.
-		dpkg-deb --fsys-tarfile "$deb" | tar -C "$root" -x \
-			--keep-directory-symlink >>"$log" 2>&1 ||
+		# dpkg-deb -x would put folders in place of the links.
+		dpkg-deb --fsys-tarfile "$deb" 2>>"$log" | tar -x -C "$root" \
+			--keep-directory-symlink --no-same-owner -p >>"$log" 2>&1 ||
 			die "the package ${deb##*/} cannot be unpacked; see $log"
 		dpkg-deb -W "$deb" >>"$root/etc/packages"
 	done
