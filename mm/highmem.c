@@ -83,8 +83,9 @@
  *
  * Locking: pkmap_reclaim_lock, a mutex, outside of pkmap_page_locks, which are
  * held for some tens of instructions. Nothing that can spin is held while TLBs
- * are flushed. Interrupts take no lock: they may not call kmap(), and
- * kmap_high_get(), kunmap() and page_address() need none.
+ * are flushed. Interrupts may not call kmap(), but one that does is told so, and
+ * must not hang: pkmap_page_locks are held with interrupts off. kmap_high_get(),
+ * kunmap() and page_address() need no lock.
  */
 enum pkmap_state {
 	PKMAP_CLEAN,
@@ -660,10 +661,11 @@ static __always_inline bool pkmap_fill(struct pkmap_slot *slot, struct page *pag
 	spinlock_t *lock = page_lock_of(page);
 	unsigned long addr = (unsigned long)slot->vaddr;
 	int word = atomic_read(&slot->state);
+	unsigned long flags;
 	bool found;
 
 	highmem_race_window();
-	spin_lock(lock);
+	spin_lock_irqsave(lock, flags);
 	found = page_slot(page, &other);
 	if (likely(!found)) {
 		WRITE_ONCE(slot->page, page);
@@ -680,7 +682,7 @@ static __always_inline bool pkmap_fill(struct pkmap_slot *slot, struct page *pag
 		/* Release: whoever may hold it now sees all of the above. */
 		atomic_set_release(&slot->state, word);
 	}
-	spin_unlock(lock);
+	spin_unlock_irqrestore(lock, flags);
 
 	if (unlikely(found)) {
 		pkmap_move(slot, PKMAP_BUSY, PKMAP_CLEAN);
@@ -734,12 +736,13 @@ static unsigned int pkmap_clear(struct pkmap_area *area)
 	for (slot = area->slots; slot < end; slot++) {
 		int old = atomic_read(&slot->state);
 		spinlock_t *lock;	/* the page's */
+		unsigned long flags;
 
 		if (old >> PKMAP_FILL_BITS != PKMAP_CONDEMNED)
 			continue;
 		/* It keeps its page: only this task, with the mutex, takes it. */
 		lock = page_lock_of(slot->page);
-		spin_lock(lock);
+		spin_lock_irqsave(lock, flags);
 		highmem_race_window();
 		if (atomic_try_cmpxchg(&slot->state, &old, old - PKMAP_WORD(1))) {
 			slot_hide(slot);
@@ -747,7 +750,7 @@ static unsigned int pkmap_clear(struct pkmap_area *area)
 			pte_clear(&init_mm, (unsigned long)slot->vaddr, slot->ptep);
 			cleared++;
 		}
-		spin_unlock(lock);
+		spin_unlock_irqrestore(lock, flags);
 	}
 	return cleared;
 }

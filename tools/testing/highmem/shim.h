@@ -442,6 +442,10 @@ typedef struct { int locked; } spinlock_t;
 #define spin_lock_init(l)	((l)->locked = 0)
 void spin_lock(spinlock_t *lock);
 void spin_unlock(spinlock_t *lock);
+#define spin_lock_irqsave(l, flags) \
+	do { local_irq_save(flags); spin_lock(l); } while (0)
+#define spin_unlock_irqrestore(l, flags) \
+	do { spin_unlock(l); local_irq_restore(flags); } while (0)
 
 struct mutex { int locked; };
 #define DEFINE_MUTEX(name)	struct mutex name
