@@ -334,7 +334,21 @@ static void move_about(struct worker *worker)
 }
 #endif
 
-#define STORMS	4
+#define STORMS		4
+#define FEW_MOVES	5
+
+#ifdef CONFIG_SMP
+static bool all_moved(const struct storm *storm)
+{
+	unsigned int i;
+
+	for (i = 0; i < STORMS; i++) {
+		if (READ_ONCE(storm[i].seen) <= FEW_MOVES)
+			return false;
+	}
+	return true;
+}
+#endif
 
 static void tasks_in_migration_storms(struct kunit *test)
 {
@@ -353,6 +367,9 @@ static void tasks_in_migration_storms(struct kunit *test)
 	}
 	visitors = hmk_start_visitors(test);
 	msleep(2500);
+	/* A slow kernel on a busy host needs longer to be moved at all. */
+	for (i = 0; i < 50 && !all_moved(storm); i++)
+		msleep(500);
 	for (i = 0; i < STORMS; i++)
 		WRITE_ONCE(mover[i]->stop, true);
 	for (i = 0; i < STORMS; i++)
@@ -367,7 +384,7 @@ static void tasks_in_migration_storms(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, storm[i].refused, 0);
 		KUNIT_EXPECT_EQ(test, storm[i].strayed, 0);
 		KUNIT_EXPECT_EQ(test, storm[i].pinned, 0);
-		KUNIT_EXPECT_GT(test, storm[i].seen, 5);
+		KUNIT_EXPECT_GT(test, storm[i].seen, FEW_MOVES);
 	}
 	hmk_check_visitors(test, visitors);
 #else
