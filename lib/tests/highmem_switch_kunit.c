@@ -358,6 +358,7 @@ static void tasks_in_migration_storms(struct kunit *test)
 	struct visitors *visitors;
 	unsigned int i;
 
+	NEEDS_MAPPING(test);
 	NEEDS_TWO_CPUS(test);
 	for (i = 0; i < STORMS; i++) {
 		storm[i].walk = hmk_get_walk(test, 600 + i, TASK_MAPS);
