@@ -48,8 +48,9 @@
  *
  *   state		PTE	findable  in TLBs  goes on to, and who does it
  *   PKMAP_CLEAN	none	no	  no	   BUSY: kmap() takes it
- *   PKMAP_BUSY		none	no	  no	   held: the taker has filled it;
- *						   CLEAN: it found the page mapped
+ *   PKMAP_BUSY		maybe	no	  maybe	   held: the taker has filled it;
+ *						   CLEAN: it found the page mapped,
+ *						   and has cleared and flushed
  *   PKMAP_IDLE + n	valid	yes	  maybe	   n holders: one more by kmap(), one
  *						   less by kunmap(), which ends at IDLE
  *   PKMAP_IDLE		valid	yes	  maybe	   held: kmap(); CONDEMNED: reclaim
@@ -65,7 +66,8 @@
  *   - a page is findable in one slot at most: pkmap_fill() looks for it and
  *     makes it findable under the page's lock;
  *   - a slot's page, PTE and place in the lookup change only in BUSY, and from
- *     CONDEMNED to STALE, both under the lock of the page concerned;
+ *     CONDEMNED to STALE; all but the PTE of a BUSY slot, which only its taker
+ *     knows, under the lock of the page concerned;
  *   - no slot becomes CLEAN before every TLB that may know it was flushed;
  *   - a slot is held by users of its page only, so that one that nobody uses
  *     can be condemned at any time: kmap_flush_unused() misses none (but for
@@ -83,9 +85,9 @@
  *
  * Locking: pkmap_reclaim_lock, a mutex, outside of pkmap_page_locks, which are
  * held for some tens of instructions. Nothing that can spin is held while TLBs
- * are flushed. Interrupts may not call kmap(), but one that does is told so, and
- * must not hang: pkmap_page_locks are held with interrupts off. kmap_high_get(),
- * kunmap() and page_address() need no lock.
+ * or caches are flushed. Interrupts may not call kmap(), but one that does is
+ * told so, and must not hang: pkmap_page_locks are held with interrupts off.
+ * kmap_high_get(), kunmap() and page_address() need no lock.
  */
 enum pkmap_state {
 	PKMAP_CLEAN,
@@ -651,6 +653,21 @@ static struct pkmap_slot *pkmap_claim(unsigned int color)
 }
 
 /*
+ * Takes back what pkmap_fill() has put in @slot, to which nobody came meanwhile. A
+ * TLB may know it all the same, as they load what is not asked for.
+ */
+static noinline void pkmap_unfill(struct pkmap_slot *slot)
+{
+	unsigned long addr = (unsigned long)slot->vaddr;
+
+	pte_clear(&init_mm, addr, slot->ptep);
+	flush_tlb_kernel_range(addr, addr + PAGE_SIZE);
+	highmem_count(HIGHMEM_STAT_PKMAP_FLUSH, 1);
+	pkmap_move(slot, PKMAP_BUSY, PKMAP_CLEAN);
+	pkmap_wake(slot->vaddr);
+}
+
+/*
  * Shows @page in @slot, which the caller has claimed, and holds it for the
  * caller. If another slot shows @page already, gives @slot back and returns
  * false.
@@ -664,6 +681,12 @@ static __always_inline bool pkmap_fill(struct pkmap_slot *slot, struct page *pag
 	unsigned long flags;
 	bool found;
 
+	/* Not under the lock: some caches are flushed with the help of all CPUs. */
+	set_pte_at(&init_mm, addr, slot->ptep,
+		   arch_kmap_local_page_pte(page_to_pfn(page), pkmap_page_pte));
+	if (!is_pkmap_window(addr))
+		flush_cache_vmap(addr, addr + PAGE_SIZE);
+
 	highmem_race_window();
 	spin_lock_irqsave(lock, flags);
 	found = page_slot(page, &other);
@@ -671,11 +694,6 @@ static __always_inline bool pkmap_fill(struct pkmap_slot *slot, struct page *pag
 		WRITE_ONCE(slot->page, page);
 		WRITE_ONCE(slot->hot, false);
 		highmem_race_window();
-		set_pte_at(&init_mm, addr, slot->ptep,
-			   arch_kmap_local_page_pte(page_to_pfn(page),
-						    pkmap_page_pte));
-		if (!is_pkmap_window(addr))
-			flush_cache_vmap(addr, addr + PAGE_SIZE);
 		slot_make_findable(slot, page);
 		highmem_race_window();
 		word = PKMAP_WORD(PKMAP_IDLE + 1) | ((word + 1) & PKMAP_FILL_MASK);
@@ -684,10 +702,8 @@ static __always_inline bool pkmap_fill(struct pkmap_slot *slot, struct page *pag
 	}
 	spin_unlock_irqrestore(lock, flags);
 
-	if (unlikely(found)) {
-		pkmap_move(slot, PKMAP_BUSY, PKMAP_CLEAN);
-		pkmap_wake(slot->vaddr);
-	}
+	if (unlikely(found))
+		pkmap_unfill(slot);
 	return !found;
 }
 

@@ -300,6 +300,9 @@ void set_pte_at(void *mm, unsigned long addr, pte_t *ptep, pte_t pte)
 	check(!load(&ptep->pte), "set_pte_at() on a valid PTE at %#lx", addr);
 	pte_changes(ptep, pte);
 	native_set_pte(ptep, pte);
+	/* A CPU may load what nobody uses yet, or ever. */
+	if (chance(4))
+		translate(vpn_of(addr));
 }
 
 void pte_clear(void *mm, unsigned long addr, pte_t *ptep)

@@ -11,7 +11,7 @@
  *   from, to			inline		function of mm/highmem.c
  *   CLEAN, BUSY		pkmap_claim	area_claim(), pkmap_claim()
  *   BUSY, held			pkmap_fill	pkmap_fill()
- *   BUSY, CLEAN		pkmap_fill	pkmap_fill(), label found
+ *   BUSY, CLEAN		pkmap_unfill	pkmap_unfill(), label found of pkmap_fill
  *   IDLE and held, held	pkmap_hold	page_slot_state(), pkmap_hold()
  *   CONDEMNED, held		pkmap_save	page_slot_state(), pkmap_save()
  *   held, IDLE or held		kunmap		kunmap_high(), pkmap_try_drop()
@@ -595,10 +595,34 @@ inline set_held()	/* the last that pkmap_fill() does, with release */
 	assert(COUNT_OK(s))
 }
 
+/* A CPU that flushes one slot may load it again at once, too. */
+inline flush_slot(c)
+{
+	d_step { tlb[3 * s + c] = SET(pte[s]) }
+}
+
+inline pkmap_unfill()
+{
+#ifndef MUT_UNFILL_NO_CLEAR
+	pte[s] = 0;
+#endif
+#ifndef MUT_UNFILL_NO_FLUSH
+	flush_slot(0);
+	flush_slot(1);
+	flush_slot(2)
+#endif
+}
+
 inline pkmap_fill()
 {
+	atomic {
+		ANY_PAGE
+#ifndef MUT_FILL_PTE_LAST
+		;
+		set_pte()
+#endif
+	}
 	atomic {	/* nobody sees a page that the lock is not had for */
-		ANY_PAGE;
 #ifndef MUT_FILL_NO_LOCK
 		!page_lock[p] -> page_lock[p] = true;
 #endif
@@ -610,18 +634,15 @@ inline pkmap_fill()
 		fi;
 #if !defined(MUT_FILL_STATE_FIRST) && !defined(MUT_FILL_NO_LOCK)
 		page[s] = p;
-#ifndef MUT_FILL_PTE_LAST
-		set_pte();
-#endif
 		make_findable()
 #endif
 	}
 #ifdef MUT_FILL_NO_LOCK
-	d_step { page[s] = p; set_pte(); make_findable() };
+	d_step { page[s] = p; make_findable() };
 #endif
 #ifdef MUT_FILL_STATE_FIRST	/* order: the release, against slot->page */
 	d_step { set_held() };
-	d_step { page[s] = p; set_pte(); make_findable(); page_lock[p] = false };
+	d_step { page[s] = p; make_findable(); page_lock[p] = false };
 #elif defined(MUT_FILL_PTE_LAST) /* order: the release, against the PTE */
 	d_step { set_held() };
 	d_step { set_pte(); page_lock[p] = false };
@@ -630,12 +651,13 @@ inline pkmap_fill()
 #endif
 	goto mapped;
 found:
+	pkmap_unfill();
 	atomic {
-		assert(state[s] == BUSY);
-#ifndef MUT_FOUND_KEEPS
+		assert(state[s] == BUSY && !findable[s] && TLBS_ARE(s, 0));
+#ifndef MUT_UNFILL_KEEPS
 		state[s] = CLEAN;
 #endif
-#if !WAIT || defined(MUT_FOUND_NO_WAKE)
+#if !WAIT || defined(MUT_UNFILL_NO_WAKE)
 		START_AGAIN
 #endif
 	}
