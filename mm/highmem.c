@@ -85,9 +85,10 @@
  *
  * Locking: pkmap_reclaim_lock, a mutex, outside of pkmap_page_locks, which are
  * held for some tens of instructions. Nothing that can spin is held while TLBs
- * or caches are flushed. Interrupts may not call kmap(), but one that does is
- * told so, and must not hang: pkmap_page_locks are held with interrupts off.
- * kmap_high_get(), kunmap() and page_address() need no lock.
+ * or caches are flushed. Interrupts may not call kmap(). One that does is told
+ * so, and must not hang on pkmap_page_locks: these are held with interrupts off.
+ * (It may where slots run out, or where a cache is flushed by all CPUs.) Looking a
+ * page up and changing its count of holders need no lock.
  */
 enum pkmap_state {
 	PKMAP_CLEAN,
@@ -314,7 +315,10 @@ static bool addr_slot(const struct page *page, struct pkmap_slot **found)
 		return true;
 	}
 	for (area = pkmap_areas + 1; area < pkmap_areas + PKMAP_AREAS; area++) {
-		if (addr - area->start < area->nr * PAGE_SIZE) {
+		/* Pairs with the release in pkmap_add_area(). */
+		unsigned long size = smp_load_acquire(&area->nr) * PAGE_SIZE;
+
+		if (addr - area->start < size) {
 			*found = &area->slots[(addr - area->start) >> PAGE_SHIFT];
 			return true;
 		}
@@ -655,12 +659,17 @@ static struct pkmap_slot *pkmap_claim(unsigned int color)
 /*
  * Takes back what pkmap_fill() has put in @slot, to which nobody came meanwhile. A
  * TLB may know it all the same, as they load what is not asked for.
+ *
+ * With interrupts off, where kmap() is a mistake, other CPUs are not waited for:
+ * one may wait for us. Then the slot is lost.
  */
 static noinline void pkmap_unfill(struct pkmap_slot *slot)
 {
 	unsigned long addr = (unsigned long)slot->vaddr;
 
 	pte_clear(&init_mm, addr, slot->ptep);
+	if (WARN_ON_ONCE(irqs_disabled()))
+		return;
 	flush_tlb_kernel_range(addr, addr + PAGE_SIZE);
 	highmem_count(HIGHMEM_STAT_PKMAP_FLUSH, 1);
 	pkmap_move(slot, PKMAP_BUSY, PKMAP_CLEAN);
@@ -982,7 +991,8 @@ static bool pkmap_go_on(void)
 			area = pkmap_areas;
 		if (area->fresh) {
 			area->fresh = false;
-			WRITE_ONCE(pkmap_area_now, area);
+			/* Release: whoever goes there finds its slots. */
+			smp_store_release(&pkmap_area_now, area);
 			WRITE_ONCE(pkmap_refills, pkmap_refills + 1);
 			return true;
 		}
@@ -1135,7 +1145,7 @@ static noinline void *kmap_high_slow(struct page *page)
 	unsigned int refills = READ_ONCE(pkmap_refills);
 	struct pkmap_slot *slot;
 
-	/* It will do for this once, unless the slots run out. */
+	/* It will do for this once, unless slots run out. */
 	WARN_ONCE(may_not_sleep(),
 		  "highmem: kmap() in atomic context; use kmap_local_page() there\n");
 
@@ -1197,7 +1207,7 @@ EXPORT_SYMBOL(kmap_high);
  * a virtually indexed cache. Only for architectures: see ARCH_NEEDS_KMAP_HIGH_GET
  * in <linux/highmem-internal.h>.
  *
- * Context: any; takes no lock.
+ * Context: any but NMI; does not sleep.
  * Return: the page's address, to be given back with kunmap_high(), or NULL if
  * kmap() has not mapped the page.
  */
@@ -1232,7 +1242,7 @@ static noinline void kunmap_high_again(struct page *page)
  * that is mapped again soon keeps its address. A page that is not mapped is
  * reported once.
  *
- * Context: any; does not sleep.
+ * Context: any but NMI; does not sleep.
  */
 void kunmap_high(struct page *page)
 {
@@ -1338,7 +1348,7 @@ EXPORT_SYMBOL(__totalhigh_pages);
  * that really is mapped is reported once.
  *
  * Context: any.
- * Return: the page.
+ * Return: the page; NULL for a kmap_local slot that this task has not mapped.
  */
 struct page *__kmap_to_page(void *vaddr)
 {
@@ -1354,6 +1364,11 @@ struct page *__kmap_to_page(void *vaddr)
 }
 EXPORT_SYMBOL(__kmap_to_page);
 
+/*
+ * By pages, and with min() where the caller knows better: of a length that is at
+ * most a page gcc makes stores of words, and else a call of memset(), which on i386
+ * stores bytes.
+ */
 static void zero_page_range(struct page *page, size_t from, size_t to)
 {
 	size_t i, len;
@@ -1362,7 +1377,8 @@ static void zero_page_range(struct page *page, size_t from, size_t to)
 	for (; from < to; from += len) {
 		len = to - from;
 		addr = kmap_local_page_span(page, from, &len);
-		memset(addr, 0, len);
+		for (i = 0; i < len; i += PAGE_SIZE)
+			memset(addr + i, 0, min(len - i, PAGE_SIZE));
 		__kunmap_local_span(addr, len);
 		for (i = from / PAGE_SIZE; i < PFN_UP(from + len); i++)
 			flush_dcache_page(nth_page(page, i));
@@ -1392,8 +1408,8 @@ void zero_user_segments(struct page *page, unsigned int start1, unsigned int end
 	    in_one_page(start1, end1, start2, end2)) {
 		page = nth_page(page, start1 / PAGE_SIZE);
 		addr = kmap_local_page(page);
-		memset(addr + offset_in_page(start1), 0, end1 - start1);
-		memset(addr + offset_in_page(start2), 0, end2 - start2);
+		memset(addr + offset_in_page(start1), 0, min(end1 - start1, PAGE_SIZE));
+		memset(addr + offset_in_page(start2), 0, min(end2 - start2, PAGE_SIZE));
 		kunmap_local(addr);
 		flush_dcache_page(page);
 		return;

@@ -25,7 +25,7 @@ enum highmem_stat {
 	HIGHMEM_STAT_PKMAP_WAIT,
 	/*
 	 * kmap_local: pages mapped, PTEs written, TLB entries flushed because
-	 * the slot showed another page, mappings in the reserve
+	 * the slot showed another page or in an NMI, mappings in the reserve
 	 */
 	HIGHMEM_STAT_LOCAL_MAP,
 	HIGHMEM_STAT_LOCAL_PTE,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * kmap_local: short-lived mappings of single pages, local to one task on one
- * CPU, usable in any context.
+ * CPU, usable in any context (in NMIs on x86 only).
  *
  * Each CPU owns KM_MAX_IDX neighbouring fixmap slots. Each task owns a stack,
  * task_struct::kmap_ctrl, that says what its slots map:
@@ -135,6 +135,7 @@ static inline void *arch_kmap_local_high_get(struct page *page)
 
 static void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval);
 static void reserve_unmap(unsigned long vaddr);
+static void reserve_take_back(struct kmap_ctrl *ctrl);
 
 /*
  * Does unmapping leave the PTE behind? Not in a kernel that is there to find
@@ -328,13 +329,22 @@ static unsigned int hole_bit(int n)
 }
 
 /*
+ * Is @pteval, from pteval[], that of a mapping? On xtensa 0, which free slots and
+ * guards have there, would be one that is present.
+ */
+static bool is_noted(pte_t pteval)
+{
+	return pte_val(pteval) && pte_present(pteval);
+}
+
+/*
  * The next live mapping below slot @n, or -1. Walks what a task holds from
  * the latest to the first: for (n = live_below(idx); n >= 0; n = ...(n)).
  */
 static int live_below(const struct kmap_ctrl *ctrl, int n)
 {
 	while (--n >= 0) {
-		if (pte_present(ctrl->pteval[n]))
+		if (is_noted(ctrl->pteval[n]))
 			return n;
 	}
 	return -1;
@@ -512,7 +522,7 @@ static void *map_page(struct page *page, pgprot_t prot, unsigned long ip)
  * io_mapping_map_local_wc(). Give it back with kunmap_local(). For memory call
  * kmap_local_pfn(), and for a device's io_mapping_map_local_wc().
  *
- * Context: any; does not sleep. The task stays on its CPU until the mapping
+ * Context: any, NMI on x86 only; does not sleep. The task stays on its CPU until the mapping
  * is given back.
  * Return: the address of the first byte of the page. Should the stack and its
  * reserve be used up, which takes a leak, an address that faults on access.
@@ -528,7 +538,7 @@ EXPORT_SYMBOL_GPL(__kmap_local_pfn_prot);
  * @page: the page to map; kmap_local_page_prot() has found that it must be
  * @prot: protection of the mapping
  *
- * Context: any; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  * Return: the address of the first byte of the page.
  */
 void *__kmap_local_page_prot(struct page *page, pgprot_t prot)
@@ -543,7 +553,7 @@ EXPORT_SYMBOL(__kmap_local_page_prot);
  *
  * __kmap_local_page_prot() with kmap_prot, in as few instructions as it takes.
  *
- * Context: any; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  * Return: the address of the first byte of the page.
  */
 void *__kmap_local_page(struct page *page)
@@ -824,7 +834,7 @@ static noinline void *push_run_with_care(struct page *page, unsigned int *nr,
  * __kunmap_local_pages(). Both are exported for any module, as mainline's
  * memcpy_from_folio() is for any, which calls them.
  *
- * Context: any; does not sleep.
+ * Context: any, NMI on x86 only; does not sleep.
  * Return: the address of the first byte of @page.
  */
 void *__kmap_local_pages(struct page *page, unsigned int *nr)
@@ -850,7 +860,7 @@ static bool is_run(const struct kmap_ctrl *ctrl, unsigned int top, unsigned int 
 {
 	pte_t last = ctrl->pteval[top - (nr - 1)];
 
-	return pte_present(last) &&
+	return is_noted(last) &&
 	       pte_pfn(last) == pte_pfn(ctrl->pteval[top]) + nr - 1;
 }
 
@@ -947,7 +957,7 @@ static noinline void unmap_run_with_care(const void *vaddr, unsigned int nr)
 	for (i = 0; i < run_slots(nr); i++, addr += PAGE_SIZE) {
 		unsigned int n = depth - 1 - i;
 
-		if (!pte_present(ctrl->pteval[n]))
+		if (!is_noted(ctrl->pteval[n]))
 			continue;
 		if (is_strict())
 			remove_pte(addr, slot_pte(n, addr));
@@ -1055,15 +1065,16 @@ static void take_all_back(struct kmap_ctrl *ctrl)
 	ctrl->eager = 0;
 	set_idx(ctrl, 0);
 	preempt_enable();
+	reserve_take_back(ctrl);
 }
 
 /**
  * kmap_local_leaked() - the current task has kept mappings that it may not keep
  *
  * They would be on top of its stack for good, and pin it to its CPU. Reports
- * them, in a debug kernel with who made them, and takes them away. (The pin goes
- * with the next mapping that is given back, or with the task: just now it is too
- * late to move.)
+ * them, in a debug kernel with who made them, and takes them away, with what the
+ * task has in the reserve. (The pin goes with the next mapping that is given back,
+ * or with the task: just now it is too late to move.)
  *
  * Context: return to user space, interrupts off.
  */
@@ -1110,10 +1121,14 @@ void __kmap_local_exit(void)
  */
 void kmap_local_fork(struct task_struct *tsk)
 {
-	if (!WARN_ON_ONCE(tsk->kmap_ctrl.idx))
+	if (likely(!tsk->kmap_ctrl.idx && !tsk->kmap_ctrl.pinned))
 		return;
+	WARN_ON_ONCE(tsk->kmap_ctrl.idx);
 #ifdef CONFIG_SMP
-	/* The parent's pin is not the child's either. */
+	/*
+	 * The parent's pin is not the child's either. It may have no mapping any
+	 * more, see kmap_local_leaked().
+	 */
 	if (tsk->kmap_ctrl.pinned && !--tsk->migration_disabled)
 		tsk->cpus_ptr = &tsk->cpus_mask;
 #endif
@@ -1123,6 +1138,23 @@ void kmap_local_fork(struct task_struct *tsk)
 /* What is left behind --------------------------------------------------- */
 
 #ifdef KMAP_LOCAL_LAZY
+
+/* Takes away what slot @n shows, unless @ctrl notes it. Was there something? */
+static bool flush_slot(const struct kmap_ctrl *ctrl, unsigned int n)
+{
+	unsigned long vaddr = slot_vaddr(n, 0);
+	pte_t *ptep = slot_pte(n, vaddr);
+	bool held = n < depth_of(ctrl) && is_noted(ctrl->pteval[n]);
+
+	if (pte_none(ptep_get(ptep)) ||
+	    (held && pte_same(ptep_get(ptep), ctrl->pteval[n])))
+		return false;
+	if (held)
+		replace_pte(vaddr, ptep, ctrl->pteval[n]);
+	else
+		remove_pte(vaddr, ptep);
+	return true;
+}
 
 /*
  * Takes away what this CPU's slots show and the current task does not hold.
@@ -1142,17 +1174,12 @@ static void flush_this_cpu(void *unused)
 		return;
 
 	for (n = 0; n < KM_MAX_IDX; n++) {
-		unsigned long vaddr = slot_vaddr(n, 0);
-		pte_t *ptep = slot_pte(n, vaddr);
-		bool held = n < depth_of(ctrl) && pte_present(ctrl->pteval[n]);
-
-		if (pte_none(ptep_get(ptep)) ||
-		    (held && pte_same(ptep_get(ptep), ctrl->pteval[n])))
-			continue;
-		if (held)
-			replace_pte(vaddr, ptep, ctrl->pteval[n]);
-		else
-			remove_pte(vaddr, ptep);
+		/*
+		 * The second time is for what an NMI has left here during the
+		 * first: on PAE it may have lost its upper half to us.
+		 */
+		if (flush_slot(ctrl, n))
+			flush_slot(ctrl, n);
 	}
 }
 
@@ -1262,7 +1289,7 @@ static int reserve_take(unsigned long pfn)
 		if (READ_ONCE(reserve[n].owner) || !reserve_fits(n, pfn))
 			continue;
 		/*
-		 * Acquire, pairs with the release in reserve_unmap(): the PTE
+		 * Acquire, pairs with the release in reserve_clear(): the PTE
 		 * that the last owner cleared is not seen valid by our flush.
 		 */
 		if (!cmpxchg_acquire(&reserve[n].owner, NULL, current))
@@ -1309,25 +1336,47 @@ static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval)
 	return (void *)vaddr;
 }
 
+static void reserve_clear(unsigned int n)
+{
+	preempt_disable();
+	remove_pte(reserve_vaddr(n), reserve[n].ptep);
+	/* Pairs with the acquire in reserve_take(). */
+	smp_store_release(&reserve[n].owner, NULL);
+	preempt_enable();
+}
+
 static void reserve_unmap(unsigned long vaddr)
 {
-	struct reserve_slot *slot;
-
 	if (vaddr != kmap_local_reserve_end) {
-		slot = &reserve[(vaddr - kmap_local_reserve_start) >> PAGE_SHIFT];
+		unsigned int n = (vaddr - kmap_local_reserve_start) >> PAGE_SHIFT;
 
-		if (WARN_ONCE(READ_ONCE(slot->owner) != current,
+		if (WARN_ONCE(READ_ONCE(reserve[n].owner) != current,
 			      "highmem: kunmap_local() of address %p in the reserve that %s/%d has not mapped\n",
 			      (void *)vaddr, current->comm, current->pid))
 			return;
-
-		preempt_disable();
-		remove_pte(vaddr, slot->ptep);
-		/* Pairs with the acquire in reserve_take(). */
-		smp_store_release(&slot->owner, NULL);
-		preempt_enable();
+		reserve_clear(n);
 	}
 	migrate_enable();
+}
+
+/*
+ * Takes away what the current task has left in the reserve. One of the pins that
+ * go with it becomes that of @ctrl, if that has none: where this is called it may
+ * be too late to move.
+ */
+static void reserve_take_back(struct kmap_ctrl *ctrl)
+{
+	unsigned int n;
+
+	for (n = 0; n < KM_RESERVE_SLOTS; n++) {
+		if (READ_ONCE(reserve[n].owner) != current)
+			continue;
+		reserve_clear(n);
+		if (ctrl->pinned)
+			migrate_enable();
+		else
+			WRITE_ONCE(ctrl->pinned, 1);
+	}
 }
 
 static int __init reserve_note_pte(pte_t *ptep, unsigned long vaddr, void *start)

@@ -36,7 +36,11 @@
  *
  * ``flush_cache_kmaps()``
  *   Writes back what a virtually indexed cache holds for pkmap addresses. Called
- *   with no lock held, before the PTEs of idle slots are cleared.
+ *   with a mutex held and interrupts on, before the PTEs of idle slots are cleared.
+ *
+ * ``set_pte_at()``, ``flush_cache_vmap()``, ``flush_tlb_kernel_range()``
+ *   Called for a slot without a lock. The latter two may wait for other CPUs;
+ *   flush_cache_vmap() is for slots in vmalloc space only.
  *
  * and may define
  *
@@ -102,8 +106,8 @@
  *   ``arch_kmap_local_set_pte()`` may be called on a valid PTE, and neither a
  *   page walk nor an interrupt may see a mix of the two;
  *   ``arch_kmap_local_post_unmap()`` follows. No interrupt may come halfway
- *   through clearing it either. Caches must not mind, and ``kmap_prot`` have the
- *   accessed and dirty bits set.
+ *   through clearing it either, but an NMI may. Caches must not mind, and
+ *   ``kmap_prot`` have the accessed and dirty bits set.
  *
  * ``arch_kmap_local_map_idx(idx, pfn)``, ``arch_kmap_local_unmap_idx(idx, vaddr)``
  *   Where the fixmap index of slot ``idx`` depends on the page's colour.
@@ -186,9 +190,10 @@ static inline bool kmap_local_held(const struct task_struct *p)
 }
 
 /*
- * For the scheduler, when @p, which runs here, is about to run no more: true if
+ * For the scheduler, when @p, which runs here, may be about to run no more: true if
  * it must be pinned for its mappings, once. The task undoes it with its last
- * mapping.
+ * mapping. It must be done before another CPU may take @p: sched_ext puts it where
+ * others look when it picks the next task.
  */
 static inline bool kmap_local_pin(struct task_struct *p)
 {
@@ -347,7 +352,17 @@ static inline void __kunmap_local(const void *addr)
 		kunmap_local_indexed(addr);
 }
 
-/* See kmap_local_span() in <linux/highmem.h>, which is this for a folio. */
+/**
+ * kmap_local_page_span() - kmap_local_span() for a compound page
+ * @page: a page, or the head of a compound page
+ * @offset: the first byte wanted, counted from @page
+ * @len: how many bytes are wanted, at least 1; becomes how many are mapped
+ *
+ * To be given back with kunmap_local_span(). For an example see kmap_local_span().
+ *
+ * Context: any, NMI on x86 only; does not sleep.
+ * Return: the address of byte @offset.
+ */
 static inline void *kmap_local_page_span(struct page *page, size_t offset,
 					 size_t *len)
 {

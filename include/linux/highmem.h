@@ -104,9 +104,9 @@ static inline void *kmap_local_span(struct folio *folio, size_t offset, size_t *
  * @addr: the address that it returned
  * @len: the number of bytes that it mapped
  *
- * An address or a length that it did not return is reported once; the run that
- * begins at @addr is unmapped, if there is one. For an example see
- * kmap_local_span().
+ * Another address, or a greater length, is reported once, and the run that begins
+ * at @addr is unmapped, if there is one. With a smaller length the rest of the run
+ * stays mapped, without a word. For an example see kmap_local_span().
  *
  * Context: the one that made the mapping; does not sleep.
  */
@@ -200,8 +200,8 @@ static inline void *kmap_local_pfn(unsigned long pfn);
  * The address is valid on every CPU and in every context until kunmap() is
  * called once for each kmap(). Mapping a page again while it is mapped gives
  * the same address. The space is small and shared by the whole system (4 MB
- * on i386, and up to 16 MB of vmalloc space when that is full): code that needs
- * the page in one place only is better served by kmap_local_page().
+ * on i386, 2 MB with PAE, and up to 16 MB of vmalloc space when that is full): code
+ * that needs the page in one place only is better served by kmap_local_page().
  *
  * Example::
  *
@@ -237,7 +237,8 @@ static inline void kunmap(struct page *page);
  * kunmap() leaves a page mapped until its place is wanted. Code that changes
  * what the hardware or a hypervisor thinks of a page (caching attributes,
  * ownership) calls this first, so that no forgotten alias remains: neither in
- * the page tables nor in the TLB of any CPU when it returns.
+ * the page tables nor in the TLB of any CPU when it returns. (Where local mappings
+ * are never lazy, their slots are empty, but only their own CPU's TLB was flushed.)
  *
  * Example::
  *
@@ -260,7 +261,8 @@ static inline void kmap_flush_unused(void);
  *	page = kmap_to_page(buf);
  *
  * Context: any.
- * Return: the page that @addr shows.
+ * Return: the page that @addr shows; NULL if that is in a kmap_local slot which this
+ * task has not mapped.
  */
 static inline struct page *kmap_to_page(void *addr);
 
@@ -355,7 +357,7 @@ static inline unsigned long totalhigh_pages(void);
  * kernel looks at it; others have no need to. See
  * Documentation/core-api/cachetlb.rst.
  *
- * Context: any, NMI on x86 only; does not sleep.
+ * Context: task context; does not sleep.
  */
 static inline void flush_anon_page(struct vm_area_struct *vma,
 				   struct page *page, unsigned long vmaddr) { }

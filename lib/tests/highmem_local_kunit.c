@@ -1107,6 +1107,106 @@ static void kunmap_local_twice_when_deep(struct kunit *test)
 	hmk_expect_report(test, "kunmap_local() of address");
 }
 
+#ifdef folio_map_local
+/* More than the stack has room for: the rest goes to the reserve */
+#define NR_LEAKED	20
+
+struct leak {
+	struct page_set *set;
+	void *addr[NR_LEAKED];
+};
+
+/* How many mappings of the reserve are still there? */
+static unsigned int count_left(struct leak *leak)
+{
+	unsigned int i, beyond = 0, left = 0;
+
+	for (i = 0; i < NR_LEAKED; i++) {
+		if (in_local_slots(leak->addr[i]))
+			continue;
+		beyond++;
+		left += readable(leak->addr[i]);
+	}
+	return beyond ? left : NR_LEAKED;
+}
+
+static unsigned int pins_of(struct task_struct *task)
+{
+#ifdef CONFIG_SMP
+	return task->migration_disabled;
+#else
+	return 0;
+#endif
+}
+
+/* As leak_is_taken_back(). The last pin goes with the next mapping */
+static void deep_leak_is_taken_back(struct kunit *test)
+{
+	struct leak *leak = hmk_zalloc(test, sizeof(*leak));
+	unsigned int pins = pins_of(current);
+	int depth;
+
+	NEEDS_MAPPING(test);
+	leak->set = hmk_get_page_set(test, true, NR_LEAKED);
+	hmk_provoke(test, "with 16 pages mapped");
+	map_all(leak->set, leak->addr, NR_LEAKED);
+	local_irq_disable();
+	kmap_assert_nomap();
+	depth = map_depth(current);
+	local_irq_enable();
+	if (depth)
+		unmap_all(leak->addr, NR_LEAKED);
+	hmk_provoked(test);
+
+	KUNIT_EXPECT_EQ(test, depth, 0);
+	KUNIT_EXPECT_EQ(test, count_left(leak), 0);
+	kunmap_local(kmap_local_page(leak->set->page[0]));
+	KUNIT_EXPECT_EQ(test, pins_of(current), pins);
+}
+
+static int end_with_many_mapped(void *data)
+{
+	struct leak *leak = data;
+
+	map_all(leak->set, leak->addr, NR_LEAKED);
+	while (!kthread_should_stop())
+		schedule_timeout_uninterruptible(1);
+	return 0;
+}
+
+static void deep_thread_ends_unpinned(struct kunit *test)
+{
+	struct leak *leak = hmk_zalloc(test, sizeof(*leak));
+	struct task_struct *task;
+
+	NEEDS_MAPPING(test);
+	leak->set = hmk_get_page_set(test, true, NR_LEAKED);
+	task = kthread_create(end_with_many_mapped, leak, "highmem_kunit");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	get_task_struct(task);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_thread, task), 0);
+	hmk_provoke(test, "ends with 16 pages mapped");
+	wake_up_process(task);
+	schedule_timeout_uninterruptible(3);
+	KUNIT_EXPECT_NE(test, map_depth(task), 0);
+	kthread_stop(task);
+	hmk_provoked(test);
+	KUNIT_EXPECT_EQ(test, map_depth(task), 0);
+	KUNIT_EXPECT_EQ(test, count_left(leak), 0);
+	KUNIT_EXPECT_EQ(test, pins_of(task), 0);
+}
+#else
+static void deep_leak_is_taken_back(struct kunit *test)
+{
+	kunit_skip(test, "leaks are not taken back here");
+}
+
+static void deep_thread_ends_unpinned(struct kunit *test)
+{
+	kunit_skip(test, "threads end with what they have mapped here");
+}
+#endif
+
 static struct kunit_case highmem_local_cases[] = {
 	KUNIT_CASE(kmap_local_page_round_trip),
 	KUNIT_CASE(kmap_local_page_of_low_page),
@@ -1141,6 +1241,8 @@ static struct kunit_case highmem_local_cases[] = {
 	KUNIT_CASE(kmap_local_page_nests_24_deep),
 	KUNIT_CASE(kunmap_local_twice_when_deep),
 	KUNIT_CASE(kmap_local_page_nests_beyond_all),
+	KUNIT_CASE(deep_leak_is_taken_back),
+	KUNIT_CASE(deep_thread_ends_unpinned),
 	{}
 };
 

@@ -318,6 +318,7 @@ static void build_id_across_pages(struct kunit *test)
 	__u32 size = 0;
 	int err;
 
+	NEEDS(test, FILE_ORDER, "no page cache of this kernel has large folios");
 	memset(image, 0, PAGE_SIZE << FILE_ORDER);
 	write_elf(image);
 	memcpy_to_folio(folio, 0, image, PAGE_SIZE << FILE_ORDER);
