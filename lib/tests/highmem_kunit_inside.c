@@ -295,6 +295,18 @@ struct visitors *hmk_start_visitors(struct kunit *test)
 	return visitors;
 }
 
+/* Has each visitor come once at least? */
+bool hmk_all_visited(const struct visitors *visitors)
+{
+	unsigned int i;
+
+	for (i = 0; i < visitors->nr; i++) {
+		if (!READ_ONCE(visitors->visitor[i].visits))
+			return false;
+	}
+	return true;
+}
+
 void hmk_check_visitors(struct kunit *test, struct visitors *visitors)
 {
 	unsigned int i, j, damaged = 0, over_maps = 0;

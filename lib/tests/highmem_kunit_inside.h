@@ -80,6 +80,7 @@ void hmk_expect_events(struct kunit *test, struct events events, unsigned long p
 struct visitors;
 
 struct visitors *hmk_start_visitors(struct kunit *test);
+bool hmk_all_visited(const struct visitors *visitors);
 void hmk_check_visitors(struct kunit *test, struct visitors *visitors);
 
 /*

@@ -56,6 +56,10 @@ struct folio *hmk_get_folio(struct kunit *test, bool high, unsigned int order)
 
 	KUNIT_ASSERT_NOT_NULL(test, folio);
 	hmk_adopt_folio(test, folio);
+#ifdef ARCH_NEEDS_KMAP_HIGH_GET
+	/* Where kmap() has left a page mapped for somebody, no local slot is used */
+	kmap_flush_unused();
+#endif
 	KUNIT_ASSERT_EQ(test, folio_test_highmem(folio),
 			high && IS_ENABLED(CONFIG_HIGHMEM));
 	return folio;
