@@ -668,12 +668,12 @@ static noinline void pkmap_unfill(struct pkmap_slot *slot)
 	unsigned long addr = (unsigned long)slot->vaddr;
 
 	pte_clear(&init_mm, addr, slot->ptep);
-	if (WARN_ON_ONCE(irqs_disabled()))
-		return;
-	flush_tlb_kernel_range(addr, addr + PAGE_SIZE);
-	highmem_count(HIGHMEM_STAT_PKMAP_FLUSH, 1);
-	pkmap_move(slot, PKMAP_BUSY, PKMAP_CLEAN);
-	pkmap_wake(slot->vaddr);
+	if (!WARN_ON_ONCE(irqs_disabled())) {
+		flush_tlb_kernel_range(addr, addr + PAGE_SIZE);
+		highmem_count(HIGHMEM_STAT_PKMAP_FLUSH, 1);
+		pkmap_move(slot, PKMAP_BUSY, PKMAP_CLEAN);
+		pkmap_wake(slot->vaddr);
+	}
 }
 
 /*
