@@ -14,7 +14,7 @@
 
 #include "highmem_kunit.h"
 
-#if defined(CONFIG_KMAP_LOCAL) && __has_include("../../mm/highmem_debug.h")
+#if defined(CONFIG_KMAP_LOCAL) && defined(KMAP_LOCAL_MAPS_PAGES)
 #include "../../mm/highmem_debug.h"
 #define OURS		1
 #else
