@@ -16,10 +16,11 @@
 
 #include "highmem_kunit.h"
 
-/* Do reports name who has made a mapping? */
+/* Do reports name who has made a mapping? (With gcov, who is not inlined.) */
 #ifdef folio_map_local
 #define NAMES_MAPPERS	(IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL) && \
-			 IS_ENABLED(CONFIG_KALLSYMS))
+			 IS_ENABLED(CONFIG_KALLSYMS) && \
+			 !IS_ENABLED(CONFIG_GCOV_KERNEL))
 #else
 #define NAMES_MAPPERS	0
 #endif

@@ -665,7 +665,7 @@ static void helpers_for_whole_pages(struct kunit *test)
 	unsigned long vaddr = NO_USER;
 	struct folio *folio = NULL;
 
-	KUNIT_EXPECT_EQ(test, new_zeroed(&folio, vma, vaddr), 0);
+	KUNIT_EXPECT_TRUE(test, !new_zeroed(&folio, vma, vaddr));
 	KUNIT_ASSERT_NOT_NULL(test, folio);
 	hmk_adopt_folio(test, folio);
 	KUNIT_EXPECT_TRUE(test, is_zero(folio, 0, PAGE_SIZE));
@@ -679,7 +679,7 @@ static void helpers_for_whole_pages(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, page_is(new, 0, 0x71, PAGE_SIZE));
 	clear_user_highpage(page, vaddr);
 	KUNIT_EXPECT_TRUE(test, page_is(new, 0, 0, PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, copy_on_write(new, old, vma, vaddr), 0);
+	KUNIT_EXPECT_TRUE(test, !copy_on_write(new, old, vma, vaddr));
 	KUNIT_EXPECT_TRUE(test, page_is(new, 0, 0x71, PAGE_SIZE));
 	clear_highpage_kasan_tagged(page);
 	KUNIT_EXPECT_TRUE(test, page_is(new, 0, 0, PAGE_SIZE));

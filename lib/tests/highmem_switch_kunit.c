@@ -412,7 +412,12 @@ static void moving_oneself_is_refused(struct kunit *test)
 		addr = kmap_local_page(page);
 		if (slept)
 			usleep_range(1000, 2000);
+		/* The warning comes with the runqueue locked: consoles wake tasks up */
+		local_irq_disable();
+		printk_deferred_enter();
 		error[slept] = set_cpus_allowed_ptr(current, cpumask_of(second_cpu()));
+		printk_deferred_exit();
+		local_irq_enable();
 		cpu = raw_smp_processor_id();
 		kunmap_local(addr);
 		hmk_provoked(test);
