@@ -632,7 +632,7 @@ area_claim(struct pkmap_area *area, unsigned int color, unsigned int left)
 		unsigned int nr = area_next(area, color);
 		struct pkmap_slot *slot = &area->slots[nr];
 
-		/* Pairs with the release in pkmap_release(). */
+		/* Pairs with the release in pkmap_release(), and pkmap_unfill(). */
 		if (pkmap_color(area_vaddr(area, nr)) == color &&
 		    likely(pkmap_move(slot, PKMAP_CLEAN, PKMAP_BUSY))) {
 			if (unlikely(!slot->vaddr))
@@ -661,7 +661,7 @@ static struct pkmap_slot *pkmap_claim(unsigned int color)
  * TLB may know it all the same, as they load what is not asked for.
  *
  * With interrupts off, where kmap() is a mistake, other CPUs are not waited for:
- * one may wait for us. Then the slot is lost.
+ * one may wait for us. Then the slot is lost: it stays BUSY, and is of no use.
  */
 static noinline void pkmap_unfill(struct pkmap_slot *slot)
 {
@@ -671,6 +671,7 @@ static noinline void pkmap_unfill(struct pkmap_slot *slot)
 	if (!WARN_ON_ONCE(irqs_disabled())) {
 		flush_tlb_kernel_range(addr, addr + PAGE_SIZE);
 		highmem_count(HIGHMEM_STAT_PKMAP_FLUSH, 1);
+		/* Fully ordered, pairs with area_claim(). First the flush, then this. */
 		pkmap_move(slot, PKMAP_BUSY, PKMAP_CLEAN);
 		pkmap_wake(slot->vaddr);
 	}
@@ -991,7 +992,10 @@ static bool pkmap_go_on(void)
 			area = pkmap_areas;
 		if (area->fresh) {
 			area->fresh = false;
-			/* Release: whoever goes there finds its slots. */
+			/*
+			 * Release: pairs with the address dependency of who reads
+			 * it and goes there, and finds its slots.
+			 */
 			smp_store_release(&pkmap_area_now, area);
 			WRITE_ONCE(pkmap_refills, pkmap_refills + 1);
 			return true;

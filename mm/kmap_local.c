@@ -522,8 +522,8 @@ static void *map_page(struct page *page, pgprot_t prot, unsigned long ip)
  * io_mapping_map_local_wc(). Give it back with kunmap_local(). For memory call
  * kmap_local_pfn(), and for a device's io_mapping_map_local_wc().
  *
- * Context: any, NMI on x86 only; does not sleep. The task stays on its CPU until the mapping
- * is given back.
+ * Context: any, NMI on x86 only; does not sleep. The task stays on its CPU
+ * until the mapping is given back.
  * Return: the address of the first byte of the page. Should the stack and its
  * reserve be used up, which takes a leak, an address that faults on access.
  */
