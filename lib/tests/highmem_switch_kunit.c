@@ -304,6 +304,8 @@ static void map_in_storm(struct storm *storm)
 	}
 	storm->pinned += current->migration_disabled || map_depth(current);
 	walk->steps++;
+	/* Without preemption it can be moved nowhere but here: above it is pinned. */
+	cond_resched();
 }
 
 static void run_in_storm(struct worker *worker)
