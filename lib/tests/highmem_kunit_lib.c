@@ -10,6 +10,7 @@
 #include <linux/kmsg_dump.h>
 #include <linux/kprobes.h>
 #include <linux/kthread.h>
+#include <linux/reboot.h>
 #include <linux/sched/task.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -563,3 +564,23 @@ void hmk_check_task(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, map_depth(task), 0, "the case left a page mapped");
 	put_task_struct(task);
 }
+
+#ifdef CONFIG_PREEMPT_RT
+/* There a thread prints, and a restart does not wait until it has printed all. */
+static int let_results_be_printed(struct notifier_block *block, unsigned long action,
+				  void *command)
+{
+	msleep(500);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block before_restart = {
+	.notifier_call = let_results_be_printed,
+};
+
+static int __init wait_before_restart(void)
+{
+	return register_reboot_notifier(&before_restart);
+}
+late_initcall(wait_before_restart);
+#endif

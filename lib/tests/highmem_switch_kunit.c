@@ -491,13 +491,18 @@ static void cpu_leaves_nothing_behind(struct kunit *test)
 }
 
 #ifdef CONFIG_HOTPLUG_CPU
+/*
+ * With PREEMPT_RT a CPU that goes parks the thread that would wake up sleepers, and
+ * then waits for those that are pinned to it: whoever may not move must not sleep.
+ */
 static void walk_anywhere(struct worker *worker)
 {
 	struct walk *walk = worker->data;
 
 	while (!worker_stopped(worker)) {
 		hmk_walk(walk);
-		if (walk->steps % 64 == 0)
+		if (walk->steps % 64 == 0 &&
+		    !(IS_ENABLED(CONFIG_PREEMPT_RT) && walk->nr_held))
 			usleep_range(20, 500);
 		else if (!walk->nr_held)
 			cond_resched();
