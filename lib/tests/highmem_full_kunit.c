@@ -89,7 +89,7 @@ static void kmap_waits_for_kunmap(struct kunit *test)
 	struct hoard *hoard = hmk_start_hoard(test, NR_FAR + 2 * NR_ROUNDS, 1);
 	unsigned int held, seldom, often;
 
-	hmk_take_space(test);
+	hmk_take_space(test, POOL_STEP);
 	held = hmk_hold_all(test, hoard);
 	expect_asleep(test, hoard->worker);
 	KUNIT_EXPECT_EQ(test, hmk_hoard_held(hoard), held);
@@ -191,7 +191,7 @@ static void kmap_waiters_are_woken_one_by_one(struct kunit *test)
 	unsigned int i, round, quick = 0, crowded = 0;
 	ktime_t start;
 
-	hmk_take_space(test);
+	hmk_take_space(test, POOL_STEP);
 	hmk_hold_all_and_go(test, hoard);
 	complete_all(&queue->go);
 	msleep(200);
@@ -270,7 +270,7 @@ static void kmap_keeps_reserve_for_memalloc(struct kunit *test)
 	init_completion(&rescue->leave);
 	worker = hmk_start_worker(test, -1, map_in_reserve, rescue);
 	hoard = hmk_start_hoard(test, NR_FAR, 1);
-	hmk_take_space(test);
+	hmk_take_space(test, POOL_STEP);
 	held = hmk_hold_all(test, hoard);
 
 	complete(&rescue->go);
@@ -367,7 +367,7 @@ static void kmap_refills_one_slot(struct kunit *test)
 	reader = hmk_start_worker(test, -1, look_up_late, refill);
 	rival = hmk_start_worker(test, -1, fill_as_well, refill);
 	hoard = hmk_start_hoard(test, NR_FAR, 1);
-	hmk_take_space(test);
+	hmk_take_space(test, POOL_STEP);
 	hmk_hold_all_and_go(test, hoard);
 
 	hmk_release_one(hoard);
@@ -390,7 +390,7 @@ static void kmap_refills_one_slot(struct kunit *test)
 static void kmap_waits_for_space(struct kunit *test)
 {
 	struct hoard *hoard = hmk_start_hoard(test, NR_FAR, 1);
-	struct spaces *spaces = hmk_take_space(test);
+	struct spaces *spaces = hmk_take_space(test, POOL_STEP);
 	unsigned int held = hmk_hold_all(test, hoard);
 
 	if (held >= POOL_END - 2 * NR_EXCESS)
@@ -610,7 +610,7 @@ static void check_hold_and_want_more(struct kunit *test, bool shortage)
 		hoard[i] = hmk_start_hoard(test, 2 * HOARD_FIRST, HOARD_FIRST);
 	through = wait_for_hoards(hoard, HOARD_FIRST);
 	if (shortage)
-		spaces = hmk_take_space(test);
+		spaces = hmk_take_space(test, POOL_STEP);
 	for (i = 0; i < NR_HOARDS; i++)
 		complete(&hoard[i]->go);
 	if (shortage) {

@@ -269,6 +269,8 @@ void hmk_join_worker(struct kunit *test, struct worker *worker);
 #ifdef CONFIG_HIGHMEM
 /* More than any pool can give */
 #define POOL_END	(LAST_PKMAP + (SZ_16M >> PAGE_SHIFT))
+/* It grows by this many bytes of vmalloc space at a time */
+#define POOL_STEP	SZ_4M
 
 /* A thread that keeps as many pages mapped as it can, or is told to */
 struct hoard {
@@ -290,7 +292,7 @@ void hmk_hold_all_and_go(struct kunit *test, struct hoard *hoard);
 void hmk_release_one(struct hoard *hoard);
 void hmk_check_hoard(struct kunit *test, struct hoard *hoard);
 
-struct spaces *hmk_take_space(struct kunit *test);
+struct spaces *hmk_take_space(struct kunit *test, unsigned long least);
 void hmk_give_space(struct kunit *test, struct spaces *spaces);
 #endif
 

@@ -291,17 +291,18 @@ static void give_space(void *data)
 }
 
 /*
- * Take all address space that there is for vmalloc() and its like, but no
- * memory, so that nothing new can be mapped there until hmk_give_space(). What
- * the case needs, threads in particular, it must have by then.
+ * Take the address space that there is for vmalloc() and its like, but no
+ * memory, so that nothing of @least bytes can be mapped there until
+ * hmk_give_space(). Stacks of threads may be there: if they are not to be had
+ * either the kernel says so in its log, and the case must have its own by then.
  */
-struct spaces *hmk_take_space(struct kunit *test)
+struct spaces *hmk_take_space(struct kunit *test, unsigned long least)
 {
 	struct spaces *spaces = hmk_zalloc(test, sizeof(*spaces));
 	unsigned long size = SZ_512M;
 
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, give_space, spaces), 0);
-	while (size >= PAGE_SIZE && spaces->nr < MAX_SPACES) {
+	while (size >= least && spaces->nr < MAX_SPACES) {
 		struct vm_struct *vm = get_vm_area(size, VM_MAP | VM_NO_GUARD);
 
 		if (vm)

@@ -952,6 +952,16 @@ static void put_thread(void *task)
 	put_task_struct(task);
 }
 
+/* Until it is dead it may take locks, which pin it, too, with PREEMPT_RT. */
+static void stop_and_wait_for_death(struct task_struct *task)
+{
+	unsigned long end = jiffies + PATIENCE;
+
+	kthread_stop(task);
+	while (READ_ONCE(task->__state) != TASK_DEAD && time_before(jiffies, end))
+		msleep(1);
+}
+
 /* No CPU with something pinned to it can go offline */
 static void thread_ends_unpinned(struct kunit *test)
 {
@@ -967,7 +977,7 @@ static void thread_ends_unpinned(struct kunit *test)
 	schedule_timeout_uninterruptible(3);
 	KUNIT_EXPECT_NE(test, map_depth(task), 0);
 	hmk_provoke(test, NAMES_MAPPERS ? "made by end_with_page" : "ends with 1 pages mapped");
-	kthread_stop(task);
+	stop_and_wait_for_death(task);
 	hmk_provoked(test);
 	KUNIT_EXPECT_EQ(test, map_depth(task), 0);
 #ifdef CONFIG_SMP
@@ -1196,7 +1206,7 @@ static void deep_thread_ends_unpinned(struct kunit *test)
 	wake_up_process(task);
 	schedule_timeout_uninterruptible(3);
 	KUNIT_EXPECT_NE(test, map_depth(task), 0);
-	kthread_stop(task);
+	stop_and_wait_for_death(task);
 	hmk_provoked(test);
 	KUNIT_EXPECT_EQ(test, map_depth(task), 0);
 	KUNIT_EXPECT_EQ(test, count_left(leak), 0);

@@ -398,7 +398,7 @@ static void kmap_races_for_last_slots(struct kunit *test)
 	race->pause_us = 5000;
 	start_race(test, race);
 	hoard = hmk_start_hoard(test, POOL_END + NR_LEFT, 1);
-	spaces = hmk_take_space(test);
+	spaces = hmk_take_space(test, POOL_STEP);
 	hmk_hold_all_and_go(test, hoard);
 	for (i = 0; i < NR_LEFT; i++)
 		hmk_release_one(hoard);

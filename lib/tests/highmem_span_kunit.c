@@ -542,7 +542,7 @@ static void folio_map_local_without_space(struct kunit *test)
 		folio[order] = hmk_get_folio(test, true, order);
 		stamp_folio(folio[order], 114);
 	}
-	spaces = hmk_take_space(test);
+	spaces = hmk_take_space(test, PAGE_SIZE);
 	hmk_provoke(test, "vm");
 	for (order = 0; order <= MAX_PAGE_ORDER; order++) {
 		addr[order] = folio_map_local(folio[order]);

@@ -138,7 +138,7 @@ static void counts_reclaim(struct kunit *test)
 static void counts_waits(struct kunit *test)
 {
 	struct hoard *hoard = hmk_start_hoard(test, POOL_END + 4, 1);
-	struct spaces *spaces = hmk_take_space(test);
+	struct spaces *spaces = hmk_take_space(test, POOL_STEP);
 	struct totals then, now;
 
 	hmk_count_events(test);
@@ -528,7 +528,7 @@ static void traces_kmap(struct kunit *test)
 static void traces_waits(struct kunit *test)
 {
 	struct hoard *hoard = hmk_start_hoard(test, POOL_END + 4, 1);
-	struct spaces *spaces = hmk_take_space(test);
+	struct spaces *spaces = hmk_take_space(test, POOL_STEP);
 	struct traced *traced = start_tracing(test);
 
 	hmk_hold_all_and_go(test, hoard);

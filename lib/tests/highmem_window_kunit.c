@@ -247,7 +247,7 @@ static struct visit *leave_one_slot(struct kunit *test)
 	struct visit *visit = get_visit(test, 4);
 
 	visit->hoard = hmk_start_hoard(test, POOL_END + 4, 1);
-	hmk_take_space(test);
+	hmk_take_space(test, POOL_STEP);
 	hmk_hold_all_and_go(test, visit->hoard);
 	hmk_release_one(visit->hoard);
 	kmap_flush_unused();
@@ -296,7 +296,7 @@ static void kmap_is_about_to_wait(struct kunit *test)
 	struct visit *visit = get_visit(test, 1);
 
 	visit->hoard = hmk_start_hoard(test, POOL_END + 4, 1);
-	hmk_take_space(test);
+	hmk_take_space(test, POOL_STEP);
 	hmk_hold_all_and_go(test, visit->hoard);
 	KUNIT_EXPECT_TRUE(test, visited(visit, 0, release_slot, map_and_unmap));
 	KUNIT_EXPECT_EQ(test, current->nvcsw, visit->sleeps);
@@ -321,7 +321,7 @@ static void kmap_is_about_to_wait_for_mapped_page(struct kunit *test)
 	struct visit *visit = get_visit(test, 1);
 
 	visit->hoard = hmk_start_hoard(test, POOL_END + 4, 1);
-	hmk_take_space(test);
+	hmk_take_space(test, POOL_STEP);
 	hmk_hold_all_and_go(test, visit->hoard);
 	KUNIT_EXPECT_TRUE(test, visited(visit, 0, map_in_need, map_and_unmap));
 	KUNIT_EXPECT_EQ(test, current->nvcsw, visit->sleeps);
