@@ -8,15 +8,18 @@
 
 /* -------------------------------------------------------------------- pool */
 
-/* Once all slots are held it grows in any case; @soon: or if they do not last */
-void hmk_let_pool_grow(bool soon)
+/*
+ * Once all slots are held it grows in any case; or if they do not last for @soon
+ * jiffies, which may be POOL_GROWS_AS_EVER
+ */
+void hmk_let_pool_grow(unsigned int soon)
 {
 #if OURS && defined(CONFIG_HIGHMEM)
-	static unsigned int usual;
+	static unsigned int as_ever;
 
-	if (pkmap_soon)
-		usual = pkmap_soon;
-	WRITE_ONCE(pkmap_soon, soon ? usual : 0);
+	if (!as_ever)
+		as_ever = pkmap_soon;
+	WRITE_ONCE(pkmap_soon, soon == POOL_GROWS_AS_EVER ? as_ever : soon);
 #endif
 }
 

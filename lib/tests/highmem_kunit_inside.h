@@ -50,7 +50,8 @@ static inline bool is_lazy(void)
 
 /* -------------------------------------------------------------------- pool */
 
-void hmk_let_pool_grow(bool soon);
+#define POOL_GROWS_AS_EVER	UINT_MAX
+void hmk_let_pool_grow(unsigned int soon);
 
 /* ------------------------------------------------------------------- slots */
 

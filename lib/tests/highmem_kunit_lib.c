@@ -528,14 +528,14 @@ static const char *pool_victim;
 
 static void let_pool_grow(void *unused)
 {
-	hmk_let_pool_grow(true);
+	hmk_let_pool_grow(POOL_GROWS_AS_EVER);
 }
 
 /* Nor does the pool grow unless it has to: what it gets it keeps. */
 int hmk_remember_task_and_pool(struct kunit *test)
 {
 	hmk_remember_task(test);
-	hmk_let_pool_grow(false);
+	hmk_let_pool_grow(0);
 	if (kunit_add_action_or_reset(test, let_pool_grow, NULL))
 		return -ENOMEM;
 	if (pool_victim) {
