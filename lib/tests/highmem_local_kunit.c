@@ -959,7 +959,7 @@ static void stop_and_wait_for_death(struct task_struct *task)
 
 	kthread_stop(task);
 	while (READ_ONCE(task->__state) != TASK_DEAD && time_before(jiffies, end))
-		msleep(1);
+		schedule_timeout_uninterruptible(1);
 }
 
 /* No CPU with something pinned to it can go offline */
