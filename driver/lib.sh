@@ -268,6 +268,8 @@ configure() {
 	if ! cmp -s "$dir/.fragments.new" "$dir/.fragments"; then
 		target=allnoconfig
 	fi
+	# Whatever stops this, the next one starts from nothing.
+	rm -f "$dir/.fragments"
 	kernel_command "$tree" "$dir" "$arch" "$cross" \
 		KCONFIG_ALLCONFIG="$dir/.fragments.new" "$target"
 	if [[ $target == olddefconfig ]]; then

@@ -225,9 +225,9 @@ class Series:
                 self.last[path] = (where, 'in part')
                 continue
             path = None
-            optional &= words[0] in ('maybe', 'checkpatch')
-            if words[0] == 'checkpatch' and len(words) == 3:
-                not_asked.append(f'{words[1]}\t{words[2]}\n')
+            optional &= words[0] in ('maybe', 'checkpatch', 'coccicheck')
+            if words[0] in ('checkpatch', 'coccicheck') and len(words) == 3:
+                not_asked.append('\t'.join(words) + '\n')
             elif len(words) != 2 or words[0] not in ('final', 'maybe', 'part', 'edit'):
                 raise Mistake(f'{where}: what is "{line}"?')
             elif words[0] == 'maybe' and \

@@ -9,6 +9,7 @@
 #include <linux/prandom.h>
 #include <linux/sort.h>
 #include <linux/string.h>
+#include <linux/string_choices.h>
 
 #include "highmem_kunit.h"
 
@@ -272,7 +273,7 @@ static bool try_helper(struct kunit *test, struct arena *arena, helper_fn helper
 		return true;
 
 	KUNIT_FAIL(test, "%s folio of %zu bytes, offset %zu, length %zu:%s%s%s%s",
-		   folio_test_highmem(arena->folio) ? "high" : "low",
+		   str_high_low(folio_test_highmem(arena->folio)),
 		   arena->size, arena->off, arena->len,
 		   right ? "" : " wrong answer;",
 		   balanced ? "" : " mapping left behind;",

@@ -255,8 +255,9 @@ struct worker *hmk_start_worker(struct kunit *test, int cpu,
 	task = kthread_create(worker_main, worker, "highmem_kunit");
 	if (IS_ERR(task)) {
 		kfree(worker);
-		KUNIT_FAIL_AND_ABORT(test, "no thread");
+		worker = NULL;
 	}
+	KUNIT_ASSERT_NOT_NULL_MSG(test, worker, "no thread");
 	worker->task = get_task_struct(task);
 	if (cpu >= 0)
 		kthread_bind(task, cpu);
