@@ -497,21 +497,21 @@ static void map_in_turn(struct worker *worker)
 	}
 }
 
-static void map_in_turn_by_many(struct kunit *test, struct page_set *set)
+static void map_in_turn_by(struct kunit *test, struct page_set *set, unsigned int nr_streams)
 {
 	struct stream stream[NR_STREAMS];
 	struct worker *worker[NR_STREAMS];
 	unsigned int i;
 
-	for (i = 0; i < NR_STREAMS; i++) {
+	for (i = 0; i < nr_streams; i++) {
 		stream[i] = (struct stream) {
 			.set = set,
-			.first = i * set->nr / NR_STREAMS,
+			.first = i * set->nr / nr_streams,
 			.rounds = 3,
 		};
 		worker[i] = hmk_start_worker(test, -1, map_in_turn, &stream[i]);
 	}
-	for (i = 0; i < NR_STREAMS; i++) {
+	for (i = 0; i < nr_streams; i++) {
 		hmk_join_worker(test, worker[i]);
 		KUNIT_EXPECT_EQ(test, stream[i].bad, 0);
 	}
@@ -528,7 +528,11 @@ static void kmap_grows_if_slots_do_not_last(struct kunit *test)
 		stamp_page(set->page[i], 74);
 	hmk_count_events(test);
 	grown = highmem_stat_sum(HIGHMEM_STAT_PKMAP_GROWN);
-	map_in_turn_by_many(test, set);
+	/*
+	 * By one task: while reclaim is preempted, others may map again all that it
+	 * has condemned. It frees none then, and the pool grows at any rate.
+	 */
+	map_in_turn_by(test, set, 1);
 	KUNIT_EXPECT_EQ_MSG(test, highmem_stat_sum(HIGHMEM_STAT_PKMAP_GROWN), grown,
 			    "more slots, though this was ruled out");
 
@@ -536,7 +540,7 @@ static void kmap_grows_if_slots_do_not_last(struct kunit *test)
 	msleep(1200);
 	/* A slow kernel on a busy host does not use them up in its usual time */
 	hmk_let_pool_grow(2 * HZ);
-	map_in_turn_by_many(test, set);
+	map_in_turn_by(test, set, NR_STREAMS);
 	grown = highmem_stat_sum(HIGHMEM_STAT_PKMAP_GROWN) - grown;
 	kunit_info(test, "%lu times more slots\n", grown);
 	KUNIT_EXPECT_GT(test, grown, 0);
@@ -544,7 +548,7 @@ static void kmap_grows_if_slots_do_not_last(struct kunit *test)
 	/* Enough for all the pages, and kmap() finds them wherever they are */
 	kmap_flush_unused();
 	reclaims = highmem_stat_sum(HIGHMEM_STAT_PKMAP_RECLAIM);
-	map_in_turn_by_many(test, set);
+	map_in_turn_by(test, set, NR_STREAMS);
 	reclaims = highmem_stat_sum(HIGHMEM_STAT_PKMAP_RECLAIM) - reclaims;
 	KUNIT_EXPECT_LE(test, reclaims, 1);
 #else
