@@ -72,7 +72,9 @@ struct task {
 	unsigned int switches;	/* and interrupts */
 	unsigned int nested;	/* interrupts */
 	unsigned int wanted;	/* page that it calls kmap() for */
+	bool mistaken;		/* it does so with interrupts off */
 	unsigned long queued_at;
+	unsigned long grown_at;	/* when it has last had page tables for an area */
 	unsigned int queued_areas; /* that there were then, a bit for each */
 	int cpu;
 	bool done;
@@ -186,11 +188,21 @@ int sim_this_cpu(void) { return this_cpu->id; }
 #ifdef THREADS
 static void note_change(unsigned int vpn) { }
 static void note_release(unsigned long addr) { }
+static void note_lost(unsigned int vpn) { }
 #else
 static unsigned long changed_at[SIM_PTES];	/* when a PTE last changed */
 static unsigned long released_at[SIM_PTES];	/* or last lost a holder */
 static void note_change(unsigned int vpn) { changed_at[vpn] = sim_now; }
 static void note_release(unsigned long addr) { released_at[vpn_of(addr)] = sim_now; }
+
+/* Slots that kmap() with interrupts off has left BUSY, for ever */
+static bool lost[SIM_PTES];
+static unsigned int nr_lost;
+static void note_lost(unsigned int vpn)
+{
+	nr_lost += !lost[vpn];
+	lost[vpn] = true;
+}
 #endif
 
 /* Chance ----------------------------------------------------------------------- */
@@ -274,7 +286,7 @@ static void use(unsigned long addr, const struct page *page)
 
 	check(vpn < SIM_PTES, "address %#lx is in no window", addr);
 	pte.pte = translate(vpn);
-	check(pte_present(pte), "page fault at %#lx, page %ld", addr,
+	check(pte_val(pte) & _PAGE_PRESENT, "page fault at %#lx, page %ld", addr,
 	      (long)(page - sim_pages));
 	check(pte_page(pte) == page, "%#lx shows page frame %#llx, not page %ld",
 	      addr, (unsigned long long)pte_pfn(pte), (long)(page - sim_pages));
@@ -309,6 +321,8 @@ void pte_clear(void *mm, unsigned long addr, pte_t *ptep)
 {
 	sim_point();
 	check(ptep == virt_to_kpte(addr), "PTE and address differ");
+	if (self()->mistaken)
+		note_lost(vpn_of(addr));
 	pte_changes(ptep, __pte(0));
 	native_pte_clear(mm, addr, ptep);
 }
@@ -317,6 +331,14 @@ void flush_tlb_one_kernel(unsigned long addr)
 {
 	sim_point();
 	tlb_flush(this_cpu, vpn_of(addr));
+}
+
+/* With the help of all CPUs, too. One that has interrupts off by mistake hangs. */
+void flush_cache_vmap(unsigned long start, unsigned long end)
+{
+	check(self()->mistaken || (!irqs_disabled() && !preempt_count()),
+	      "a cache is flushed with a lock held or interrupts off");
+	sim_point();
 }
 
 void flush_tlb_kernel_range(unsigned long start, unsigned long end)
@@ -367,6 +389,7 @@ int apply_to_page_range(void *mm, unsigned long addr, unsigned long size,
 		return -ENOMEM;
 	for (; addr < end; addr += PAGE_SIZE)
 		fn(virt_to_kpte(addr), addr, data);
+	self()->grown_at = sim_now;
 	return 0;
 }
 
@@ -459,8 +482,10 @@ void on_each_cpu(void (*func)(void *), void *arg, int wait)
 
 /* Locks --------------------------------------------------------------------------- */
 
+/* Each of them is one that an interrupt may want, by mistake or not. */
 void spin_lock(spinlock_t *lock)
 {
+	check(irqs_disabled(), "a lock is taken with interrupts on");
 	preempt_disable();
 	while (__atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE))
 		yield_cpu();
@@ -474,8 +499,18 @@ void spin_unlock(spinlock_t *lock)
 	preempt_enable();
 }
 
+/* Slots are out: this is where kmap() with interrupts off may hang. No further. */
+static void end_mistake(void)
+{
+	if (self()->mistaken) {
+		self()->mistaken = false;
+		current->irqs_off = false;
+	}
+}
+
 void mutex_lock(struct mutex *lock)
 {
+	end_mistake();
 	might_sleep();
 	sim_point();
 	while (__atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE))

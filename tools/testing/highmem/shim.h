@@ -30,7 +30,9 @@
 #define CONFIG_X86_PAE		1
 #define CONFIG_PARAVIRT		1	/* INVLPG by a function, which is ours */
 #define CONFIG_DEBUG_HIGHMEM_RACES 1
+#ifndef SIM_PAGE_VIRTUAL	/* else a page's address is in struct page */
 #define HASHED_PAGE_VIRTUAL	1
+#endif
 #define ARCH_NEEDS_KMAP_HIGH_GET 1
 #define BITS_PER_LONG		64
 #define BITS_PER_BYTE		8
@@ -105,7 +107,10 @@ do {									\
 	__atomic_store_n(p, __v, order);				\
 })
 
-#define READ_ONCE(x)		sim_load(&(x), __ATOMIC_RELAXED)
+/* What is read by way of an area's address depends on that. */
+#define READ_ONCE(x)							\
+	sim_load(&(x), _Generic((x), struct pkmap_area *: __ATOMIC_ACQUIRE,	\
+				default: __ATOMIC_RELAXED))
 #define WRITE_ONCE(x, v)	sim_store(&(x), v, __ATOMIC_RELAXED)
 #define smp_load_acquire(p)	sim_load(p, __ATOMIC_ACQUIRE)
 #define smp_store_release(p, v)	sim_store(p, v, __ATOMIC_RELEASE)
@@ -204,7 +209,12 @@ bool sim_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define PAGE_OFFSET		0xc0000000UL
 #define high_memory		((void *)0xf0000000UL)
 
-struct page { unsigned int nr; };
+struct page {
+	unsigned int nr;
+#ifdef SIM_PAGE_VIRTUAL
+	void *virtual;
+#endif
+};
 struct folio { struct page page; };
 struct zone;
 struct vm_area_struct;
@@ -294,6 +304,10 @@ static inline pte_t *virt_to_kpte(unsigned long addr)
 /* As native code does it: half after half. Notes are read plainly there. */
 static inline bool pte_present(pte_t pte)
 {
+#ifdef SIM_ZERO_IS_PRESENT	/* as on xtensa */
+	if (!pte.pte)
+		return true;
+#endif
 	return pte.pte & _PAGE_PRESENT;
 }
 
@@ -328,7 +342,7 @@ void flush_tlb_kernel_range(unsigned long start, unsigned long end);
 	flush_tlb_kernel_range(SIM_BASE, SIM_BASE + SIM_PTES * PAGE_SIZE)
 static inline void arch_flush_lazy_mmu_mode(void) { }
 #define count_vm_tlb_event(event)	((void)0)
-#define flush_cache_vmap(start, end)	((void)(start), (void)(end))
+void flush_cache_vmap(unsigned long start, unsigned long end);
 
 struct vm_struct { void *addr; };
 #define VM_MAP			0
@@ -489,8 +503,14 @@ void schedule_timeout(long timeout);
 #define flush_dcache_page(p)		((void)(p))
 #define flush_dcache_folio(f)		((void)(f))
 #define lowmem_page_address(p)		((void)(p), (void *)PAGE_OFFSET)
+#ifdef SIM_PAGE_VIRTUAL
+#define page_address(page)		READ_ONCE((page)->virtual)
+#define set_page_address(page, addr)	WRITE_ONCE((page)->virtual, addr)
+#define page_address_init()		((void)0)
+#else
 void *page_address(const struct page *page);
 void page_address_init(void);
+#endif
 #define virt_to_page(a)			((void)(a), (struct page *)NULL)
 #define page_size(p)			((void)(p), PAGE_SIZE)
 #define folio_size(f)			((void)(f), PAGE_SIZE)
