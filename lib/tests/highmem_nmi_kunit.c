@@ -39,6 +39,7 @@ struct nmi {
 	u32 salt[NMI_PAGES];		/* and last wrote to it */
 	unsigned int visits;
 	void *left;			/* the slot that the last visit has left full */
+	unsigned int halves;		/* PTEs found half cleared */
 	unsigned int over_maps;		/* of them with something mapped below */
 	unsigned int bad;		/* another page's data */
 	unsigned int unbalanced;
@@ -352,6 +353,53 @@ static void map_deep(struct interrupted *task)
 
 /* -------------------------------------------------------------------- the cases */
 
+#ifdef CONFIG_X86_PAE
+/*
+ * Maps nothing but where it finds a slot of which one half is taken away: what it
+ * leaves there loses its own upper half next.
+ */
+static void visit_half(struct nmi *nmi)
+{
+	pte_t pte = *virt_to_kpte((unsigned long)nmi->left);
+
+	if (!pte.pte_low && pte.pte_high) {
+		void *addr = kmap_local_page(nmi->own->page[0]);
+
+		nmi->bad += addr != nmi->left;
+		look_in_nmi(nmi, 0, addr);
+		kunmap_local(addr);
+		nmi->halves++;
+	}
+}
+
+static void flush_only(struct interrupted *task)
+{
+	kmap_flush_unused();
+}
+
+static void flush_takes_what_nmi_left(struct kunit *test)
+{
+	struct interrupted *task = get_interrupted(test);
+	void *addr;
+
+	NEEDS_LAZY(test);
+	addr = kmap_local_page(task->set->page[0]);
+	kunmap_local(addr);
+	task->nmi->left = addr;
+	NEEDS(test, virt_to_kpte((unsigned long)addr)->pte_high,
+	      "needs pages whose PTEs have an upper half");
+	steps_of(task, visit_half, flush_only);
+	KUNIT_EXPECT_EQ(test, task->nmi->halves, 1);
+	KUNIT_EXPECT_TRUE(test, hmk_slot_empty(addr));
+	check_nmi(test, task->nmi);
+}
+#else
+static void flush_takes_what_nmi_left(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_X86_PAE");
+}
+#endif
+
 static void kmap_local_page_at_each_step(struct kunit *test)
 {
 	NEEDS_MAPPING(test);
@@ -513,6 +561,7 @@ static struct kunit_case highmem_nmi_cases[] = {
 	KUNIT_CASE(kmap_local_page_prot_at_each_step),
 	KUNIT_CASE(kmap_local_span_at_each_step),
 	KUNIT_CASE(kmap_flush_unused_at_each_step),
+	KUNIT_CASE(flush_takes_what_nmi_left),
 	KUNIT_CASE(switch_at_each_step),
 	KUNIT_CASE(misuse_at_each_step),
 	KUNIT_CASE_SLOW(random_walk_with_nmis),

@@ -445,6 +445,34 @@ static void span_given_back_too_long(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
 }
 
+/*
+ * As shorter than it is: the rest stays mapped, where nothing guards a run (see
+ * kmap_local_span()), or goes, too. Nothing is left that is neither.
+ */
+static void span_given_back_too_short(struct kunit *test)
+{
+	struct folio *folio = hmk_get_folio(test, true, 3);
+	size_t len = 3 * PAGE_SIZE;
+	unsigned int wrong;
+	void *span, *last;
+
+	NEEDS(test, HAVE_RUNS, "no runs of pages here");
+	pin_to_cpu(test, first_cpu());
+	stamp_folio(folio, 108);
+	span = kmap_local_span(folio, 0, &len);
+	last = span + 2 * PAGE_SIZE;
+	kunmap_local_span(span, 2 * PAGE_SIZE);
+	if (map_depth(current)) {
+		wrong = !stamped_nofault(last, folio_page(folio, 2), 108);
+		kunmap_local(last);
+	} else {
+		wrong = !hmk_slot_empty(last);
+	}
+	KUNIT_EXPECT_EQ(test, len, 3 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
+}
+
 /* ---------------------------------------------------------------- whole folios */
 
 static unsigned int restamp(void *addr, struct folio *folio, u32 salt)
@@ -801,6 +829,7 @@ static struct kunit_case highmem_span_cases[] = {
 	KUNIT_CASE(span_out_of_order),
 	KUNIT_CASE(span_that_is_none),
 	KUNIT_CASE(span_given_back_too_long),
+	KUNIT_CASE(span_given_back_too_short),
 	KUNIT_CASE(folio_map_local_shows_folio),
 	KUNIT_CASE(folio_map_local_three_held),
 	KUNIT_CASE(folio_map_local_without_space),

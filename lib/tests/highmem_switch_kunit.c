@@ -8,6 +8,7 @@
 #include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/device.h>
+#include <linux/kprobes.h>
 #include <linux/slab.h>
 
 #include "highmem_kunit_inside.h"
@@ -765,6 +766,67 @@ static void fork_drops_pin(struct kunit *test)
 }
 #endif
 
+#if defined(CONFIG_KPROBES) && defined(CONFIG_SMP)
+struct pick {
+	struct kprobe kprobe;
+	struct task_struct *task;
+	unsigned int picks;
+	unsigned int unpinned;
+};
+
+static int look_at_pick(struct kprobe *kprobe, struct pt_regs *regs)
+{
+	struct pick *pick = container_of(kprobe, struct pick, kprobe);
+
+	if (current == pick->task) {
+		pick->picks++;
+		pick->unpinned += !current->migration_disabled;
+	}
+	return 0;
+}
+
+NOKPROBE_SYMBOL(look_at_pick);
+
+static void end_looking(void *data)
+{
+	struct pick *pick = data;
+
+	unregister_kprobe(&pick->kprobe);
+}
+
+/*
+ * The scheduler may put a task that leaves its CPU where other CPUs look for one as
+ * soon as it picks the next (sched_ext does): by then the task must be pinned.
+ */
+static void pinned_before_next_is_picked(struct kunit *test)
+{
+	struct pick *pick = hmk_zalloc(test, sizeof(*pick));
+	struct page *page = hmk_get_page(test, true);
+	unsigned int i;
+	void *addr;
+
+	NEEDS_MAPPING(test);
+	pick->task = current;
+	pick->kprobe.symbol_name = "pick_next_task_fair";
+	pick->kprobe.pre_handler = look_at_pick;
+	KUNIT_ASSERT_EQ(test, register_kprobe(&pick->kprobe), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_looking, pick), 0);
+	for (i = 0; i < 5; i++) {
+		addr = kmap_local_page(page);
+		schedule_timeout_uninterruptible(1);
+		kunmap_local(addr);
+	}
+	kunit_release_action(test, end_looking, pick);
+	KUNIT_EXPECT_GE(test, pick->picks, 5);
+	KUNIT_EXPECT_EQ(test, pick->unpinned, 0);
+}
+#else
+static void pinned_before_next_is_picked(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_KPROBES and CONFIG_SMP");
+}
+#endif
+
 static struct kunit_case highmem_switch_cases[] = {
 	KUNIT_CASE_SLOW(tasks_in_crowds),
 	KUNIT_CASE(switch_writes_what_differs),
@@ -779,6 +841,7 @@ static struct kunit_case highmem_switch_cases[] = {
 #if OURS && defined(CONFIG_SMP)
 	KUNIT_CASE(fork_drops_pin),
 #endif
+	KUNIT_CASE(pinned_before_next_is_picked),
 	{}
 };
 
