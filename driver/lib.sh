@@ -54,7 +54,7 @@ trap 'clear_line; echo "error: $0, line $LINENO: $BASH_COMMAND" >&2' ERR
 
 # The kernels that there are for the suite, see variants.sh.
 VARIANTS='4g pae up nopreempt rt debug races nohighmem x86_64 forcemap kasan'
-VARIANTS+=' kcsan arm mips powerpc sparc arc'
+VARIANTS+=' kcsan arm mips xpa powerpc sparc arc'
 
 # allow NAME DEFAULT REGEX WORDS: give NAME its default, refuse other values.
 # The variable then leaves the environment: a kernel Makefile reads it too.

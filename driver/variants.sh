@@ -71,6 +71,10 @@ variant_settings() {
 	mips)
 		foreign mips mipsel 1G mipsel-linux-gnu \
 			gcc-mipsel-linux-gnu qemu-system-mips ;;
+	xpa)
+		foreign mips mipsel 1G mipsel-linux-gnu \
+			gcc-mipsel-linux-gnu qemu-system-mips \
+			-cpu P5600 ;;
 	powerpc)
 		foreign powerpc ppc 1G powerpc-linux-gnu \
 			gcc-powerpc-linux-gnu qemu-system-ppc ;;

@@ -473,7 +473,7 @@ static bool feed_hoard(struct kunit *test, struct hoard *hoard)
  * interrupts all CPUs, until there are more of them. The cases before have left
  * the pool with one area to grow by at least, and it takes this many pages.
  */
-#define NR_STREAMED	(POOL_END - 768)
+#define NR_STREAMED	(POOL_END - (POOL_STEP >> PAGE_SHIFT) * 3 / 4)
 #define NR_STREAMS	3
 
 struct stream {
@@ -579,9 +579,12 @@ static void kmap_far_beyond_pool(struct kunit *test)
 	hmk_check_hoard(test, hoard);
 }
 
-/* Many tasks hold some and want more, none gives back before it has them all */
+/*
+ * Many tasks hold some and want more, none gives back before it has them all: at
+ * last three quarters of what there may be, see the order of the cases below.
+ */
 #define NR_HOARDS	24
-#define HOARD_FIRST	72
+#define HOARD_FIRST	(POOL_END * 3 / 4 / (2 * NR_HOARDS))
 
 static unsigned int count_hoards(struct hoard **hoard)
 {

@@ -410,11 +410,104 @@ static void kmap_races_for_last_slots(struct kunit *test)
 	hmk_check_hoard(test, hoard);
 }
 
+/* ---------------------------------------------------------------- neighbours */
+
+/*
+ * The pool writes PTEs without a common lock: what an architecture does to one must
+ * not disturb the next. (Mainline's MIPS stores to both if PTEs are 64 bits wide.)
+ * While one of a pair is written all the time, an interrupt writes the other.
+ */
+#define INTERRUPT_NS	(60 * NSEC_PER_USEC)
+
+struct pair {
+	struct hrtimer hrtimer;
+	struct page *page;
+	unsigned long addr;	/* of the first of two pages */
+	bool written;		/* the second has been mapped */
+	unsigned int writes;
+	unsigned int lost;
+};
+
+static void write_pte(struct pair *pair, unsigned int which)
+{
+	unsigned long addr = pair->addr + which * PAGE_SIZE;
+
+	set_pte_at(&init_mm, addr, virt_to_kpte(addr),
+		   pfn_pte(page_to_pfn(pair->page), PAGE_KERNEL));
+}
+
+static void clear_pte(struct pair *pair, unsigned int which)
+{
+	unsigned long addr = pair->addr + which * PAGE_SIZE;
+
+	pte_clear(&init_mm, addr, virt_to_kpte(addr));
+}
+
+static bool pte_is_lost(struct pair *pair, unsigned int which)
+{
+	pte_t pte = ptep_get(virt_to_kpte(pair->addr + which * PAGE_SIZE));
+
+	return !pte_present(pte) || pte_page(pte) != pair->page;
+}
+
+static enum hrtimer_restart write_second(struct hrtimer *hrtimer)
+{
+	struct pair *pair = container_of(hrtimer, struct pair, hrtimer);
+
+	if (!READ_ONCE(pair->written)) {
+		write_pte(pair, 1);
+		pair->writes++;
+		WRITE_ONCE(pair->written, true);
+	}
+	hrtimer_forward_now(hrtimer, ns_to_ktime(INTERRUPT_NS));
+	return HRTIMER_RESTART;
+}
+
+static void end_interrupts(void *data)
+{
+	struct pair *pair = data;
+
+	hrtimer_cancel(&pair->hrtimer);
+}
+
+static void ptes_written_side_by_side(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, 3);
+	struct pair *pair = hmk_zalloc(test, sizeof(*pair));
+	unsigned long end;
+
+	pin_to_cpu(test, first_cpu());
+	pair->page = set->page[0];
+	/* What these addresses show does not matter, only that they have PTEs */
+	pair->addr = ALIGN((unsigned long)hmk_get_view(test, set->page, 3), 2 * PAGE_SIZE);
+	clear_pte(pair, 0);
+	clear_pte(pair, 1);
+	hrtimer_init(&pair->hrtimer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
+	pair->hrtimer.function = write_second;
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_interrupts, pair), 0);
+	hrtimer_start(&pair->hrtimer, ns_to_ktime(INTERRUPT_NS), HRTIMER_MODE_REL_PINNED_HARD);
+	for (end = jiffies + 2 * HZ; time_before(jiffies, end); cond_resched()) {
+		write_pte(pair, 0);
+		pair->lost += pte_is_lost(pair, 0);
+		if (READ_ONCE(pair->written)) {
+			pair->lost += pte_is_lost(pair, 1);
+			clear_pte(pair, 1);
+			WRITE_ONCE(pair->written, false);
+		}
+		clear_pte(pair, 0);
+	}
+	kunit_release_action(test, end_interrupts, pair);
+	kunit_info(test, "%u interrupts\n", pair->writes);
+	KUNIT_EXPECT_GT(test, pair->writes, 10);
+	KUNIT_EXPECT_EQ(test, pair->lost, 0);
+}
+
 static struct kunit_case highmem_race_cases[] = {
 	KUNIT_CASE_SLOW(kmap_races_over_few_pages),
 	KUNIT_CASE_SLOW(kmap_races_over_many_pages),
 	KUNIT_CASE_SLOW(kmap_races_over_hot_and_cold_pages),
 	KUNIT_CASE_SLOW(kmap_races_for_last_slots),
+	KUNIT_CASE_SLOW(ptes_written_side_by_side),
 	{}
 };
 

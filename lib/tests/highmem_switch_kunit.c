@@ -778,7 +778,7 @@ static int look_at_pick(struct kprobe *kprobe, struct pt_regs *regs)
 {
 	struct pick *pick = container_of(kprobe, struct pick, kprobe);
 
-	if (current == pick->task) {
+	if (current == pick->task && map_depth(current)) {
 		pick->picks++;
 		pick->unpinned += !current->migration_disabled;
 	}
