@@ -203,8 +203,8 @@ static void kmap_waiters_are_woken_one_by_one(struct kunit *test)
 		KUNIT_ASSERT_TRUE_MSG(test, wait_for_count(&queue->got, round),
 				      "no use made of free slot %u", round);
 		usleep_range(1000, 1200);
-		/* Who waits may look for itself, some times in a second */
-		if (ktime_ms_delta(ktime_get(), start) < 50 && round <= NR_WAITERS - 4) {
+		/* Who waits may look for itself, ten times in a second */
+		if (ktime_ms_delta(ktime_get(), start) < 20 && round <= NR_WAITERS - 4) {
 			quick++;
 			crowded += count_disturbed(waiter) > (NR_WAITERS - round) / 2;
 		}
