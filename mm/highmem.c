@@ -315,10 +315,10 @@ static bool addr_slot(const struct page *page, struct pkmap_slot **found)
 		return true;
 	}
 	for (area = pkmap_areas + 1; area < pkmap_areas + PKMAP_AREAS; area++) {
-		/* Pairs with the release in pkmap_add_area(). */
+		/* Pairs with the release in pkmap_add_area(): no start before. */
 		unsigned long size = smp_load_acquire(&area->nr) * PAGE_SIZE;
 
-		if (addr - area->start < size) {
+		if (size && addr - area->start < size) {
 			*found = &area->slots[(addr - area->start) >> PAGE_SHIFT];
 			return true;
 		}

@@ -151,7 +151,8 @@ static bool may_map(const struct task *task)
 static void local_map(unsigned int nr, bool other_prot)
 {
 	struct task *task = self();
-	struct mapping m = { .page = chance(SIM_PAGES - 8), .nr = nr };
+	/* Every other time one of those that other tasks map as well */
+	struct mapping m = { .page = chance(chance(2) ? SIM_PAGES - 8 : 2), .nr = nr };
 	struct page *page;
 	unsigned int room;
 
