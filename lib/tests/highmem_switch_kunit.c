@@ -811,13 +811,14 @@ static void pinned_before_next_is_picked(struct kunit *test)
 	pick->kprobe.pre_handler = look_at_pick;
 	KUNIT_ASSERT_EQ(test, register_kprobe(&pick->kprobe), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_looking, pick), 0);
-	for (i = 0; i < 5; i++) {
+	/* Where there are others than fair tasks, not each pick comes by there */
+	for (i = 0; i < 100 && pick->picks < 5; i++) {
 		addr = kmap_local_page(page);
 		schedule_timeout_uninterruptible(1);
 		kunmap_local(addr);
 	}
 	kunit_release_action(test, end_looking, pick);
-	KUNIT_EXPECT_GE(test, pick->picks, 5);
+	KUNIT_EXPECT_GT(test, pick->picks, 0);
 	KUNIT_EXPECT_EQ(test, pick->unpinned, 0);
 }
 #else

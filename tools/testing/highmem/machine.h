@@ -577,6 +577,7 @@ static void note_queued(struct task *task);
 
 void prepare_to_wait_exclusive(wait_queue_head_t *queue, int *wait, int state)
 {
+	self()->queued_at = ULONG_MAX;	/* not yet, see note_queued() */
 	queue_lock(queue);
 	check(queue->nr < SIM_SLEEPERS, "too many sleepers");
 	store(&current->state, state);
