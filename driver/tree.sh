@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# How a kernel source is unpacked, and what this repository makes of it. For
+# driver/tree and driver/releases, which set $PRISTINE, the source as it was
+# published, and $scratch, a folder of their own.
+
+# Folders of this repository whose files replace or join those of the kernel.
+OVERLAY=(Documentation arch block drivers fs include kernel lib mm net scripts)
+TREE_MB=1800
+
+# ---------------------------------------------------------------- the source
+
+# release FOLDER: VERSION.PATCHLEVEL.SUBLEVEL of a kernel source
+release() {
+	awk '$2 == "=" && $1 == "VERSION"    { v = $3 }
+	     $2 == "=" && $1 == "PATCHLEVEL" { p = $3 }
+	     $2 == "=" && $1 == "SUBLEVEL"   { print v "." p "." $3; exit }' \
+		"$1/Makefile" 2>/dev/null || true
+}
+
+check_release() {
+	local r
+	r=$(release "$1")
+	[[ -n $r && -d $1/mm && -f $1/Kconfig ]] ||
+		die "$2 holds no kernel source; name a 6.12 tree or tarball"
+	if [[ $r != 6.12.* && $FORCE != 1 ]]; then
+		die "$2 is Linux $r and this code is for 6.12;" \
+			"name a 6.12 source, or try with FORCE=1"
+	fi
+}
+
+# Where the source comes from, and a line that changes whenever it does.
+find_source() {
+	if [[ -z $KSRC ]]; then
+		source=/usr/src/linux-source-6.12.tar.xz
+		[[ -r $source ]] ||
+			die "$source is missing; apt-get install --reinstall" \
+				"linux-source-6.12"
+		id="debian $(dpkg-query -W -f='${Version}' linux-source-6.12)"
+	else
+		source=$(realpath -e "$KSRC" 2>/dev/null) ||
+			die "KSRC=$KSRC does not exist; name a folder or tarball"
+		[[ -r $source ]] || die "KSRC=$KSRC cannot be read"
+		id="ksrc $source"
+	fi
+	if [[ -d $source ]]; then
+		check_release "$source" "KSRC=$KSRC"
+		case $BUILD/ in
+		"$source"/*) die "KSRC=$KSRC holds this repository;" \
+			"name a kernel tree outside it" ;;
+		esac
+		id+=" $(cd "$source" && find . -name .git -prune -o -type f \
+			-printf '%p %s %T@\n' | sort | md5sum | cut -c1-32)"
+	else
+		id+=" $(stat -c '%s %Y' "$source")"
+	fi
+}
+
+copy_folder() {
+	tar -C "$1" --exclude=./.git -cf - . |
+		tar -C "$2" --no-same-owner -xf - || return 1
+	# What a build inside that tree left would make ours refuse to start.
+	if [[ -e $2/.config || -e $2/include/config ]] ||
+		compgen -G "$2/arch/*/include/generated" >/dev/null; then
+		make -C "$2" ARCH=x86 mrproper &&
+			rm -rf "$2"/arch/*/include/generated
+	fi
+}
+export -f copy_folder
+
+# unpack_source TO: $source into the new folder TO
+unpack_source() {
+	local log=$LOGS/unpack.log
+	need_space $((TREE_MB + 200)) "unpacking the kernel source"
+	mkdir "$1"
+	note "unpacking $source (20 s or more)"
+	if [[ -d $source ]]; then
+		run_logged copying "$log" '' \
+			bash -c 'copy_folder "$@"' - "$source" "$1"
+	else
+		run_logged unpacking "$log" '' tar -C "$1" \
+			--strip-components=1 --no-same-owner -xf "$source"
+	fi || die "cannot unpack $source; see $log"
+	check_release "$1" "$source"
+}
+
+# ---------------------------------------------------------------- our files
+
+overlay_files() {
+	local dirs=() d
+	if [[ $1 == pristine ]]; then
+		dirs=(lib/tests)
+	else
+		dirs=("${OVERLAY[@]}")
+	fi
+	for d in "${dirs[@]}"; do
+		[[ ! -d $ROOT/$d ]] || (cd "$ROOT" && find "$d" -type f \
+			! -name '*~' ! -name '.*' ! -name '*.orig' ! -name '*.rej')
+	done | sort
+}
+
+# stage KIND: what the tree of that KIND has unlike the pristine one
+stage() {
+	local kind=$1 f hunk hunks=()
+	# shellcheck disable=SC2154 # see above
+	stage=$scratch/stage
+	mkdir -p "$stage/mm"
+	while read -r f; do
+		mkdir -p "$stage/$(dirname "$f")"
+		cp "$ROOT/$f" "$stage/$f"
+	done < <(overlay_files "$kind")
+	if [[ -f $ROOT/Kconfig ]]; then
+		cp "$ROOT/Kconfig" "$stage/mm/Kconfig.highmem"
+	fi
+	if [[ $kind == pristine ]]; then
+		hunks=("$ROOT"/hunks/test-*.patch)
+	else
+		hunks=("$ROOT"/hunks/*.patch)
+	fi
+	for hunk in "${hunks[@]}"; do
+		[[ ! -f $hunk ]] || stage_hunk "$hunk"
+	done
+}
+
+# misfit FILE: the first hunk in it that does not fit exactly one place of its
+# file in the stage. "patch" would take the place that is nearest.
+misfit() {
+	awk -v stage="$stage" '
+	function judge(   at, k, places) {
+		if (!wanted) return
+		for (at = 0; at + wanted <= lines; at++) {
+			for (k = 1; k <= wanted; k++)
+				if (text[at + k] != want[k]) break
+			if (k > wanted) places++
+		}
+		wanted = 0
+		if (places == 1) return
+		printf "hunk %d (line %d) fits %s of %s\n", hunk, start,
+			places ? places " places" : "no place", file
+		exit
+	}
+	/^--- a\// { judge(); next }
+	/^\+\+\+ b\// {
+		file = substr($2, 3)
+		hunk = lines = 0
+		while ((getline line <(stage "/" file)) > 0) text[++lines] = line
+		next
+	}
+	/^@@ /  { judge(); hunk++; start = NR; next }
+	/^[ -]/ { want[++wanted] = substr($0, 2) }
+	END     { judge() }' "$1"
+}
+
+# stage_hunk FILE: bring what it patches into the stage, and patch it there
+stage_hunk() {
+	local hunk=$1 name=hunks/${1##*/} f bad log=$LOGS/hunks.log
+	while read -r f; do
+		[[ ! -f $ROOT/$f ]] || die "$name patches $f, which this" \
+			"repository replaces; move the change into $ROOT/$f"
+		if [[ -f $PRISTINE/$f && ! -e $stage/$f ]]; then
+			mkdir -p "$stage/$(dirname "$f")"
+			cp -p "$PRISTINE/$f" "$stage/$f"
+		fi
+	done < <(sed -n 's|^+++ b/\([^[:space:]]*\).*|\1|p' "$hunk")
+	bad=$(misfit "$hunk")
+	[[ -z $bad ]] || die "$name: $bad in Linux $(release "$PRISTINE");" \
+		"adapt the hunk"
+	patch -p1 -F0 -f --no-backup-if-mismatch -d "$stage" -i "$hunk" \
+		>"$log" 2>&1 ||
+		die "$name does not apply to Linux $(release "$PRISTINE");" \
+			"adapt the hunk, see $log"
+}
