@@ -6,6 +6,7 @@
 /// 2. kmap() where kmap_local_page() would do
 /// 3. local mappings that are not unmapped in the reverse order
 /// 4. a return that leaves mapped what another path unmaps
+/// 5. an address that is unmapped after it was moved, perhaps out of the page
 ///
 /// The mode "patch" converts what is safe without a look at other functions: whole
 /// pages that are cleared or copied by their address (1), kmap() whose address is
@@ -19,6 +20,7 @@
 //# unmap behind it, is right: conditions that belong together are beyond it. It
 //# takes an address that is kept in a structure for one that is unmapped later,
 //# and functions whose name has put, release or unmap in it for those that do so.
+//# 5 does not know how far an address is moved. Any address inside the page is right.
 // Confidence: Moderate
 // Options: --no-includes --include-headers
 
@@ -323,11 +325,11 @@ identifier unmap2 = { kunmap_local, kunmap_atomic };
 position p1, p2, q1, q2;
 @@
 
-  a = map1@p1(...)
+  a = \( <+... map1@p1(...) ...+> \)
   ... when != a = E
       when != kunmap_local(a)
       when != kunmap_atomic(a)
-  b = map2@p2(...)
+  b = \( <+... map2@p2(...) ...+> \)
   ... when != a = E
       when != b = E
       when != kunmap_local(b)
@@ -433,6 +435,116 @@ position kunmaps.p, r;
       when != E->fld = page
       when != E[E1] = page
 * return@r ...;
+
+// --------------------------------------------------------------------------
+// 5. An address that was moved
+// --------------------------------------------------------------------------
+
+@moved depends on !patch exists@
+local idexpression addr;
+identifier map = { kmap_local_page, kmap_local_page_prot, kmap_local_folio,
+	kmap_local_pfn, kmap_atomic, kmap_atomic_prot, kmap_atomic_pfn,
+	bvec_kmap_local, scatterwalk_map };
+identifier unmap = { kunmap_local, kunmap_atomic, scatterwalk_unmap,
+	folio_release_kmap, unmap_and_put_page };
+expression E, E1;
+position p, q;
+@@
+
+  addr = \( <+... map(...) ...+> \)
+  ... when != addr = E
+      when != unmap(..., addr)
+(
+  addr@p += E1
+|
+  addr@p -= E1
+|
+  addr@p++
+|
+  ++addr@p
+|
+  addr@p--
+|
+  --addr@p
+)
+  ... when != addr = E
+* unmap@q(..., addr)
+
+// What the address is put into goes to a function that may do so.
+@lent depends on !patch exists@
+expression S, E, E1;
+identifier fld, f;
+identifier map = { kmap_local_page, kmap_local_page_prot, kmap_local_folio,
+	kmap_local_pfn, kmap_atomic, kmap_atomic_prot, kmap_atomic_pfn,
+	bvec_kmap_local, scatterwalk_map };
+identifier unmap = { kunmap_local, kunmap_atomic, scatterwalk_unmap };
+position p, q;
+@@
+
+  S.fld = \( <+... map(...) ...+> \)
+  ... when != S.fld = E
+  f@p(..., &S, ...)
+  ... when != S.fld = E1
+* unmap@q(S.fld)
+
+@lentp depends on !patch exists@
+expression S, E, E1;
+identifier fld, f;
+identifier map = { kmap_local_page, kmap_local_page_prot, kmap_local_folio,
+	kmap_local_pfn, kmap_atomic, kmap_atomic_prot, kmap_atomic_pfn,
+	bvec_kmap_local, scatterwalk_map };
+identifier unmap = { kunmap_local, kunmap_atomic, scatterwalk_unmap };
+position p, q;
+@@
+
+  S->fld = \( <+... map(...) ...+> \)
+  ... when != S->fld = E
+  f@p(..., S, ...)
+  ... when != S->fld = E1
+* unmap@q(S->fld)
+
+// What was added is no longer what is subtracted.
+@offset depends on !patch exists@
+local idexpression addr;
+expression off, E, E1, E2;
+identifier map = { kmap_local_page, kmap_local_page_prot, kmap_local_folio,
+	kmap_local_pfn, kmap_atomic, kmap_atomic_prot, kmap_atomic_pfn,
+	bvec_kmap_local, scatterwalk_map };
+identifier unmap = { kunmap_local, kunmap_atomic, scatterwalk_unmap };
+position p, q;
+@@
+
+  addr = \( <+... map(...) ...+> + off \)
+  ... when != addr = E
+(
+  off@p += E1
+|
+  off@p -= E1
+|
+  off@p++
+|
+  off@p--
+)
+  ... when != addr = E
+* unmap@q(E2 - off)
+
+// The address of an end: of the page, if what was added is PAGE_SIZE.
+@end depends on !patch exists@
+local idexpression addr;
+expression E, E1, E2;
+identifier map = { kmap_local_page, kmap_local_page_prot, kmap_local_folio,
+	kmap_local_pfn, kmap_atomic, kmap_atomic_prot, kmap_atomic_pfn,
+	bvec_kmap_local, scatterwalk_map };
+identifier unmap = { kunmap_local, kunmap_atomic, scatterwalk_unmap };
+identifier f != { kunmap_local, kunmap_atomic, scatterwalk_unmap };
+position p, q;
+@@
+
+  addr = \( <+... map(...) + E2 ...+> \)
+  ... when != addr = E
+  f@p(..., addr - E1, ...)
+  ... when != addr = E
+* unmap@q(addr)
 
 // --------------------------------------------------------------------------
 // What is said
@@ -561,3 +673,78 @@ r << kforgets.r;
 @@
 cocci.print_main("missing kunmap", r)
 cocci.print_secs("mapped here", p)
+
+@script:python depends on report@
+p << moved.p;
+q << moved.q;
+addr << moved.addr;
+@@
+coccilib.report.print_report(q[0], "WARNING: %s was moved and may be outside its page, on line %s" % (addr, p[0].line))
+
+@script:python depends on org@
+p << moved.p;
+q << moved.q;
+@@
+cocci.print_main("unmapped by an address that may be outside its page", q)
+cocci.print_secs("moved here", p)
+
+@script:python depends on report@
+p << lent.p;
+q << lent.q;
+S << lent.S;
+fld << lent.fld;
+f << lent.f;
+@@
+coccilib.report.print_report(q[0], "WARNING: %s.%s may be outside its page if %s() moves it, on line %s" % (S, fld, f, p[0].line))
+
+@script:python depends on org@
+p << lent.p;
+q << lent.q;
+@@
+cocci.print_main("unmapped by an address that may be outside its page", q)
+cocci.print_secs("may be moved here", p)
+
+@script:python depends on report@
+p << lentp.p;
+q << lentp.q;
+S << lentp.S;
+fld << lentp.fld;
+f << lentp.f;
+@@
+coccilib.report.print_report(q[0], "WARNING: %s->%s may be outside its page if %s() moves it, on line %s" % (S, fld, f, p[0].line))
+
+@script:python depends on org@
+p << lentp.p;
+q << lentp.q;
+@@
+cocci.print_main("unmapped by an address that may be outside its page", q)
+cocci.print_secs("may be moved here", p)
+
+@script:python depends on report@
+p << offset.p;
+q << offset.q;
+addr << offset.addr;
+off << offset.off;
+@@
+coccilib.report.print_report(q[0], "ERROR: %s has changed since it was added to %s, on line %s" % (off, addr, p[0].line))
+
+@script:python depends on org@
+p << offset.p;
+q << offset.q;
+@@
+cocci.print_main("unmapped by an address that may be outside its page", q)
+cocci.print_secs("the offset changes here", p)
+
+@script:python depends on report@
+p << end.p;
+q << end.q;
+addr << end.addr;
+@@
+coccilib.report.print_report(q[0], "WARNING: %s is used as an end and may be that of its page, on line %s" % (addr, p[0].line))
+
+@script:python depends on org@
+p << end.p;
+q << end.q;
+@@
+cocci.print_main("unmapped by an address that may be outside its page", q)
+cocci.print_secs("used as an end here", p)

@@ -57,3 +57,15 @@ static void again(struct page **pages, int nr)
 	}
 	kunmap_local(a);
 }
+
+static void offsets_wrong(struct page *to, struct page *from, int off)
+{
+	void *dst = kmap_local_page(to) + off;
+	void *src = kmap_atomic(from) + off / 2;
+
+	copy_page(dst, src);
+	flush_dcache_page(to);
+	kunmap_local(dst);					/* finds */
+	clear_page(src);
+	kunmap_atomic(src);
+}
