@@ -36,17 +36,10 @@ static void *folio_map_ram(struct folio *folio, unsigned int nr)
  */
 void *__folio_map_local(struct folio *folio)
 {
-	unsigned int nr = folio_nr_pages(folio), run = nr;
-	void *addr;
+	unsigned int nr = folio_nr_pages(folio);
 
-	if (nr == 1)
-		return __kmap_local_page(&folio->page);
-	if (nr <= KMAP_LOCAL_MAX_PAGES) {
-		addr = __kmap_local_pages(&folio->page, &run);
-		if (likely(run == nr))
-			return addr;
-		__kunmap_local_pages(addr, run);
-	}
+	if (kmap_local_room(nr) == nr)
+		return __kmap_local_pages(&folio->page, &nr);
 	return folio_map_ram(folio, nr);
 }
 EXPORT_SYMBOL_GPL(__folio_map_local);
@@ -60,11 +53,12 @@ EXPORT_SYMBOL_GPL(__folio_map_local);
  */
 void __folio_unmap_local(struct folio *folio, const void *addr)
 {
-	/* Mostly in the first of the places that is_kmap_addr() knows. */
-	if (is_kmap_local_fixmap((unsigned long)addr) || is_kmap_addr(addr))
-		__kunmap_local_pages(addr, folio_nr_pages(folio));
+	unsigned int nr = folio_nr_pages(folio);
+
+	/* One page may be in any of the windows. More in slots are in the first. */
+	if (nr == 1 || is_kmap_local_fixmap((unsigned long)addr))
+		__kunmap_local_pages(addr, nr);
 	else
-		vm_unmap_ram(PTR_ALIGN_DOWN(addr, PAGE_SIZE),
-			     folio_nr_pages(folio));
+		vm_unmap_ram(PTR_ALIGN_DOWN(addr, PAGE_SIZE), nr);
 }
 EXPORT_SYMBOL_GPL(__folio_unmap_local);

@@ -17,6 +17,7 @@
 #include <linux/hash.h>
 #include <linux/highmem.h>
 #include <linux/init.h>
+#include <linux/jiffies.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
@@ -109,27 +110,23 @@ struct pkmap_slot {
 	struct page *page;		/* what the PTE maps */
 	void *vaddr;			/* these two never change once set */
 	pte_t *ptep;
-#ifdef HASHED_PAGE_VIRTUAL
 	struct hlist_nulls_node node;	/* in page_address_table */
-#endif
 };
 
 /*
- * The areas that slots lie in. The first is the architecture's. The others are
- * taken from vmalloc space, with their page tables,
- *   - when all slots are held at once, so that kmap() goes on instead of waiting
- *     for a kunmap() that may never come;
- *   - when the slots are used up again soon after idle ones were reclaimed:
- *     reclaim interrupts all CPUs, and with more slots it is needed less often.
- * They are kept: a load that needed them once will again.
+ * The areas that slots lie in. The first is the architecture's. The next ones are
+ * taken from vmalloc space, with their page tables, when a task finds all slots held:
+ * kmap() then goes on instead of waiting for a kunmap() that may never come. Together
+ * they take at most one eighth of vmalloc space, and they are kept.
  *
  * The last exists from boot on, for tasks that are themselves freeing memory
- * (PF_MEMALLOC) and must not wait for some.
+ * (PF_MEMALLOC) and must not wait for it.
  */
 #define PKMAP_AREAS		6
 #define PKMAP_MEMALLOC_AREA	(PKMAP_AREAS - 1)
 #define PKMAP_MEMALLOC_SLOTS	16
-#define PKMAP_GROW_SLOTS	(SZ_4M >> PAGE_SHIFT)
+#define PKMAP_GROW_AREAS	(PKMAP_AREAS - 2)
+#define PKMAP_GROW_SLOTS	(SZ_4M >> PAGE_SHIFT)	/* at most */
 
 static struct pkmap_slot pkmap_slots[LAST_PKMAP];
 
@@ -156,25 +153,39 @@ static struct pkmap_area *pkmap_area_now __read_mostly = pkmap_areas;
 /* How often a CPU relaxes before it tries again what another was faster to do. */
 #define PKMAP_BACK_OFF		8
 
-/* In jiffies: slots that are used up sooner than this after reclaim are too few. */
-unsigned int pkmap_soon __read_mostly = HZ / 20;
-
 /*
- * How long kmap() waits for a slot before it asks for memory again; and how long
- * nobody does who could go on without.
+ * In jiffies. How long a task that failed to add an area leaves all tasks without
+ * another attempt; how long it then sleeps at a time after it has reported a long wait.
+ * The hung-task detector, which wants to see a task not scheduled for once or twice its
+ * time-out (120 s by default, up to 300 s here), then reports the task as well. And how
+ * long a task waits for a slot before it reports that, once.
  */
-#define PKMAP_WAIT_MEMORY	(HZ / 10)
-#define PKMAP_LEAVE_MEMORY	HZ
+#define PKMAP_GROW_RETRY	(2 * HZ)
+#define PKMAP_SLEEP_LONG	(600 * HZ)
+unsigned int pkmap_patience __read_mostly = 30 * HZ;
 
 static DEFINE_MUTEX(pkmap_reclaim_lock);
 
+/* One task adds an area at a time. Taken by mutex_trylock(), outside of the above. */
+static DEFINE_MUTEX(pkmap_grow_lock);
+
+/* No attempt to add an area before this time. 64 bits: the uptime has no limit. */
+static u64 pkmap_grow_after;
+
 /*
- * Counts what made slots clean or added some, or found where some are; changes
- * with the mutex held. When reclaim last did it, and when growth last failed:
+ * The generation of the set of clean slots: another task has reclaimed slots, added
+ * an area or found one with clean slots. Changes with pkmap_reclaim_lock held.
  */
 static unsigned int pkmap_refills;
-static unsigned long pkmap_reclaimed = INITIAL_JIFFIES - HZ;
-static unsigned long pkmap_not_grown = INITIAL_JIFFIES - PKMAP_LEAVE_MEMORY;
+
+static void pkmap_next_generation(void)
+{
+	/*
+	 * Pairs with the acquire in kmap_high_slow() and kmap_high_refill(): a task that
+	 * reads the new generation sees the clean slots.
+	 */
+	smp_store_release(&pkmap_refills, pkmap_refills + 1);
+}
 
 pte_t *pkmap_page_table;
 
@@ -195,7 +206,9 @@ static inline wait_queue_head_t *get_pkmap_wait_queue_head(unsigned int color)
 
 /* From page to slot ------------------------------------------------------- */
 
-#ifdef HASHED_PAGE_VIRTUAL
+#ifndef HASHED_PAGE_VIRTUAL
+#error "a page with a field for its address (WANT_PAGE_VIRTUAL) has no use for HIGHMEM's table"
+#endif
 
 /*
  * A hash table over the slots. Readers take no lock and wait for no grace
@@ -285,7 +298,7 @@ void *page_address(const struct page *page)
 	if (!PageHighMem(page))
 		return lowmem_page_address(page);
 
-	return page_slot_state(page, &slot, NULL) ? slot->vaddr : NULL;
+	return page_slot_state(page, &slot, NULL) ? READ_ONCE(slot->vaddr) : NULL;
 }
 EXPORT_SYMBOL(page_address);
 
@@ -299,63 +312,6 @@ void __init page_address_init(void)
 	for (i = 0; i < 1 << PKMAP_LOCK_BITS; i++)
 		spin_lock_init(&pkmap_page_locks[i]);
 }
-
-#else /* !HASHED_PAGE_VIRTUAL: struct page has room for its address */
-
-/* Whatever area the address in @page is in, see pkmap_areas. */
-static bool addr_slot(const struct page *page, struct pkmap_slot **found)
-{
-	unsigned long addr = (unsigned long)page_address(page);
-	struct pkmap_area *area;
-
-	if (!addr)
-		return false;
-	if (is_pkmap_window(addr)) {
-		*found = &pkmap_slots[PKMAP_NR(addr)];
-		return true;
-	}
-	for (area = pkmap_areas + 1; area < pkmap_areas + PKMAP_AREAS; area++) {
-		/* Pairs with the release in pkmap_add_area(): no start before. */
-		unsigned long size = smp_load_acquire(&area->nr) * PAGE_SIZE;
-
-		if (size && addr - area->start < size) {
-			*found = &area->slots[(addr - area->start) >> PAGE_SHIFT];
-			return true;
-		}
-	}
-	return false;
-}
-
-/* As above. */
-static bool page_slot_state(const struct page *page, struct pkmap_slot **found,
-			    int *state)
-{
-	if (!addr_slot(page, found))
-		return false;
-	if (!state)
-		return true;
-	*state = atomic_read_acquire(&(*found)->state);
-	return READ_ONCE((*found)->page) == page;
-}
-
-static spinlock_t *page_lock_of(const struct page *page)
-{
-	static DEFINE_SPINLOCK(lock);
-
-	return &lock;
-}
-
-static void slot_make_findable(struct pkmap_slot *slot, struct page *page)
-{
-	set_page_address(page, slot->vaddr);
-}
-
-static void slot_hide(struct pkmap_slot *slot)
-{
-	set_page_address(slot->page, NULL);
-}
-
-#endif
 
 static __always_inline bool page_slot(const struct page *page,
 				      struct pkmap_slot **found)
@@ -410,10 +366,14 @@ static void pkmap_wake_all(void)
  * Wakes one task that waits for a slot, if there is one.
  *
  * The caller has changed the state of a slot by a compare-and-exchange, whose
- * full ordering stands between that and the look at the queue. It pairs with
+ * full ordering stands between that change and the look at the queue. It pairs with
  * the barrier in prepare_to_wait_exclusive(), which comes before pkmap_any():
- * either we see the sleeper or it sees our slot, and nobody sleeps beside a free
- * slot.
+ * either this function sees the sleeper or the sleeper sees the slot. So no task sleeps
+ * beside a free slot.
+ *
+ * kmap_high_refill() passes a wake-up on that it has taken itself. Its last change may
+ * be the release of pkmap_fill(). There the lock of the queue orders the slot's first
+ * change before this: the waker held it before this task removed itself from the queue.
  */
 static __always_inline void pkmap_wake(const void *vaddr)
 {
@@ -522,16 +482,10 @@ static bool pkmap_save(struct pkmap_slot *slot, int old)
 	       atomic_try_cmpxchg(&slot->state, &old, held);
 }
 
-/* Has a leak made @slot keep @page for ever? Then it needs no holder. */
-static bool pkmap_is_stuck(const struct pkmap_slot *slot, const struct page *page)
-{
-	return pkmap_state(slot) < 0 && READ_ONCE(slot->page) == page;
-}
-
 /*
- * The slot that shows @page, with a holder added, or NULL. One that others hold
- * and drop at the same time is tried for until it is had: each time that fails,
- * one of them got on.
+ * The slot that maps @page, with a holder added, or NULL. Retries when another task
+ * changes the slot at the same time: a failure means that the other task succeeded.
+ * A slot that leaks have made negative keeps its page for ever and needs no holder.
  */
 static struct pkmap_slot *pkmap_get(const struct page *page)
 {
@@ -539,14 +493,14 @@ static struct pkmap_slot *pkmap_get(const struct page *page)
 	int state;
 
 	while (page_slot_state(page, &slot, &state)) {
-		if (pkmap_is_stuck(slot, page))
+		if (unlikely(state < 0))
 			return slot;
 		if (pkmap_hold(slot, state) || pkmap_save(slot, state)) {
 			if (likely(READ_ONCE(slot->page) == page))
 				return slot;
 			pkmap_drop(slot);
 		}
-		/* Neither free to be held nor to become so by others' doing? */
+		/* CLEAN, BUSY or STALE: the page is not mapped, retrying is of no use. */
 		if (state < PKMAP_WORD(PKMAP_CONDEMNED))
 			break;
 	}
@@ -781,29 +735,36 @@ static unsigned int pkmap_clear(struct pkmap_area *area)
 	return cleared;
 }
 
-/* Third step: flush, with nothing held but the mutex. */
+/*
+ * Third step: flush, with nothing held but the mutex. Each flush may interrupt all
+ * CPUs, so there is one: of the only area that was cleared, or of all.
+ */
 static void pkmap_flush_tlb(const unsigned int cleared[PKMAP_AREAS])
 {
 #ifdef pkmap_flush_tlb_all
 	highmem_race_window();
 	pkmap_flush_tlb_all();
-	highmem_count(HIGHMEM_STAT_PKMAP_FLUSH, 1);
 #else
-	unsigned int i;
+	struct pkmap_area *only = NULL;
+	unsigned long start;
+	unsigned int i, areas = 0;
 
 	for (i = 0; i < PKMAP_AREAS; i++) {
-		unsigned long start = (unsigned long)area_vaddr(&pkmap_areas[i], 0);
-
-		if (!cleared[i])
-			continue;
-		highmem_race_window();
-		flush_tlb_kernel_range(start, start + pkmap_areas[i].nr * PAGE_SIZE);
-		highmem_count(HIGHMEM_STAT_PKMAP_FLUSH, 1);
+		if (cleared[i]) {
+			only = &pkmap_areas[i];
+			areas++;
+		}
 	}
+	highmem_race_window();
+	start = (unsigned long)area_vaddr(only, 0);
+	if (areas > 1)
+		flush_tlb_all();
+	else
+		flush_tlb_kernel_range(start, start + only->nr * PAGE_SIZE);
 #endif
 }
 
-/* Last step: let others have the slots. */
+/* Last step: the slots are clean. */
 static void pkmap_release(struct pkmap_area *area)
 {
 	struct pkmap_slot *slot, *end = area->slots + area->nr;
@@ -821,14 +782,16 @@ static void pkmap_release(struct pkmap_area *area)
 }
 
 /*
- * Makes idle slots clean: all, or those that were not mapped again lately, if
- * these are enough to be worth a flush. Returns whether there were any, and then
+ * Makes idle slots clean. For kmap_flush_unused() with @all set: all of them, and with
+ * the same flush the idle local mappings. Else those that were not mapped again lately,
+ * if these are enough to be worth a flush. Returns whether there were any, and then
  * counts as a refill.
  */
 static bool pkmap_reclaim(bool all)
 {
 	unsigned int condemned = 0, total = 0, cleared[PKMAP_AREAS] = { };
 	struct pkmap_area *area;
+	bool flushed;
 
 	lockdep_assert_held(&pkmap_reclaim_lock);
 
@@ -844,15 +807,19 @@ static bool pkmap_reclaim(bool all)
 		cleared[area - pkmap_areas] = pkmap_clear(area);
 		total += cleared[area - pkmap_areas];
 	}
-	if (total)
-		pkmap_flush_tlb(cleared);
+	flushed = all && kmap_local_flush(total);
+	if (total) {
+		if (!flushed)
+			pkmap_flush_tlb(cleared);
+		highmem_count(HIGHMEM_STAT_PKMAP_FLUSH, 1);
+	}
 	for (area = next_area(NULL); area && total; area = next_area(area)) {
 		pkmap_release(area);
 		area->fresh |= cleared[area - pkmap_areas] > 0;
 	}
 
 	if (total)
-		WRITE_ONCE(pkmap_refills, pkmap_refills + 1);
+		pkmap_next_generation();
 
 	trace_pkmap_reclaim(all, condemned, total);
 	highmem_count(HIGHMEM_STAT_PKMAP_RECLAIM, 1);
@@ -862,12 +829,11 @@ static bool pkmap_reclaim(bool all)
 
 /*
  * On return no slot, local ones included, that was idle at the time of the call
- * and not mapped during it shows its page or is known to any TLB, whoever
- * cleaned it: the mutex waits for a reclaim that was already going on.
+ * and not mapped during it has a PTE, and no TLB that may use it has an entry. The
+ * mutex waits for a reclaim that another task has begun.
  */
 void __kmap_flush_unused(void)
 {
-	kmap_local_flush();
 	mutex_lock(&pkmap_reclaim_lock);
 	pkmap_reclaim(true);
 	mutex_unlock(&pkmap_reclaim_lock);
@@ -875,14 +841,12 @@ void __kmap_flush_unused(void)
 
 /* The pkmap pool: when all slots are held ----------------------------------- */
 
-/* The hull of all areas but the first, see is_pkmap_addr(). */
-unsigned long pkmap_extra_start __read_mostly = ULONG_MAX;
-unsigned long pkmap_extra_end __read_mostly;
-
-bool is_pkmap_extra(unsigned long addr)
+bool is_pkmap_addr(unsigned long addr)
 {
 	struct pkmap_area *area;
 
+	if (is_pkmap_window(addr))
+		return true;
 	for (area = next_area(NULL); area; area = next_area(area)) {
 		if (!area_is_pool(area) && addr >= area->start &&
 		    addr - area->start < area->nr * PAGE_SIZE)
@@ -907,18 +871,17 @@ static int area_slot_init(pte_t *ptep, unsigned long addr, void *next)
  *
  * Callers of kmap() hold locks that freeing memory may need. In the scope of
  * memalloc_noreclaim_save() the few pages that this takes come from the free
- * ones, or not at all. Without @must the slots, the larger part, are not taken
- * from the emergency reserve either.
+ * ones. Where vmalloc space is short, get_vm_area() flushes the lazily freed areas and
+ * calls the vmap notifiers: that is for a task alone that has no other way to go on.
  */
-static bool pkmap_add_area(struct pkmap_area *area, unsigned int nr, bool must)
+static bool pkmap_add_area(struct pkmap_area *area, unsigned int nr)
 {
-	gfp_t gfp = must ? GFP_KERNEL : GFP_NOWAIT | __GFP_NOMEMALLOC;
 	unsigned long size = nr * PAGE_SIZE;
 	unsigned int noreclaim = memalloc_noreclaim_save();
 	struct pkmap_slot *slots, *next;
 	struct vm_struct *vm;
 
-	slots = kvcalloc(nr, sizeof(*slots), gfp | __GFP_NOWARN);
+	slots = kvcalloc(nr, sizeof(*slots), GFP_KERNEL | __GFP_NOWARN);
 	next = slots;
 	vm = slots ? get_vm_area(size, VM_MAP) : NULL;
 	if (vm && apply_to_page_range(&init_mm, (unsigned long)vm->addr, size,
@@ -939,12 +902,12 @@ static bool pkmap_add_area(struct pkmap_area *area, unsigned int nr, bool must)
 
 	area->slots = slots;
 	area->start = (unsigned long)vm->addr;
+	mutex_lock(&pkmap_reclaim_lock);
 	area->fresh = true;
-	WRITE_ONCE(pkmap_extra_start, min(pkmap_extra_start, area->start));
-	WRITE_ONCE(pkmap_extra_end, max(pkmap_extra_end, area->start + size));
-	/* Pairs with next_area(): whoever sees the size sees the rest. */
+	/* Pairs with next_area(): a reader of the size sees the rest. */
 	smp_store_release(&area->nr, nr);
-	WRITE_ONCE(pkmap_refills, pkmap_refills + 1);
+	pkmap_next_generation();
+	mutex_unlock(&pkmap_reclaim_lock);
 	pkmap_wake_all();
 	return true;
 }
@@ -953,30 +916,37 @@ static int __init pkmap_memalloc_init(void)
 {
 	pkmap_page_pte = pfn_pte(0, kmap_prot);
 	return pkmap_add_area(&pkmap_areas[PKMAP_MEMALLOC_AREA],
-			      PKMAP_MEMALLOC_SLOTS, true) ? 0 : -ENOMEM;
+			      PKMAP_MEMALLOC_SLOTS) ? 0 : -ENOMEM;
 }
 early_initcall(pkmap_memalloc_init);
 
 /*
- * Adds an area unless all exist, or one was not to be had lately: to ask for
- * vmalloc space in vain is not cheap for others. @must: the caller cannot go on
- * without.
+ * Adds an area for a task that found all slots held, when pkmap_refills was @seen.
+ * False if all areas exist, if an attempt failed lately, or if another task is adding
+ * one: that task wakes this one.
  */
-static bool pkmap_grow(bool must)
+static bool pkmap_grow(unsigned int seen)
 {
-	unsigned long leave = must ? PKMAP_WAIT_MEMORY : PKMAP_LEAVE_MEMORY;
-	struct pkmap_area *area = pkmap_areas;
+	unsigned long share = VMALLOC_TOTAL / 8 / PKMAP_GROW_AREAS / PAGE_SIZE;
+	unsigned int nr = min_t(unsigned long, share, PKMAP_GROW_SLOTS);
+	struct pkmap_area *area = pkmap_areas + 1;
+	struct pkmap_area *last = &pkmap_areas[PKMAP_MEMALLOC_AREA];
+	bool grown = false;
 
-	while (area->nr) {
-		if (++area == pkmap_areas + PKMAP_AREAS)
-			return false;
-	}
-	if (time_is_after_jiffies(pkmap_not_grown + leave))
+	if (!mutex_trylock(&pkmap_grow_lock))
 		return false;
-	if (pkmap_add_area(area, PKMAP_GROW_SLOTS, must))
-		return true;
-	pkmap_not_grown = jiffies;
-	return false;
+	while (area < last && area->nr)
+		area++;
+	if (READ_ONCE(pkmap_refills) != seen) {
+		/* Another task has added one meanwhile. */
+		grown = true;
+	} else if (area < last &&
+		   time_after_eq64(get_jiffies_64(), pkmap_grow_after)) {
+		grown = pkmap_add_area(area, nr);
+		pkmap_grow_after = get_jiffies_64() + (grown ? 0 : PKMAP_GROW_RETRY);
+	}
+	mutex_unlock(&pkmap_grow_lock);
+	return grown;
 }
 
 /*
@@ -997,7 +967,7 @@ static bool pkmap_go_on(void)
 			 * it and goes there, and finds its slots.
 			 */
 			smp_store_release(&pkmap_area_now, area);
-			WRITE_ONCE(pkmap_refills, pkmap_refills + 1);
+			pkmap_next_generation();
 			return true;
 		}
 	} while (area != pkmap_area_now);
@@ -1027,48 +997,39 @@ static bool pkmap_any(unsigned int color, unsigned long states)
 	return false;
 }
 
-/* Has idle slots reclaimed, or adds some if it had to not long ago. */
-static bool pkmap_turn_over(void)
-{
-	bool soon = time_is_after_jiffies(pkmap_reclaimed + pkmap_soon);
-
-	if (soon && pkmap_grow(false))
-		return pkmap_go_on();
-	pkmap_reclaimed = jiffies;
-	if (!pkmap_reclaim(false))
-		return false;
-	pkmap_go_on();
-	return true;
-}
-
 /*
- * Gets slots from where they cost least: those of the next area, idle ones, clean
- * ones that the caller has not looked at, else a new area. False if there is none
- * of these. @seen is what pkmap_refills was before the caller looked for a slot.
+ * Has a task do what costs least: go to the next area that has clean slots, reclaim
+ * idle slots, look at clean slots once more. False if all slots are held. @seen is what
+ * pkmap_refills was before the caller looked for a slot: if it has changed, another task
+ * did one of these while this task waited for the mutex.
+ *
+ * Another task may take all slots that this found, or they are of other colours. Then
+ * the caller comes back.
  */
 static bool pkmap_refill(unsigned int color, unsigned int seen)
 {
-	bool refilled;
+	bool refilled = true;
 
 	mutex_lock(&pkmap_reclaim_lock);
-	/*
-	 * Somebody may have done it while this task waited for the mutex. And
-	 * somebody may be faster to take all that reclaim finds, or it is of
-	 * other colours: then the caller is back soon.
-	 */
-	refilled = seen != pkmap_refills || pkmap_go_on() ||
-		   pkmap_turn_over() || pkmap_any(color, BIT(PKMAP_CLEAN)) ||
-		   pkmap_grow(true);
+	if (seen == pkmap_refills && !pkmap_go_on()) {
+		if (pkmap_reclaim(false))
+			pkmap_go_on();
+		else
+			refilled = pkmap_any(color, BIT(PKMAP_CLEAN));
+	}
 	mutex_unlock(&pkmap_reclaim_lock);
 	return refilled;
 }
 
 /*
- * Sleeps until a slot may be had or it is worth asking for memory again. Takes
- * one wake-up; who leaves without using the slot it stands for passes it on.
+ * Sleeps until a slot may be had or it is time to try to add an area again. Takes
+ * one wake-up: a task that leaves without the slot that it stands for passes it on.
+ * @patience is what is left of pkmap_patience. When it ends, the wait is reported.
  */
-static void pkmap_wait(const struct page *page, unsigned int color)
+static void pkmap_wait(const struct page *page, unsigned int color, long *patience)
 {
+	long sleep = *patience > 0 ? min_t(long, *patience, PKMAP_GROW_RETRY) :
+				     PKMAP_SLEEP_LONG;
 	wait_queue_head_t *queue = get_pkmap_wait_queue_head(color);
 	struct pkmap_slot *slot;
 	DEFINE_WAIT(wait);
@@ -1079,10 +1040,16 @@ static void pkmap_wait(const struct page *page, unsigned int color)
 	prepare_to_wait_exclusive(queue, &wait, TASK_UNINTERRUPTIBLE);
 	highmem_race_window();
 	if (!pkmap_any(color, PKMAP_ROOM) && !page_slot(page, &slot))
-		schedule_timeout(PKMAP_WAIT_MEMORY);
+		sleep -= schedule_timeout(sleep);
+	else
+		sleep = 0;
 	finish_wait(queue, &wait);
 
 	trace_pkmap_wait_end(page);
+	WARN_ONCE(*patience > 0 && *patience <= sleep,
+		  "highmem: kmap() by %s/%d has waited %u s for a slot: all are held\n",
+		  current->comm, current->pid, READ_ONCE(pkmap_patience) / HZ);
+	*patience -= min(*patience, sleep);
 }
 
 /* The pkmap pool: kmap() and kunmap() --------------------------------------- */
@@ -1116,6 +1083,7 @@ static __always_inline void *pkmap_miss(struct pkmap_slot *slot)
 static noinline void *kmap_high_refill(struct page *page, unsigned int refills)
 {
 	unsigned int color = get_pkmap_color(page);
+	long patience = READ_ONCE(pkmap_patience);
 	struct pkmap_slot *slot;
 	bool waited = false;
 	void *vaddr;
@@ -1126,11 +1094,12 @@ static noinline void *kmap_high_refill(struct page *page, unsigned int refills)
 			vaddr = pkmap_hit(slot);
 			break;
 		}
-		if (!pkmap_refill(color, refills)) {
-			pkmap_wait(page, color);
+		if (!pkmap_refill(color, refills) && !pkmap_grow(refills)) {
+			pkmap_wait(page, color, &patience);
 			waited = true;
 		}
-		refills = READ_ONCE(pkmap_refills);
+		/* As in kmap_high_slow(). */
+		refills = smp_load_acquire(&pkmap_refills);
 		slot = pkmap_claim(color);
 		if (slot && pkmap_fill(slot, page)) {
 			vaddr = pkmap_miss(slot);
@@ -1146,7 +1115,8 @@ static noinline void *kmap_high_refill(struct page *page, unsigned int refills)
 /* @page has no slot. */
 static noinline void *kmap_high_slow(struct page *page)
 {
-	unsigned int refills = READ_ONCE(pkmap_refills);
+	/* Pairs with pkmap_next_generation(): never newer than the slots. */
+	unsigned int refills = smp_load_acquire(&pkmap_refills);
 	struct pkmap_slot *slot;
 
 	/* It will do for this once, unless slots run out. */
@@ -1229,8 +1199,8 @@ static noinline void kunmap_high_again(struct page *page)
 	struct pkmap_slot *slot;
 
 	pkmap_back_off();
-	if (page_slot(page, &slot) &&
-	    (pkmap_drop(slot) || pkmap_is_stuck(slot, page)))
+	/* A slot that leaks have made negative needs no holder. */
+	if (page_slot(page, &slot) && (pkmap_drop(slot) || pkmap_state(slot) < 0))
 		return;
 	WARN_ONCE(1, "highmem: kunmap() of page %p (pfn %#lx) that is not mapped\n",
 		  page, page_to_pfn(page));

@@ -76,8 +76,8 @@ static __always_inline void highmem_count_maps(unsigned int nr, unsigned int dep
 }
 #endif
 
-/* For tests, which need the pool to stay as small as it is: 0 is never soon. */
-extern unsigned int pkmap_soon;
+/* How long kmap() waits for a slot before it reports that, in jiffies; for tests. */
+extern unsigned int pkmap_patience;
 
 struct seq_file;
 void pkmap_show(struct seq_file *m);

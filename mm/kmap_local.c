@@ -1,66 +1,69 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kmap_local: short-lived mappings of single pages, local to one task on one
- * CPU, usable in any context (in NMIs on x86 only).
+ * kmap_local: short-lived mappings of one page, or of a run of pages side by
+ * side. A mapping belongs to one task on one CPU. Any context may map a page (an
+ * NMI on x86 only).
  *
  * Each CPU owns KM_MAX_IDX neighbouring fixmap slots. Each task owns a stack,
- * task_struct::kmap_ctrl, that says what its slots map:
+ * task_struct::kmap_ctrl, that records what its slots map:
  *
- *   idx	 slots in use; a mapping takes KM_STEP of them and lives in the
- *		 last, so that a debug kernel has an empty slot on either side
- *		 of each mapping. Above all counts is KM_CARE, which says that
- *		 holes or eager is not 0: the fast paths take it for a depth that
- *		 does not fit, and leave to the others.
- *   pteval[n]	 what slot n maps; not present for slots that guard or are free
- *   holes	 bit n set: mapping n was given back before a later one was;
- *		 its slot stays taken until the stack shrinks below it
- *   eager	 how many mappings may not stay in their slots, see below
- *   pinned	 the task was scheduled away with something mapped and has not
- *		 called migrate_enable() since
- *   mapper[n]	 in a debug kernel: the code that made the mapping
+ *   idx	 the depth: slots in use. Above all depths is the flag KM_SLOW. It is
+ *		 set while holes, eager or reserved is not 0: then no fast path
+ *		 finds its slot on top, and the slow paths take over.
+ *   pteval[n]	 the PTE of the page in slot n; not present for a free slot and for
+ *		 a guard
+ *   holes	 bit n set: the slots 2n and 2n + 1 were given back before a later
+ *		 mapping was; they stay taken until the stack shrinks below them
+ *   eager	 number of pages that may not stay in their slots, see below
+ *   reserved	 number of mappings in the reserve, see the last section
+ *   pinned	 the scheduler has called migrate_disable() for the mappings
+ *   mapper[n]	 debug kernels: the caller that made the mapping in slot n
+ *
+ * A mapping of nr pages takes nr + 1 slots, rounded up to a multiple of KM_STEP.
+ * Slots go downwards: slot n + 1 has the address below that of slot n. The first
+ * page of a mapping is in its last slot, and the first slot, behind its last
+ * page, is a guard. So the byte behind a mapping belongs to no other mapping, and
+ * neighbouring slots with a present pteval[] are always one run.
  *
  * Invariants, as an interrupt sees them at any instruction:
  *
- *   - Everything at or above the depth in idx is free, and its pteval is empty.
- *     A context that interrupts another pushes above and pops down to it again,
- *     so that it may use any slot there and the interrupted context never
- *     notices.
+ *   - Each slot at or above the depth is free, and its pteval[] is empty. A
+ *     context that interrupts another one pushes above the depth and pops down to
+ *     it again. It may use any slot there, and the interrupted context does not
+ *     notice.
  *   - idx is raised before anything is stored above the old depth, and lowered
- *     after the last thing above the new one is gone, each by one store.
- *   - holes and eager are changed by the context that pushed the mappings; one
- *     that interrupts it leaves them as they were. pinned is set by the
- *     scheduler, in a byte of its own, and cleared by the task.
+ *     after the last thing above the new depth is gone, by one store each.
+ *   - holes, eager and reserved are changed by the context that made the mappings.
+ *     A context that interrupts it leaves them as they were. It may set or clear
+ *     KM_SLOW early, when it comes between a change of these and the store of idx.
+ *   - pinned is set by __schedule() while idx is not 0. unpin() clears it after idx has
+ *     become 0, or the next __schedule() does.
  *
- * Which CPU. A task can only be moved while it does not run. So it is free to
- * run with something mapped and no further ado, and the scheduler pins it when
- * it takes it off its CPU, see kmap_local_pin(). From the store that raises idx
- * to the one that lowers it to 0, the CPU stays the same. (Mainline calls
- * migrate_disable() for each mapping, T. Gleixner's design of 2020.)
+ * Which CPU. Only a task that does not run can be moved. A running task needs no
+ * pin for its mappings. __schedule() pins it, see kmap_local_pin(). From the store
+ * that raises idx to the store that lowers it to 0, the CPU stays the same. (Mainline
+ * calls migrate_disable() for each mapping, T. Gleixner's design of 2020.)
  *
- * Lazy unmapping, where the architecture has KMAP_LOCAL_LAZY. A slot
- * that is given back keeps its PTE. Whoever maps a page there next leaves the
- * PTE alone if it is the right one, and otherwise writes it and flushes. The PTE
- * itself is all that is known of a slot. What must hold:
+ * Lazy unmapping, where the architecture defines KMAP_LOCAL_LAZY. kunmap_local()
+ * leaves the PTE in the slot. The next mapping in that slot keeps the PTE if it is
+ * the right one; else it writes the PTE and flushes. No other record of a slot
+ * exists than its PTE. What must hold:
  *
- *   - With preemption on, the TLB of the CPU knows for a slot nothing but what
- *     is in its PTE: the store to a valid PTE and the flush that follows are one
- *     section with preemption off. Interrupts are no matter, they use slots
- *     above. Only flush_this_cpu() clears slots that an NMI may use.
- *   - The TLBs of other CPUs may know anything, as a CPU looks at page tables on
- *     its own. They never use the address. kmap_local_flush() is for those who
- *     mind.
- *   - A task that is scheduled in finds other PTEs than its own in slots that
- *     others used. __kmap_local_sched_in() puts its own back.
- *   - kmap_local_flush() takes away what nobody holds.
- *   - A mapping with a protection of its own is eager: its PTE goes when it is
- *     given back. In strict mode all are, to show who uses a page after
- *     kunmap_local().
+ *   - Whenever preemption is enabled, the TLB of this CPU holds no entry for a slot
+ *     that differs from the slot's PTE: the store to a valid PTE and the flush after
+ *     it are one section with preemption off. Interrupts use slots above. Only
+ *     flush_this_cpu() clears slots that an NMI may use.
+ *   - TLBs of other CPUs may hold stale entries, as a CPU walks page tables on its
+ *     own. No other CPU uses the address.
+ *   - A task that is scheduled in may find other PTEs than its own in its slots.
+ *     __kmap_local_sched_in() restores its own.
+ *   - kmap_local_flush() removes the PTE of each slot that no context holds.
+ *   - A mapping with a protection of its own is eager: kunmap_local() removes its
+ *     PTE. In strict mode all mappings are eager, which makes an access after
+ *     kunmap_local() fault.
  *
- * (An earlier lazy scheme was dropped in 2006, since nothing could flush its
- * mappings and nothing showed their misuse.)
- *
- * When the stack is full, mappings go to a small reserve of slots in vmalloc
- * space that all CPUs share. See the section at the end.
+ * (An earlier lazy scheme was dropped in 2006. It had no means to flush its mappings
+ * and none to show their misuse.)
  */
 
 #include <linux/cpuhotplug.h>
@@ -73,6 +76,7 @@
 #include <linux/once_lite.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
+#include <linux/printk.h>
 #include <linux/sched.h>
 #include <linux/smp.h>
 #include <linux/vmalloc.h>
@@ -82,18 +86,18 @@
 
 #include "highmem_debug.h"
 
-/* Here for both files: this one is there whenever the other needs it. */
+/* Here for both files: this one is built whenever the other one is. */
 #define CREATE_TRACE_POINTS
 #include <trace/events/highmem.h>
 
-#define KM_STEP		(IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL) ? 2 : 1)
+#define KM_STEP		KMAP_LOCAL_STEP
 
-/* The greatest depth: the last slot of a debug kernel is a guard. */
-#define KM_LIMIT	(KM_MAX_IDX - (KM_STEP - 1))
+/* The greatest depth: behind the last mapping comes one more guard. */
+#define KM_LIMIT	(KM_MAX_IDX - 1)
 
-/* Above the distance of any two pages, too: see slot_has(). */
-#define KM_CARE		BIT(30)
-#define KM_DEPTH_MASK	(KM_CARE - 1)
+/* Above the distance of any two pages, too: see slot_of(). */
+#define KM_SLOW		BIT(30)
+#define KM_DEPTH_MASK	(KM_SLOW - 1)
 
 #ifndef arch_kmap_local_set_pte
 #define arch_kmap_local_set_pte(mm, vaddr, ptep, ptev) \
@@ -133,9 +137,9 @@ static inline void *arch_kmap_local_high_get(struct page *page)
 }
 #endif
 
-static void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval);
-static void reserve_unmap(unsigned long vaddr);
-static void reserve_take_back(struct kmap_ctrl *ctrl);
+static void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval, unsigned long ip);
+static void reserve_unmap(struct kmap_ctrl *ctrl, unsigned long addr);
+static void reserve_drop_all(struct kmap_ctrl *ctrl);
 
 /*
  * Does unmapping leave the PTE behind? Not in a kernel that is there to find
@@ -159,9 +163,8 @@ static pte_t km_page_pte __maybe_unused __read_mostly;
  * A slot has two numbers: n, its place in the task's stack, and idx, its place
  * in the fixmap behind FIX_KMAP_BEGIN, which depends on the CPU.
  *
- * With something mapped, the CPU is fixed. A task with nothing mapped may ask as
- * well, with preemption on, for an address that then is not its own whatever the
- * CPU.
+ * A task with something mapped stays on its CPU. Another task may look up an
+ * address as well, with preemption enabled: the address is not its own on any CPU.
  */
 static __always_inline unsigned long idx_vaddr(int idx)
 {
@@ -178,13 +181,6 @@ static inline int arch_kmap_local_map_idx(int n, unsigned long pfn)
 }
 #endif
 
-#ifndef arch_kmap_local_unmap_idx
-static inline int arch_kmap_local_unmap_idx(int n, unsigned long addr)
-{
-	return n + KM_MAX_IDX * raw_smp_processor_id();
-}
-#endif
-
 static const unsigned int km_limit = KM_LIMIT;
 
 static void km_init(void) { }
@@ -194,11 +190,10 @@ static __always_inline unsigned long slot_vaddr(unsigned int n, unsigned long pf
 	return idx_vaddr(arch_kmap_local_map_idx(n, pfn));
 }
 
-/* Is @addr in what the current task may have mapped with slot @n? */
-static __always_inline bool slot_has(unsigned int n, unsigned long addr)
+/* For lazy architectures only. */
+static __always_inline unsigned int slot_of(unsigned long addr)
 {
-	addr &= PAGE_MASK;
-	return addr == idx_vaddr(arch_kmap_local_unmap_idx(n, addr));
+	return 0;
 }
 
 static __always_inline pte_t *slot_pte(unsigned int n, unsigned long vaddr)
@@ -215,7 +210,7 @@ static DEFINE_PER_CPU_READ_MOSTLY(struct km_window {
 	pte_t *ptep;
 }, km_window);
 
-/* 0 as long as there are no windows: no depth fits, and km_init() is called. */
+/* 0 as long as no window exists: no depth fits, and km_init() is called. */
 static unsigned int km_limit __read_mostly;
 
 static void km_init(void)
@@ -240,13 +235,12 @@ static __always_inline unsigned long slot_vaddr(unsigned int n, unsigned long pf
 }
 
 /*
- * Is @addr in slot @n? No distance in pages has so many bits that it is in one of
- * the slots which an empty stack (-1) or one with KM_CARE seems to have on top.
- * (On 64 bit it may: there this is asked for slots that exist only.)
+ * The number of the slot that has @addr, or any number greater than that of all slots
+ * and smaller than KM_SLOW. (No 64-bit architecture is lazy.)
  */
-static __always_inline bool slot_has(unsigned int n, unsigned long addr)
+static __always_inline unsigned int slot_of(unsigned long addr)
 {
-	return (raw_cpu_read(km_window.last) - addr) >> PAGE_SHIFT == n;
+	return (u32)(raw_cpu_read(km_window.last) - addr) >> PAGE_SHIFT;
 }
 
 static __always_inline pte_t *slot_pte(unsigned int n, unsigned long vaddr)
@@ -273,11 +267,12 @@ static __always_inline void remove_pte(unsigned long vaddr, pte_t *ptep)
 }
 
 /*
- * Makes a slot show what it shall, whatever was left in it. With preemption off.
+ * Writes @pteval to a slot that may still hold an old PTE, and flushes if it did.
+ * Preemption is off.
  *
- * What is valid is overwritten so that neither a page walk nor flush_this_cpu()
- * sees half of it: the architecture's hook sees to that if it is lazy. To an NMI an
- * empty slot may be one that flush_this_cpu() has cleared but not yet flushed.
+ * The hook of a lazy architecture overwrites a valid PTE so that neither a page walk
+ * nor flush_this_cpu() sees half of it. An NMI may find a slot empty that
+ * flush_this_cpu() has cleared but not yet flushed: an NMI always flushes.
  */
 static __always_inline void replace_pte(unsigned long vaddr, pte_t *ptep,
 					pte_t pteval)
@@ -294,7 +289,7 @@ static __always_inline void replace_pte(unsigned long vaddr, pte_t *ptep,
 
 /* The stack ----------------------------------------------------------- */
 
-/* Where the current task's slot @n is, which maps what its pteval says. */
+/* The address of the current task's slot @n, which maps what pteval[] says. */
 static unsigned long live_vaddr(const struct kmap_ctrl *ctrl, int n)
 {
 	return slot_vaddr(n, pte_pfn(ctrl->pteval[n]));
@@ -305,7 +300,7 @@ static unsigned int depth_of(const struct kmap_ctrl *ctrl)
 	return READ_ONCE(ctrl->idx) & KM_DEPTH_MASK;
 }
 
-/* Stores of the caller stay where they are, before this and after it. */
+/* The compiler moves no store of the caller across this. */
 static __always_inline void set_idx(struct kmap_ctrl *ctrl, unsigned int idx)
 {
 	highmem_race_window();
@@ -317,7 +312,15 @@ static __always_inline void set_idx(struct kmap_ctrl *ctrl, unsigned int idx)
 
 static void set_depth(struct kmap_ctrl *ctrl, unsigned int depth)
 {
-	set_idx(ctrl, depth | (ctrl->holes || ctrl->eager ? KM_CARE : 0));
+	bool slow = ctrl->holes || ctrl->eager || ctrl->reserved;
+
+	set_idx(ctrl, depth | (slow ? KM_SLOW : 0));
+}
+
+/* How many slots a mapping of @nr pages takes. */
+static __always_inline unsigned int slots_of(unsigned int nr)
+{
+	return ALIGN(nr + 1, KM_STEP);
 }
 
 static unsigned int hole_bit(int n)
@@ -330,16 +333,16 @@ static unsigned int hole_bit(int n)
 
 /*
  * Is @pteval, from pteval[], that of a mapping? On xtensa 0, which free slots and
- * guards have there, would be one that is present.
+ * guards have there, would be a PTE that is present.
  */
-static bool is_noted(pte_t pteval)
+static __always_inline bool is_noted(pte_t pteval)
 {
-	return pte_val(pteval) && pte_present(pteval);
+	return (KM_LAZY || pte_val(pteval)) && pte_present(pteval);
 }
 
 /*
- * The next live mapping below slot @n, or -1. Walks what a task holds from
- * the latest to the first: for (n = live_below(idx); n >= 0; n = ...(n)).
+ * The next slot below @n that maps a page, or -1. Walks what a task holds from the
+ * latest mapping to the first: for (n = live_below(depth); n >= 0; n = ...(n)).
  */
 static int live_below(const struct kmap_ctrl *ctrl, int n)
 {
@@ -350,21 +353,36 @@ static int live_below(const struct kmap_ctrl *ctrl, int n)
 	return -1;
 }
 
-static int find_slot(const struct kmap_ctrl *ctrl, unsigned long vaddr)
+/* The slot whose page has @addr, or ends where @addr is; else -1. */
+static int find_slot(const struct kmap_ctrl *ctrl, unsigned long addr)
 {
 	int n;
 
 	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n)) {
-		if (live_vaddr(ctrl, n) == vaddr)
+		unsigned long offset = addr - live_vaddr(ctrl, n);
+
+		/* The byte behind a page may be in the next page of a run. */
+		if (offset < PAGE_SIZE ||
+		    (offset == PAGE_SIZE && !is_noted(ctrl->pteval[n - 1])))
 			break;
 	}
 	return n;
 }
 
+/* Pages side by side in slot @n and below: a guard or a free slot ends the run. */
+static unsigned int run_length(const struct kmap_ctrl *ctrl, unsigned int n)
+{
+	const pte_t *note = &ctrl->pteval[n];
+
+	while (is_noted(*note))
+		note--;
+	return &ctrl->pteval[n] - note;
+}
+
 /*
  * Lowers the depth to @depth, whose slots above are empty now, and below the
- * holes that this uncovers. An interrupt which comes before the one store of
- * idx still nests above and leaves the holes alone.
+ * holes that this uncovers. An interrupt that comes before the store of idx
+ * pushes above the old depth and leaves the holes alone.
  */
 static void pop_to(struct kmap_ctrl *ctrl, int depth)
 {
@@ -383,7 +401,7 @@ static __always_inline bool is_strict(void)
 /**
  * kmap_local_is_lazy() - may idle mappings stay in their slots?
  *
- * For tests, which see things go that otherwise stay.
+ * For tests, in which an eager kernel behaves differently.
  *
  * Context: any.
  * Return: true unless the kernel is strict or its architecture always is.
@@ -393,7 +411,7 @@ bool kmap_local_is_lazy(void)
 	return !is_strict();
 }
 
-/* Who has mapped what: for reports, and noted in a debug kernel only. */
+/* The callers that made the mappings, for reports. Only debug kernels know them. */
 #ifdef CONFIG_DEBUG_KMAP_LOCAL
 static void note_mapper(struct kmap_ctrl *ctrl, int n, unsigned long ip)
 {
@@ -414,7 +432,7 @@ static void note_mapper(struct kmap_ctrl *ctrl, int n, unsigned long ip) { }
 static void name_mappers(const struct kmap_ctrl *ctrl) { }
 #endif
 
-/* Must the PTE of a mapping go as soon as it is given back? */
+/* Must kunmap_local() remove the PTE of this mapping? */
 static bool is_eager(pte_t pteval)
 {
 	return is_strict() ||
@@ -423,8 +441,8 @@ static bool is_eager(pte_t pteval)
 
 static void fill_eagerly(unsigned long vaddr, pte_t *ptep, pte_t pteval)
 {
-	/* Never let a page shine through that somebody forgot here. */
 	if (!pte_none(ptep_get(ptep))) {
+		/* What a lazy mapping left is replaced. Anything else is a bug. */
 		WARN_ON_ONCE(!KM_LAZY);
 		remove_pte(vaddr, ptep);
 	} else if (KM_LAZY && in_nmi()) {
@@ -435,73 +453,97 @@ static void fill_eagerly(unsigned long vaddr, pte_t *ptep, pte_t pteval)
 }
 
 /*
- * Maps with preemption off: an architecture's hooks want that, and so does an
- * eager mapping, whose slot must be empty before.
+ * Maps @nr pages, whose first has @pteval, in slots @top and below. Preemption is
+ * off: the hooks of an architecture want that, and the slot of an eager mapping must
+ * be empty before.
  */
-static void *map_eager(struct kmap_ctrl *ctrl, unsigned int n, pte_t pteval)
+static void *map_eager(struct kmap_ctrl *ctrl, unsigned int top, pte_t pteval,
+		       unsigned int nr, unsigned long ip)
 {
-	unsigned long vaddr;
+	unsigned long vaddr, pfn = pte_pfn(pteval);
+	unsigned int n = top;
 
 	preempt_disable();
-	vaddr = slot_vaddr(n, pte_pfn(pteval));
-	arch_kmap_local_note(&ctrl->pteval[n], pteval);
-	fill_eagerly(vaddr, slot_pte(n, vaddr), pteval);
+	for (;;) {
+		vaddr = slot_vaddr(n, pfn);
+		note_mapper(ctrl, n, ip);
+		arch_kmap_local_note(&ctrl->pteval[n], pteval);
+		fill_eagerly(vaddr, slot_pte(n, vaddr), pteval);
+		if (top - n == nr - 1)
+			break;
+		n--;
+		pteval = pfn_pte(++pfn, kmap_prot);
+	}
 	preempt_enable();
 
-	return (void *)vaddr;
+	return (void *)(vaddr - (nr - 1) * PAGE_SIZE);
 }
 
 /*
- * Lazily. Scheduled away before the note is made, the task comes back to
- * whatever the slot shows then; after that, to what it noted. So the look at the
- * PTE is good if it comes after the note: should it find the right one, the
- * right one it will be.
+ * The same, lazily. A task that is scheduled out before pteval[] is set comes back
+ * to an unknown PTE in the slot. A task that is scheduled out after that comes back to
+ * the PTE in pteval[]. So pteval[] must be set before the PTE is read: a PTE that
+ * matches then stays right.
  */
-static __always_inline void *map_lazy(struct kmap_ctrl *ctrl, unsigned int n,
-				      pte_t pteval)
+static __always_inline void *map_lazy(struct kmap_ctrl *ctrl, unsigned int top,
+				      pte_t pteval, unsigned int nr)
 {
-	pte_t *ptep;
+#ifdef KMAP_LOCAL_LAZY
+	pte_t *ptep = slot_pte(top, slot_vaddr(top, 0)), *end = ptep + nr;
+	pte_t *note = &ctrl->pteval[top];
 
-	arch_kmap_local_note(&ctrl->pteval[n], pteval);
-	barrier();
-	ptep = slot_pte(n, slot_vaddr(n, 0));
-	highmem_race_window();
-	if (!pte_same(ptep_get(ptep), pteval)) {
+	for (;;) {
+		arch_kmap_local_note(note, pteval);
+		barrier();
 		highmem_race_window();
-		preempt_disable();
-		replace_pte(slot_vaddr(n, 0), ptep, pteval);
-		preempt_enable();
+		if (!pte_same(ptep_get(ptep), pteval)) {
+			highmem_race_window();
+			preempt_disable();
+			replace_pte(slot_vaddr(note - ctrl->pteval, 0), ptep, pteval);
+			preempt_enable();
+		}
+		if (++ptep == end)
+			break;
+		note--;
+		pteval = arch_kmap_local_next_pte(pteval);
 	}
-	return (void *)slot_vaddr(n, 0);
+#endif
+	return (void *)slot_vaddr(top, 0);
 }
 
-/* With whatever there is to care for, before the first mapping of all, too. */
-static noinline void *push_with_care(pte_t pteval, unsigned long ip)
+/*
+ * Maps @nr pages, whose first has @pteval. For the first mapping of all, for a
+ * stack that is full, for eager mappings and for a stack with KM_SLOW.
+ */
+static noinline void *push_slow(pte_t pteval, unsigned int nr, unsigned long ip)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int n = depth_of(ctrl) + KM_STEP - 1;
+	unsigned int top = depth_of(ctrl) + slots_of(nr) - 1;
 	bool eager = is_eager(pteval);
 
 	if (unlikely(!km_limit))
 		km_init();
-	if (unlikely(n >= KM_LIMIT))
-		return reserve_map(ctrl, pteval);
+	if (unlikely(top >= KM_LIMIT))
+		return reserve_map(ctrl, pteval, ip);
 
+	/* One step for the scheduler: KM_SLOW alone would pin the task, or not. */
+	preempt_disable();
 	if (KM_LAZY && eager)
-		ctrl->eager++;
-	set_depth(ctrl, n + 1);
-	highmem_count_maps(1, n + 1);
-	note_mapper(ctrl, n, ip);
-	return eager ? map_eager(ctrl, n, pteval) : map_lazy(ctrl, n, pteval);
+		ctrl->eager += nr;
+	set_depth(ctrl, top + 1);
+	preempt_enable();
+	highmem_count_maps(nr, top + 1);
+	return eager ? map_eager(ctrl, top, pteval, nr, ip) :
+		       map_lazy(ctrl, top, pteval, nr);
 }
 
-/* @ip: where the mapping is made */
+/* @ip: the caller that makes the mapping */
 static void *map_pfn(unsigned long pfn, pgprot_t prot, unsigned long ip)
 {
-	/* An interrupt that lets others in is one more stack to overflow. */
+	/* An interrupt that enables interrupts is one more stack to overflow. */
 	WARN_ON_ONCE(in_hardirq() && !irqs_disabled());
 
-	return push_with_care(pfn_pte(pfn, prot), ip);
+	return push_slow(pfn_pte(pfn, prot), 1, ip);
 }
 
 static void *map_page(struct page *page, pgprot_t prot, unsigned long ip)
@@ -513,7 +555,7 @@ static void *map_page(struct page *page, pgprot_t prot, unsigned long ip)
 }
 
 /**
- * __kmap_local_pfn_prot() - map a page frame locally, whatever it is
+ * __kmap_local_pfn_prot() - map any page frame locally
  * @pfn: page frame number; need not have a struct page (device memory, the
  *	 memory of a crashed kernel)
  * @prot: protection of the mapping
@@ -524,8 +566,8 @@ static void *map_page(struct page *page, pgprot_t prot, unsigned long ip)
  *
  * Context: any, NMI on x86 only; does not sleep. The task stays on its CPU
  * until the mapping is given back.
- * Return: the address of the first byte of the page. Should the stack and its
- * reserve be used up, which takes a leak, an address that faults on access.
+ * Return: the address of the first byte of the page. When the stack and its
+ * reserve are used up, an address that faults on access.
  */
 void *__kmap_local_pfn_prot(unsigned long pfn, pgprot_t prot)
 {
@@ -559,114 +601,169 @@ EXPORT_SYMBOL(__kmap_local_page_prot);
 void *__kmap_local_page(struct page *page)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int n = ctrl->idx;
+	unsigned int depth = ctrl->idx + slots_of(1);
 	unsigned long pfn;
 
 	if (!KM_LAZY)
 		return map_page(page, kmap_prot, _RET_IP_);
 
 	pfn = page_to_pfn(page);
-	if (unlikely(n >= km_limit) || is_strict())
-		return push_with_care(pfn_pte(pfn, kmap_prot), _RET_IP_);
+	if (unlikely(depth > km_limit) || is_strict())
+		return push_slow(pfn_pte(pfn, kmap_prot), 1, _RET_IP_);
 
 	/* From here on interrupts nest above the new slot, and the CPU stays. */
-	set_idx(ctrl, n + 1);
-	highmem_count_maps(1, n + 1);
-	return map_lazy(ctrl, n, arch_kmap_local_page_pte(pfn, km_page_pte));
+	set_idx(ctrl, depth);
+	highmem_count_maps(1, depth);
+	return map_lazy(ctrl, depth - 1, arch_kmap_local_page_pte(pfn, km_page_pte), 1);
 }
 EXPORT_SYMBOL(__kmap_local_page);
 
 /*
- * The current task has nothing mapped any more: it may go to another CPU. An
- * interrupt that finds itself here is on top of a task that is just about to do
- * so itself. (Softirqs of PREEMPT_RT are part of a task: they interrupt nothing,
- * and may be scheduled away.)
+ * A mapping of the current task is gone, and __schedule() had pinned the task: lets the
+ * task move again if it was the last one. Fast paths call this after the store that
+ * lowers idx, for the pin may come up to then.
+ *
+ * migrate_enable() takes the lock of the run queue. A context that may hold that lock
+ * has interrupts off: an interrupt or a tracer that finds the task between that store
+ * and this call, or a tracer in __schedule(). Such a context leaves the pin. The task
+ * comes here itself, or __schedule() undoes the pin before it takes the lock, see
+ * kmap_local_pin().
  */
-static void unpin(struct kmap_ctrl *ctrl)
+static noinline void unpin(struct kmap_ctrl *ctrl)
 {
-	if (!ctrl->pinned || depth_of(ctrl) || in_nmi() || in_hardirq() ||
-	    (in_serving_softirq() && !IS_ENABLED(CONFIG_PREEMPT_RT)))
+	bool pinned;
+
+	if (ctrl->idx || irqs_disabled())
 		return;
 
+	/* A softirq may come here as well: one of the two undoes the pin. */
+	local_irq_disable();
+	pinned = ctrl->pinned;
 	WRITE_ONCE(ctrl->pinned, 0);
-	migrate_enable();
+	local_irq_enable();
+	if (pinned)
+		migrate_enable();
 }
 
-/* Gives back the latest mapping, in slot @n. */
-static void pop(struct kmap_ctrl *ctrl, unsigned int n)
+/* Ends a section with preemption off in which a slow path has given something back. */
+static void end_unmap(struct kmap_ctrl *ctrl)
 {
-	unsigned long vaddr = live_vaddr(ctrl, n);
+	if (unlikely(ctrl->pinned))
+		unpin(ctrl);
+	preempt_enable();
+}
+
+/* Gives back the mapping of @nr pages whose first is in slot @top. */
+static void unmap_slots(struct kmap_ctrl *ctrl, unsigned int top, unsigned int nr)
+{
+	unsigned int depth = depth_of(ctrl), n;
 
 	preempt_disable();
-	if (is_eager(ctrl->pteval[n])) {
-		remove_pte(vaddr, slot_pte(n, vaddr));
-		if (KM_LAZY)
-			ctrl->eager--;
+	for (n = top; n > top - nr; n--) {
+		unsigned long vaddr = live_vaddr(ctrl, n);
+
+		if (is_eager(ctrl->pteval[n])) {
+			remove_pte(vaddr, slot_pte(n, vaddr));
+			if (KM_LAZY)
+				ctrl->eager--;
+		}
+		arch_kmap_local_forget(&ctrl->pteval[n]);
 	}
-	arch_kmap_local_forget(&ctrl->pteval[n]);
-	pop_to(ctrl, n - (KM_STEP - 1));
-	preempt_enable();
-	unpin(ctrl);
+	if (top == depth - 1) {
+		pop_to(ctrl, depth - slots_of(nr));
+	} else {
+		/* A later mapping is above these slots: no pop_to() gets here yet. */
+		for (n = top; n + slots_of(nr) > top; n -= KM_STEP)
+			ctrl->holes |= hole_bit(n);
+		set_depth(ctrl, depth);
+	}
+	end_unmap(ctrl);
+}
+
+static void report_outside(unsigned long addr)
+{
+	WARN_ONCE(1, "highmem: kunmap_local() of address %p outside the mapping: %s/%d must pass an address inside the page\n",
+		  (void *)addr, current->comm, current->pid);
 }
 
 /*
- * The latest mapping of the current task is not at @vaddr. An earlier one may
- * be: then it goes, and leaves a hole.
+ * @addr is not in a mapping of the current task. An address of the direct mapping or,
+ * where caches alias, of the pkmap pool is one that map_page() had no need to map.
  */
-static void unmap_out_of_order(unsigned long vaddr)
+static void unmap_foreign(unsigned long addr)
 {
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	int n = find_slot(ctrl, vaddr);
+	void *last = (void *)(addr - 1);
+	bool direct = !IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP) &&
+		      addr >= PAGE_OFFSET && !is_pkmap_addr(addr - 1) &&
+		      (virt_addr_valid((void *)addr) || virt_addr_valid(last));
 
-	if (n < 0) {
-		WARN_ONCE(1, "highmem: kunmap_local() of address %p that %s/%d has not mapped on this CPU\n",
-			  (void *)vaddr, current->comm, current->pid);
-		return;
-	}
-
-	WARN_ONCE(1, "highmem: kunmap_local() out of order: %s/%d gives back mapping %d of %d\n",
-		  current->comm, current->pid, n / KM_STEP + 1,
-		  depth_of(ctrl) / KM_STEP);
-	DO_ONCE_LITE(name_mappers, ctrl);
-	preempt_disable();
-	remove_pte(vaddr, slot_pte(n, vaddr));
-	if (KM_LAZY && is_eager(ctrl->pteval[n]))
-		ctrl->eager--;
-	arch_kmap_local_forget(&ctrl->pteval[n]);
-	ctrl->holes |= hole_bit(n);
-	set_depth(ctrl, depth_of(ctrl));
-	preempt_enable();
-}
-
-/* An address from outside our windows: it may be one we had no need to map. */
-static void unmap_foreign(unsigned long vaddr)
-{
 #ifdef ARCH_NEEDS_KMAP_HIGH_GET
-	if (is_pkmap_addr(vaddr)) {
-		kunmap_high(pkmap_to_page(vaddr));
+	if (is_pkmap_addr(addr)) {
+		kunmap_high(pkmap_to_page(addr));
 		return;
 	}
 #endif
-	WARN_ONCE(!is_kmap_local_direct((void *)vaddr),
-		  "highmem: kunmap_local() of address %p that no kmap_local function returns\n",
-		  (void *)vaddr);
+	if (is_kmap_local_fixmap(addr))
+		WARN_ONCE(1, "highmem: kunmap_local() of address %p that %s/%d has not mapped on this CPU\n",
+			  (void *)addr, current->comm, current->pid);
+	else
+		WARN_ONCE(!direct, "highmem: kunmap_local() of address %p that no kmap_local function returns\n",
+			  (void *)addr);
 }
 
-/* Whatever is not the latest mapping with nothing to care for. */
-static noinline void unmap_with_care(unsigned long addr)
+/*
+ * Gives back the mapping that has @addr, which the caller takes for the first of @nr
+ * pages. All misuse ends here, is reported once for each kind, and ends that mapping
+ * alone: Documentation/mm/highmem.rst has the table.
+ */
+static noinline void unmap_slow(unsigned long addr, unsigned int nr)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int depth = depth_of(ctrl);
-	unsigned long vaddr = addr & PAGE_MASK;
+	unsigned int depth = depth_of(ctrl), real;
+	unsigned long vaddr;
+	int top = find_slot(ctrl, addr);
 
-	if (depth && slot_has(depth - 1, addr))
-		pop(ctrl, depth - 1);
-	else if (is_kmap_local_fixmap(vaddr))
-		unmap_out_of_order(vaddr);
-	else if (vaddr == kmap_local_reserve_end || is_kmap_local_reserve(vaddr))
-		reserve_unmap(vaddr);
-	else
-		unmap_foreign(vaddr);
+	/*
+	 * In the guard before a mapping? A pointer was moved back too far. Its first
+	 * byte may be the end of a mapping that was given back already.
+	 */
+	if (top < 0 && offset_in_page(addr))
+		top = find_slot(ctrl, addr + PAGE_SIZE);
+	if (top < 0) {
+		if (is_kmap_local_reserve(addr))
+			reserve_unmap(ctrl, addr);
+		else
+			unmap_foreign(addr);
+		return;
+	}
+
+	/* Upwards to the first page of the run: a guard or a free slot ends it. */
+	vaddr = live_vaddr(ctrl, top);
+	while (is_noted(ctrl->pteval[top + 1]))
+		top++;
+	real = run_length(ctrl, top);
+
+	if (unlikely(addr - vaddr >= PAGE_SIZE))
+		report_outside(addr);
+	else if (unlikely(real != nr || live_vaddr(ctrl, top) != vaddr))
+		WARN_ONCE(1, "highmem: %s/%d gives back %u pages of a run of %u\n",
+			  current->comm, current->pid, nr, real);
+	if (unlikely(top != depth - 1)) {
+		WARN_ONCE(1, "highmem: kunmap_local() out of order: %s/%d gives back mapping %d of %d\n",
+			  current->comm, current->pid, top / KM_STEP + 1,
+			  depth / KM_STEP);
+		DO_ONCE_LITE(name_mappers, ctrl);
+	}
+	unmap_slots(ctrl, top, real);
+}
+
+/* The end of a fast path: nothing is left above @depth. */
+static __always_inline void pop_fast(struct kmap_ctrl *ctrl, unsigned int depth)
+{
+	set_idx(ctrl, depth);
+	/* Last: __schedule() may pin the task as long as idx is not 0. */
+	if (unlikely(ctrl->pinned))
+		unpin(ctrl);
 }
 
 /**
@@ -678,23 +775,24 @@ static noinline void unmap_with_care(unsigned long addr)
 void kunmap_local_indexed(const void *vaddr)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int n = ctrl->idx - 1;
+	unsigned int depth = slot_of((unsigned long)vaddr) + 1;
 
-	if (!KM_LAZY || unlikely(!slot_has(n, (unsigned long)vaddr))) {
-		unmap_with_care((unsigned long)vaddr);
+	/* Here and below: else gcc saves registers for depth - 1 and depth - 2. */
+	OPTIMIZER_HIDE_VAR(depth);
+	if (!KM_LAZY || unlikely(ctrl->idx != depth) ||
+	    unlikely(is_noted(ctrl->pteval[depth - 2]))) {
+		unmap_slow((unsigned long)vaddr, 1);
 		return;
 	}
 	highmem_race_window();
-	arch_kmap_local_forget(&ctrl->pteval[n]);
-	set_idx(ctrl, n);
-	/* Last, since it may be scheduled away as long as idx is not 0. */
-	if (unlikely(ctrl->pinned))
-		unpin(ctrl);
+	arch_kmap_local_forget(&ctrl->pteval[depth - 1]);
+	OPTIMIZER_HIDE_VAR(depth);
+	pop_fast(ctrl, depth - slots_of(1));
 }
 EXPORT_SYMBOL(kunmap_local_indexed);
 
 /**
- * kmap_local_to_page() - what does a local mapping of this task show?
+ * kmap_local_to_page() - the page behind a local mapping of this task
  * @vaddr: any address in a kmap_local window
  *
  * Context: the one that made the mapping.
@@ -709,18 +807,16 @@ struct page *kmap_local_to_page(const void *vaddr)
 	if (is_kmap_local_reserve(addr))
 		return vmalloc_to_page(vaddr);
 
-	n = find_slot(ctrl, addr);
+	/* The last byte: find_slot() takes the byte behind a mapping as well. */
+	n = find_slot(ctrl, addr + PAGE_SIZE - 1);
 	return n < 0 ? NULL : pte_page(ctrl->pteval[n]);
 }
 
 /* Runs ------------------------------------------------------------------ */
 
 /*
- * Pages that follow each other, in slots that do. As slots go downwards, a run's
- * first page is in its last slot. The empty slots of a debug kernel are around
- * the run and not in it, and make it a multiple of KM_STEP slots.
- *
- * Caches that alias have an address for each page that suits it.
+ * Pages that follow each other, in slots that do. Where caches alias, each page has
+ * an address that suits it.
  */
 #if defined(arch_kmap_local_map_idx) || defined(arch_kmap_local_high_get)
 #define KM_RUN_MAX	1
@@ -728,20 +824,11 @@ struct page *kmap_local_to_page(const void *vaddr)
 #define KM_RUN_MAX	KMAP_LOCAL_MAX_PAGES
 #endif
 
-/* What a run leaves for others that nest above it, pages. */
-#define KM_RUN_SPARE	6
-
-/* The PTE of a run's page @i, whose first has @ptep. */
-static pte_t *run_pte(pte_t *ptep, unsigned long vaddr, unsigned int i)
-{
-	return IS_ENABLED(CONFIG_KMAP_LOCAL_NON_LINEAR_PTE_ARRAY) ?
-	       virt_to_kpte(vaddr) : ptep + i;
-}
-
-static unsigned int run_slots(unsigned int nr)
-{
-	return ALIGN(nr + KM_STEP - 1, KM_STEP);
-}
+/*
+ * Mappings for which a run leaves room above it. fs/verity/verify.c nests nine when a
+ * copy to user space faults.
+ */
+#define KM_RUN_SPARE	9
 
 /**
  * kmap_local_room() - how many pages of @nr can be mapped as a run just now?
@@ -756,73 +843,18 @@ unsigned int kmap_local_room(unsigned int nr)
 	unsigned int used = depth_of(&current->kmap_ctrl) + KM_RUN_SPARE * KM_STEP;
 
 	nr = min_t(unsigned int, nr, KM_RUN_MAX);
-	while (nr > 1 && used + run_slots(nr) > KM_LIMIT)
+	while (nr > 1 && used + slots_of(nr) > KM_LIMIT)
 		nr--;
 	return nr;
 }
 
-/* See map_lazy(). */
-static __always_inline void *map_run_lazy(struct kmap_ctrl *ctrl, unsigned int top,
-					  unsigned long pfn, unsigned int nr)
+static noinline void *push_run_slow(struct page *page, unsigned int *nr,
+				    unsigned long ip)
 {
-#ifdef KMAP_LOCAL_LAZY
-	pte_t pteval = arch_kmap_local_page_pte(pfn, km_page_pte);
-	pte_t *ptep = slot_pte(top, slot_vaddr(top, 0)), *end = ptep + nr;
-	pte_t *note = &ctrl->pteval[top];
-
-	for (; ptep < end; ptep++, note--) {
-		arch_kmap_local_note(note, pteval);
-		barrier();
-		highmem_race_window();
-		if (unlikely(!pte_same(ptep_get(ptep), pteval))) {
-			preempt_disable();
-			replace_pte(slot_vaddr(note - ctrl->pteval, 0), ptep, pteval);
-			preempt_enable();
-		}
-		pteval = arch_kmap_local_next_pte(pteval);
-	}
-#endif
-	return (void *)slot_vaddr(top, pfn);
-}
-
-static void *map_run_eager(struct kmap_ctrl *ctrl, unsigned int top,
-			   unsigned long pfn, unsigned int nr, unsigned long ip)
-{
-	unsigned long vaddr;
-	pte_t pteval, *ptep;
-	unsigned int i;
-
-	preempt_disable();
-	vaddr = slot_vaddr(top, pfn);
-	ptep = slot_pte(top, vaddr);
-	for (i = 0; i < nr; i++, vaddr += PAGE_SIZE, pfn++) {
-		pteval = arch_kmap_local_page_pte(pfn, km_page_pte);
-		note_mapper(ctrl, top - i, ip);
-		arch_kmap_local_note(&ctrl->pteval[top - i], pteval);
-		fill_eagerly(vaddr, run_pte(ptep, vaddr, i), pteval);
-	}
-	preempt_enable();
-	return (void *)(vaddr - nr * PAGE_SIZE);
-}
-
-/* With whatever there is to care for, see push_with_care(). */
-static noinline void *push_run_with_care(struct page *page, unsigned int *nr,
-					 unsigned long ip)
-{
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int top;
-
 	*nr = km_limit ? kmap_local_room(*nr) : 1;
 	if (*nr == 1)
 		return map_page(page, kmap_prot, ip);
-
-	top = depth_of(ctrl) + run_slots(*nr) - 1;
-	if (KM_LAZY && is_strict())
-		ctrl->eager += *nr;
-	set_depth(ctrl, top + 1);
-	highmem_count_maps(*nr, top + 1);
-	return is_strict() ? map_run_eager(ctrl, top, page_to_pfn(page), *nr, ip) :
-			     map_run_lazy(ctrl, top, page_to_pfn(page), *nr);
+	return push_slow(pfn_pte(page_to_pfn(page), kmap_prot), *nr, ip);
 }
 
 /**
@@ -840,37 +872,25 @@ static noinline void *push_run_with_care(struct page *page, unsigned int *nr,
 void *__kmap_local_pages(struct page *page, unsigned int *nr)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int depth = ctrl->idx + *nr;
+	unsigned int depth = ctrl->idx + slots_of(*nr);
 
 	if (!KM_LAZY || is_strict() || unlikely(*nr > KM_RUN_MAX) ||
-	    unlikely(depth + KM_RUN_SPARE > km_limit))
-		return push_run_with_care(page, nr, _RET_IP_);
+	    unlikely(depth + KM_RUN_SPARE * KM_STEP > km_limit))
+		return push_run_slow(page, nr, _RET_IP_);
 
 	set_idx(ctrl, depth);
 	highmem_count_maps(*nr, depth);
-	return map_run_lazy(ctrl, depth - 1, page_to_pfn(page), *nr);
+	return map_lazy(ctrl, depth - 1,
+			arch_kmap_local_page_pte(page_to_pfn(page), km_page_pte), *nr);
 }
 EXPORT_SYMBOL(__kmap_local_pages);
-
-/*
- * Do the @nr slots from @top downwards show a run of pages? The page at its end
- * tells.
- */
-static bool is_run(const struct kmap_ctrl *ctrl, unsigned int top, unsigned int nr)
-{
-	pte_t last = ctrl->pteval[top - (nr - 1)];
-
-	return is_noted(last) &&
-	       pte_pfn(last) == pte_pfn(ctrl->pteval[top]) + nr - 1;
-}
 
 /**
  * kmap_addr_reach() - how far does the mapping reach that an address is in?
  * @vaddr: an address for which is_kmap_addr() is true
  *
  * For hardened usercopy: a run of pages is one mapping, and every other page in
- * a mapping window is one of its own. (The pages of two mappings that happen to
- * follow each other in memory and in the slots count as a run.)
+ * a mapping window is one of its own.
  *
  * Example::
  *
@@ -883,91 +903,16 @@ static bool is_run(const struct kmap_ctrl *ctrl, unsigned int top, unsigned int 
  */
 size_t kmap_addr_reach(const void *vaddr)
 {
-	unsigned long addr = (unsigned long)vaddr & PAGE_MASK;
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
+	unsigned long addr = (unsigned long)vaddr;
 	unsigned int nr = 1;
 	int n;
 
 	if (is_kmap_local_fixmap(addr)) {
-		n = find_slot(ctrl, addr);
-		if (n < 0)
-			return 0;
-		while (nr < KM_RUN_MAX && n >= nr && is_run(ctrl, n, nr + 1))
-			nr++;
+		n = find_slot(ctrl, addr | ~PAGE_MASK);
+		nr = n < 0 ? 0 : run_length(ctrl, n);
 	}
-	return nr * PAGE_SIZE - offset_in_page(vaddr);
-}
-
-/* How many pages, @nr at most, has the run whose first page is in slot @n? */
-static unsigned int run_length(const struct kmap_ctrl *ctrl, int n, unsigned int nr)
-{
-	int real = n < 0 ? 0 : 1;
-
-	while (real && real < nr && n >= real && is_run(ctrl, n, real + 1))
-		real++;
-	return real;
-}
-
-/*
- * What is given back is not a run of @nr pages or not the latest mapping. If it
- * begins with a run, that goes: page by page, and its guards with it, unless it
- * is the latest.
- */
-static void unmap_odd_run(unsigned long addr, unsigned int nr)
-{
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	int top = find_slot(ctrl, addr), n;
-	unsigned int real = run_length(ctrl, top, nr), i;
-
-	WARN_ONCE(real < nr,
-		  "highmem: %s/%d gives back %u pages as a run that are none\n",
-		  current->comm, current->pid, nr);
-	if (real < 2)
-		return;
-	if (top == depth_of(ctrl) - 1) {
-		__kunmap_local_pages((void *)addr, real);
-		return;
-	}
-	for (i = 0; i < real; i++)
-		unmap_with_care(addr + i * PAGE_SIZE);
-	for (n = top + 1 - run_slots(real); n <= top; n++)
-		ctrl->holes |= hole_bit(n);
-	set_depth(ctrl, depth_of(ctrl));
-}
-
-/* Whatever is not the latest run with nothing to care for. */
-static noinline void unmap_run_with_care(const void *vaddr, unsigned int nr)
-{
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned long addr = (unsigned long)vaddr & PAGE_MASK;
-	unsigned int depth = depth_of(ctrl), i;
-
-	if (nr == 1) {
-		kunmap_local_indexed(vaddr);
-		return;
-	}
-	if (unlikely(depth < run_slots(nr)) || unlikely(!slot_has(depth - 1, addr)) ||
-	    unlikely(!is_run(ctrl, depth - 1, nr))) {
-		unmap_odd_run(addr, nr);
-		return;
-	}
-
-	/* The guards too: they show a page if fewer are given back than were had. */
-	preempt_disable();
-	for (i = 0; i < run_slots(nr); i++, addr += PAGE_SIZE) {
-		unsigned int n = depth - 1 - i;
-
-		if (!is_noted(ctrl->pteval[n]))
-			continue;
-		if (is_strict())
-			remove_pte(addr, slot_pte(n, addr));
-		arch_kmap_local_forget(&ctrl->pteval[n]);
-	}
-	if (KM_LAZY && is_strict())
-		ctrl->eager -= nr;
-	pop_to(ctrl, depth - run_slots(nr));
-	preempt_enable();
-	unpin(ctrl);
+	return nr ? nr * PAGE_SIZE - offset_in_page(vaddr) : 0;
 }
 
 /**
@@ -980,34 +925,32 @@ static noinline void unmap_run_with_care(const void *vaddr, unsigned int nr)
 void __kunmap_local_pages(const void *vaddr, unsigned int nr)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int n = ctrl->idx - 1;
+	unsigned int top = slot_of((unsigned long)vaddr);
 	pte_t *note, *end;
 
-	if (!KM_LAZY || unlikely(!slot_has(n, (unsigned long)vaddr)) ||
-	    unlikely(n + 1 < nr) || unlikely(!is_run(ctrl, n, nr))) {
-		unmap_run_with_care(vaddr, nr);
+	if (!KM_LAZY || unlikely(ctrl->idx != top + 1) ||
+	    unlikely(run_length(ctrl, top) != nr)) {
+		unmap_slow((unsigned long)vaddr, nr);
 		return;
 	}
 	highmem_race_window();
-	note = &ctrl->pteval[n];
+	note = &ctrl->pteval[top];
 	end = note - nr;
 	for (; note > end; note--)
 		arch_kmap_local_forget(note);
-	set_idx(ctrl, n + 1 - nr);
-	if (unlikely(ctrl->pinned))
-		unpin(ctrl);
+	pop_fast(ctrl, top + 1 - slots_of(nr));
 }
 EXPORT_SYMBOL(__kunmap_local_pages);
 
 /* The scheduler and fork ------------------------------------------------ */
 
 /*
- * Takes down the current task's mappings before another task runs here, if they
- * may not stay.
+ * Removes the PTEs of the current task's eager mappings before another task runs
+ * here.
  *
  * Called with the run queue locked and interrupts off. An NMI may still come:
- * idx and pteval[] do not change, so it nests above them as ever, and does not
- * care whether the slots below are still mapped.
+ * idx and pteval[] do not change, so the NMI nests above them. The PTEs below do not
+ * matter to the NMI.
  */
 void __kmap_local_sched_out(void)
 {
@@ -1026,11 +969,11 @@ void __kmap_local_sched_out(void)
 }
 
 /*
- * Puts the current task's mappings back after another task ran here, as far as
- * they are not there any more.
+ * Restores those PTEs of the current task that are not in their slots any more after
+ * another task ran here.
  *
  * Called with preemption off and interrupts on. An interrupt may come with
- * some slots not yet back: they are below idx, so it does not use them.
+ * some slots not yet restored: they are below idx, so it does not use them.
  */
 void __kmap_local_sched_in(void)
 {
@@ -1048,8 +991,8 @@ void __kmap_local_sched_in(void)
 	}
 }
 
-/* Takes away all that the current task has mapped. */
-static void take_all_back(struct kmap_ctrl *ctrl)
+/* Ends all mappings of the current task, those in the reserve too, and its pin. */
+static void unmap_all(struct kmap_ctrl *ctrl)
 {
 	int n;
 
@@ -1061,20 +1004,27 @@ static void take_all_back(struct kmap_ctrl *ctrl)
 			remove_pte(vaddr, slot_pte(n, vaddr));
 		arch_kmap_local_forget(&ctrl->pteval[n]);
 	}
+	if (ctrl->reserved)
+		reserve_drop_all(ctrl);
 	ctrl->holes = 0;
 	ctrl->eager = 0;
-	set_idx(ctrl, 0);
-	preempt_enable();
-	reserve_take_back(ctrl);
+	set_depth(ctrl, 0);
+	end_unmap(ctrl);
+}
+
+static void report_leak(const struct kmap_ctrl *ctrl, const char *where)
+{
+	WARN_ONCE(1, "highmem: %s/%d %s with %u local mappings\n", current->comm,
+		  current->pid, where, depth_of(ctrl) / KM_STEP + ctrl->reserved);
+	DO_ONCE_LITE(name_mappers, ctrl);
 }
 
 /**
- * kmap_local_leaked() - the current task has kept mappings that it may not keep
+ * kmap_local_leaked() - the current task returns to user space with local mappings
  *
- * They would be on top of its stack for good, and pin it to its CPU. Reports
- * them, in a debug kernel with who made them, and takes them away, with what the
- * task has in the reserve. (The pin goes with the next mapping that is given back,
- * or with the task: just now it is too late to move.)
+ * They would stay on top of its stack for good, and pin the task to its CPU. Reports
+ * them, in a debug kernel with the callers that made them, and ends them. (The pin
+ * ends with the next __schedule().)
  *
  * Context: return to user space, interrupts off.
  */
@@ -1082,18 +1032,16 @@ void kmap_local_leaked(void)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 
-	WARN_ONCE(1, "highmem: %s/%d goes back to user space with %u pages mapped\n",
-		  current->comm, current->pid, depth_of(ctrl) / KM_STEP);
-	DO_ONCE_LITE(name_mappers, ctrl);
-	take_all_back(ctrl);
+	report_leak(ctrl, "returns to user space");
+	unmap_all(ctrl);
 }
+EXPORT_SYMBOL_GPL(kmap_local_leaked);
 
 /**
  * __kmap_local_exit() - out-of-line part of kmap_local_exit()
  *
- * The same for a task that ends, which a kernel thread or an oops may make it do
- * with something mapped. A pin that outlived its task would keep the CPU from ever
- * going offline.
+ * The same for a task that ends: a kernel thread that leaks, or a task that dies of an
+ * oops. A pin that outlived its task would keep the CPU from going offline.
  *
  * Context: do_exit(), where the task may still be moved.
  */
@@ -1101,21 +1049,16 @@ void __kmap_local_exit(void)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 
-	if (ctrl->idx) {
-		WARN_ONCE(1, "highmem: %s/%d ends with %u pages mapped\n",
-			  current->comm, current->pid, depth_of(ctrl) / KM_STEP);
-		DO_ONCE_LITE(name_mappers, ctrl);
-		take_all_back(ctrl);
-	}
-	unpin(ctrl);
+	report_leak(ctrl, "ends");
+	unmap_all(ctrl);
 }
 
 /**
  * kmap_local_fork() - make sure that a new task starts without mappings
  * @tsk: the new task, still a copy of its parent
  *
- * A mapping belongs to the task that made it, and fork with one held is a
- * mistake: the child would give back what it never mapped.
+ * A mapping belongs to the task that made it. A task that forks with a mapping held is
+ * a bug: the child would give back what it never mapped.
  *
  * Context: fork, before the new task runs.
  */
@@ -1126,20 +1069,34 @@ void kmap_local_fork(struct task_struct *tsk)
 	WARN_ON_ONCE(tsk->kmap_ctrl.idx);
 #ifdef CONFIG_SMP
 	/*
-	 * The parent's pin is not the child's either. It may have no mapping any
-	 * more, see kmap_local_leaked().
+	 * The pin is the parent's. Both fields were copied one after the other, and the
+	 * parent may have been pinned in between.
 	 */
-	if (tsk->kmap_ctrl.pinned && !--tsk->migration_disabled)
+	if (tsk->kmap_ctrl.pinned && tsk->migration_disabled &&
+	    !--tsk->migration_disabled)
 		tsk->cpus_ptr = &tsk->cpus_mask;
 #endif
 	tsk->kmap_ctrl = (struct kmap_ctrl) { };
 }
 
-/* What is left behind --------------------------------------------------- */
+/* Idle mappings --------------------------------------------------------- */
 
 #ifdef KMAP_LOCAL_LAZY
 
-/* Takes away what slot @n shows, unless @ctrl notes it. Was there something? */
+/* Does any slot of @cpu hold a PTE? On another CPU that may change at any time. */
+static bool cpu_has_mappings(int cpu, void *flush_tlb)
+{
+	pte_t *ptep = per_cpu(km_window, cpu).ptep;
+	unsigned int n;
+
+	for (n = 0; ptep && n < KM_MAX_IDX; n++) {
+		if (!pte_none(ptep_get(ptep - n)))
+			return true;
+	}
+	return flush_tlb;
+}
+
+/* Removes the PTE of slot @n unless @ctrl notes it. Returns whether it changed. */
 static bool flush_slot(const struct kmap_ctrl *ctrl, unsigned int n)
 {
 	unsigned long vaddr = slot_vaddr(n, 0);
@@ -1157,54 +1114,59 @@ static bool flush_slot(const struct kmap_ctrl *ctrl, unsigned int n)
 }
 
 /*
- * Takes away what this CPU's slots show and the current task does not hold.
+ * Removes the PTEs of this CPU's slots that the current task does not hold. With
+ * @flush_tlb it flushes the whole TLB, too.
  *
- * Interrupts are off. What they interrupted may be about to fill a slot below
- * idx, and then the PTE is either what it has noted in pteval[], and stays, or
- * it is what somebody left: that goes, and if the note has been made, its page
- * comes in its place at once. It must: on PAE the interrupted context may have
- * seen one half of the old PTE already and take the rest from the new one.
+ * Interrupts are off. The interrupted context may be about to fill a slot below idx.
+ * Then the PTE is either the one in pteval[], and stays, or an old one: that goes,
+ * and the PTE in pteval[], if it is set already, takes its place at once. It must: on
+ * PAE the interrupted context may have read one half of the old PTE and read the other
+ * half from the new PTE.
  */
-static void flush_this_cpu(void *unused)
+static void flush_this_cpu(void *flush_tlb)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
-	if (!km_limit)
-		return;
-
-	for (n = 0; n < KM_MAX_IDX; n++) {
+	for (n = 0; km_limit && n < KM_MAX_IDX; n++) {
 		/*
-		 * The second time is for what an NMI has left here during the
-		 * first: on PAE it may have lost its upper half to us.
+		 * The second call is for a PTE that an NMI wrote during the first:
+		 * on PAE its upper half may have been cleared.
 		 */
 		if (flush_slot(ctrl, n))
 			flush_slot(ctrl, n);
 	}
+	if (flush_tlb)
+		arch_kmap_local_flush_tlb();
 }
 
 /**
- * kmap_local_flush() - take away all local mappings that nobody holds
+ * kmap_local_flush() - remove all local mappings that no context holds
+ * @flush_tlb: flush all of each CPU's TLB as well
  *
- * Those of tasks that do not run go as well and come back with their tasks. A
- * CPU that goes offline leaves nothing behind, see kmap_local_dying(). At the end
- * no TLB knows any of them, though only their own CPU could have used them: who
- * unmaps eagerly has flushed the TLB of its own CPU only.
+ * The mappings of tasks that do not run go as well and come back with their tasks.
+ * A CPU that goes offline leaves nothing behind, see kmap_local_dying(). Afterwards no
+ * CPU holds an idle mapping of its own in its slots or in its TLB. (Another CPU's TLB
+ * may hold an entry that a speculative walk loaded: that CPU does not use the
+ * address.)
+ *
+ * Interrupts each CPU once at most, and without @flush_tlb only CPUs whose slots
+ * hold a PTE.
  *
  * Context: task context with interrupts on.
+ * Return: true; false from the version for architectures that are not lazy, which
+ * does nothing.
  */
-void kmap_local_flush(void)
+bool kmap_local_flush(bool flush_tlb)
 {
-	if (KM_LAZY)
-		on_each_cpu(flush_this_cpu, NULL, 1);
-	flush_tlb_kernel_range(__fix_to_virt(FIX_KMAP_END),
-			       __fix_to_virt(FIX_KMAP_BEGIN) + PAGE_SIZE);
-	flush_tlb_kernel_range(kmap_local_reserve_start, kmap_local_reserve_end);
+	on_each_cpu_cond(cpu_has_mappings, flush_this_cpu,
+			 flush_tlb ? &km_limit : NULL, true);
+	return true;
 }
 
 /*
  * All other CPUs stand still with interrupts off from before this CPU leaves
- * cpu_online_mask until after this: to them the two are one.
+ * cpu_online_mask until after this. To the other CPUs both happen at once.
  */
 static int kmap_local_dying(unsigned int cpu)
 {
@@ -1228,7 +1190,7 @@ static int __init kmap_local_lazy_init(void)
 {
 	if (!KM_LAZY)
 		return 0;
-	/* Who looks for the use of free pages wants to see this, too. */
+	/* debug_pagealloc finds accesses to free pages: no mapping may hide one. */
 	if (debug_pagealloc_enabled())
 		static_branch_enable(&kmap_local_strict);
 	return cpuhp_setup_state_nocalls(CPUHP_AP_KMAP_LOCAL_DYING,
@@ -1242,28 +1204,39 @@ early_initcall(kmap_local_lazy_init);
 /* The reserve ----------------------------------------------------------- */
 
 /*
- * Slots for mappings beyond the depth of the stack, which no code should
- * reach. All CPUs share them and they keep no order.
+ * Slots in vmalloc space for mappings that the stack has no room for: btrfs RAID 5/6
+ * nests one mapping for each device. All CPUs share the slots, and they keep no order.
  *
- * owner is the slot's state: NULL when it is free, else the task that has it.
- * Taking a slot is one compare-and-exchange, so that it works in any context,
- * NMI included. The PTE belongs to the owner, who cannot leave its CPU: only
- * that CPU must be clean of older translations, and it is flushed before the
- * PTE is written.
+ * owner is the state of a slot: NULL for a free slot, else the task that holds it.
+ * One compare-and-exchange takes a slot in any context, NMI included. The PTE
+ * belongs to the owner. kmap_ctrl::reserved keeps idx from being 0, so the owner cannot
+ * leave its CPU: only that CPU's TLB must be free of older entries, and it is flushed
+ * before the PTE is written.
+ *
+ * Before each slot is an unmapped page, so that the bytes around a mapping belong to no
+ * other mapping. Where caches alias it is two pages: then the slots have all colours.
+ * The reserve takes at most one sixteenth of vmalloc space.
  */
-#define KM_RESERVE_SLOTS	64
+#ifdef DCACHE_N_COLORS
+#define KM_RESERVE_STRIDE	3
+#else
+#define KM_RESERVE_STRIDE	2
+#endif
+#define KM_RESERVE_SLOTS	256
 
 static struct reserve_slot {
 	struct task_struct *owner;
 	pte_t *ptep;
 } reserve[KM_RESERVE_SLOTS];
 
+static unsigned int reserve_slots __ro_after_init;
+
 unsigned long kmap_local_reserve_start __ro_after_init;
 unsigned long kmap_local_reserve_end __ro_after_init;
 
 static unsigned long reserve_vaddr(unsigned int n)
 {
-	return kmap_local_reserve_start + n * PAGE_SIZE;
+	return kmap_local_reserve_start + (n * KM_RESERVE_STRIDE + 1) * PAGE_SIZE;
 }
 
 /* Where caches alias, does the address have the page's colour? */
@@ -1278,57 +1251,51 @@ static bool reserve_fits(unsigned int n, unsigned long pfn)
 #endif
 }
 
-static int reserve_take(unsigned long pfn)
+/* Returns the slot, or reserve_slots if none is free. */
+static unsigned int reserve_take(unsigned long pfn)
 {
 	unsigned int n;
 
-	if (!kmap_local_reserve_start)
-		return -1;
-
-	for (n = 0; n < KM_RESERVE_SLOTS; n++) {
+	for (n = 0; n < reserve_slots; n++) {
 		if (READ_ONCE(reserve[n].owner) || !reserve_fits(n, pfn))
 			continue;
 		/*
-		 * Acquire, pairs with the release in reserve_clear(): the PTE
-		 * that the last owner cleared is not seen valid by our flush.
+		 * Acquire, pairs with the release in reserve_clear(): our flush does
+		 * not see the PTE that the last owner has cleared as a valid one.
 		 */
 		if (!cmpxchg_acquire(&reserve[n].owner, NULL, current))
-			return n;
+			break;
 	}
-	return -1;
+	return n;
 }
 
 /*
- * The task is pinned from here to reserve_unmap().
- *
- * With no slot left there is nothing to return that could be used, and code
- * that maps a page does not look for failure. The guard page behind the
- * reserve is never mapped: whoever touches it gets a page fault, not the data
- * of another page.
+ * With no slot left this returns the address behind the last slot. No page is ever
+ * mapped there: an access faults, and shows no page of another mapping. Code that
+ * maps a page does not look for failure, so NULL would be no better.
  */
-static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval)
+static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval,
+				  unsigned long ip)
 {
-	unsigned long vaddr;
-	int n;
+	unsigned int n = reserve_take(pte_pfn(pteval));
+	unsigned long vaddr = reserve_vaddr(n);
 
-	migrate_disable();
-	n = reserve_take(pte_pfn(pteval));
-	WARN_ONCE(1, "highmem: %s/%d has more than %d nested local mappings, %s\n",
-		  current->comm, current->pid, KM_LIMIT / KM_STEP,
-		  n < 0 ? "and the reserve is used up" : "going on in the reserve");
-
-	vaddr = n < 0 ? kmap_local_reserve_end : reserve_vaddr(n);
-	DO_ONCE_LITE(name_mappers, ctrl);
 	trace_kmap_local_overflow(depth_of(ctrl) / KM_STEP, vaddr);
 	highmem_count(HIGHMEM_STAT_LOCAL_MAP, 1);
 	highmem_count(HIGHMEM_STAT_LOCAL_OVERFLOW, 1);
-	if (n < 0) {
-		pr_err_ratelimited("highmem: no slot left for %s/%d to map a page\n",
-				   current->comm, current->pid);
+	if (n == reserve_slots) {
+		WARN_ONCE(1, "highmem: no slot is left for a local mapping of %s/%d, which holds %u\n",
+			  current->comm, current->pid,
+			  depth_of(ctrl) / KM_STEP + ctrl->reserved);
+		DO_ONCE_LITE(name_mappers, ctrl);
 		return (void *)vaddr;
 	}
+	pr_info_once("highmem: %s/%d nests more than %d local mappings, in %pS\n",
+		     current->comm, current->pid, KM_LIMIT / KM_STEP, (void *)ip);
 
 	preempt_disable();
+	ctrl->reserved++;
+	set_depth(ctrl, depth_of(ctrl));
 	arch_kmap_local_post_unmap(vaddr);
 	install_pte(vaddr, reserve[n].ptep, pteval);
 	preempt_enable();
@@ -1336,62 +1303,71 @@ static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval)
 	return (void *)vaddr;
 }
 
-static void reserve_clear(unsigned int n)
+static void reserve_clear(struct kmap_ctrl *ctrl, unsigned int n)
 {
-	preempt_disable();
 	remove_pte(reserve_vaddr(n), reserve[n].ptep);
 	/* Pairs with the acquire in reserve_take(). */
 	smp_store_release(&reserve[n].owner, NULL);
-	preempt_enable();
+	ctrl->reserved--;
 }
 
-static void reserve_unmap(unsigned long vaddr)
+static void reserve_unmap(struct kmap_ctrl *ctrl, unsigned long addr)
 {
-	if (vaddr != kmap_local_reserve_end) {
-		unsigned int n = (vaddr - kmap_local_reserve_start) >> PAGE_SHIFT;
+	unsigned int n = (addr - kmap_local_reserve_start) / PAGE_SIZE /
+			 KM_RESERVE_STRIDE;
 
-		if (WARN_ONCE(READ_ONCE(reserve[n].owner) != current,
-			      "highmem: kunmap_local() of address %p in the reserve that %s/%d has not mapped\n",
-			      (void *)vaddr, current->comm, current->pid))
-			return;
-		reserve_clear(n);
-	}
-	migrate_enable();
+	/* The page before slot n begins with the byte behind the slot before it. */
+	if (addr == reserve_vaddr(n) - PAGE_SIZE)
+		n--;
+	/* From reserve_map() with no slot left, which has reported it. */
+	if (addr >= reserve_vaddr(reserve_slots))
+		return;
+	if (WARN_ONCE(n >= reserve_slots || READ_ONCE(reserve[n].owner) != current,
+		      "highmem: kunmap_local() of address %p in the reserve that %s/%d has not mapped\n",
+		      (void *)addr, current->comm, current->pid))
+		return;
+	if (addr - reserve_vaddr(n) >= PAGE_SIZE)
+		report_outside(addr);
+	preempt_disable();
+	reserve_clear(ctrl, n);
+	set_depth(ctrl, depth_of(ctrl));
+	end_unmap(ctrl);
 }
 
-/*
- * Takes away what the current task has left in the reserve. One of the pins that
- * go with it becomes that of @ctrl, if that has none: where this is called it may
- * be too late to move.
- */
-static void reserve_take_back(struct kmap_ctrl *ctrl)
+static void reserve_drop_all(struct kmap_ctrl *ctrl)
 {
 	unsigned int n;
 
-	for (n = 0; n < KM_RESERVE_SLOTS; n++) {
-		if (READ_ONCE(reserve[n].owner) != current)
-			continue;
-		reserve_clear(n);
-		if (ctrl->pinned)
-			migrate_enable();
-		else
-			WRITE_ONCE(ctrl->pinned, 1);
+	for (n = 0; n < reserve_slots; n++) {
+		if (READ_ONCE(reserve[n].owner) == current)
+			reserve_clear(ctrl, n);
 	}
 }
 
+/* For is_kmap_addr(), which any module may call. */
+bool is_kmap_vmalloc_addr(unsigned long addr)
+{
+	return is_kmap_local_reserve(addr) || is_pkmap_addr(addr);
+}
+EXPORT_SYMBOL(is_kmap_vmalloc_addr);
+
 static int __init reserve_note_pte(pte_t *ptep, unsigned long vaddr, void *start)
 {
-	reserve[(vaddr - (unsigned long)start) >> PAGE_SHIFT].ptep = ptep;
+	unsigned long page = (vaddr - (unsigned long)start) >> PAGE_SHIFT;
+
+	if (page % KM_RESERVE_STRIDE == 1 && page / KM_RESERVE_STRIDE < KM_RESERVE_SLOTS)
+		reserve[page / KM_RESERVE_STRIDE].ptep = ptep;
 	return 0;
 }
 
 static int __init kmap_local_reserve_init(void)
 {
-	unsigned long size = KM_RESERVE_SLOTS * PAGE_SIZE;
+	unsigned long share = VMALLOC_TOTAL / 16 / PAGE_SIZE / KM_RESERVE_STRIDE;
+	unsigned int slots = min_t(unsigned long, share, KM_RESERVE_SLOTS);
+	unsigned long size = (slots * KM_RESERVE_STRIDE + 2) * PAGE_SIZE;
 	struct vm_struct *area;
 
 	km_init();
-	/* Without VM_NO_GUARD an unmapped page follows. */
 	area = get_vm_area(size, VM_MAP);
 	if (!area)
 		return -ENOMEM;
@@ -1401,8 +1377,9 @@ static int __init kmap_local_reserve_init(void)
 		return -ENOMEM;
 	}
 
-	kmap_local_reserve_end = (unsigned long)area->addr + size;
 	kmap_local_reserve_start = (unsigned long)area->addr;
+	kmap_local_reserve_end = kmap_local_reserve_start + size;
+	reserve_slots = slots;
 	return 0;
 }
 early_initcall(kmap_local_reserve_init);

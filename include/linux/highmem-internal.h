@@ -49,7 +49,7 @@
  *
  * ``pkmap_flush_tlb_all()``
  *   Flushes all pkmap addresses from all TLBs at once, where that is cheaper than
- *   flush_tlb_kernel_range() for each area. Returns when it is done.
+ *   flush_tlb_kernel_range() for the slots that were cleared. Returns when it is done.
  *
  * ``get_pkmap_color()``, ``get_next_pkmap_nr()`` and two more
  *   For caches that alias: a page is only mapped in slots of its colour. Either
@@ -106,10 +106,14 @@
  *   ``arch_kmap_local_set_pte()`` may be called on a valid PTE, and neither a
  *   page walk nor an interrupt may see a mix of the two;
  *   ``arch_kmap_local_post_unmap()`` follows. No interrupt may come halfway
- *   through clearing it either, but an NMI may. Caches must not mind, and
- *   ``kmap_prot`` have the accessed and dirty bits set.
+ *   through clearing it either, but an NMI may. Caches must not alias, and
+ *   ``kmap_prot`` must have the accessed and dirty bits set.
  *
- * ``arch_kmap_local_map_idx(idx, pfn)``, ``arch_kmap_local_unmap_idx(idx, vaddr)``
+ * ``arch_kmap_local_flush_tlb()``
+ *   Flushes all kernel addresses from this CPU's TLB. Needed with
+ *   ``KMAP_LOCAL_LAZY`` only.
+ *
+ * ``arch_kmap_local_map_idx(idx, pfn)``
  *   Where the fixmap index of slot ``idx`` depends on the page's colour.
  *
  * ``ARCH_HAS_FLUSH_ON_KUNMAP``, ``kunmap_flush_on_unmap()``
@@ -133,6 +137,9 @@
 #ifndef ARCH_HAS_KMAP_FLUSH_TLB
 static inline void kmap_flush_tlb(unsigned long addr) { }
 #endif
+
+/* The reserve of kmap_local, and what the pkmap pool has in vmalloc space */
+bool is_kmap_vmalloc_addr(unsigned long addr);
 
 /* mm/highmem.c */
 void *kmap_high(struct page *page);
@@ -161,10 +168,13 @@ struct page *kmap_local_to_page(const void *vaddr);
 extern unsigned long kmap_local_reserve_start, kmap_local_reserve_end;
 
 #ifdef KMAP_LOCAL_LAZY
-void kmap_local_flush(void);
+bool kmap_local_flush(bool flush_tlb);
 #else
-static inline void kmap_local_flush(void) { }
+static inline bool kmap_local_flush(bool flush_tlb) { return false; }
 #endif
+
+/* A mapping takes a multiple of so many slots: the page, and a guard behind it. */
+#define KMAP_LOCAL_STEP		2
 
 void kmap_local_leaked(void);
 void __kmap_local_exit(void);
@@ -179,27 +189,38 @@ static inline void kmap_assert_nomap(void)
 /* For a task that ends */
 static inline void kmap_local_exit(void)
 {
-	if (unlikely(current->kmap_ctrl.idx || current->kmap_ctrl.pinned))
+	if (unlikely(current->kmap_ctrl.idx))
 		__kmap_local_exit();
 }
 
-/* Has @p something mapped, and must therefore stay on its CPU? */
-static inline bool kmap_local_held(const struct task_struct *p)
+/* Does @p have something mapped, and must therefore stay on its CPU? */
+static __always_inline bool kmap_local_held(const struct task_struct *p)
 {
 	return READ_ONCE(p->kmap_ctrl.idx);
 }
 
 /*
- * For the scheduler, when @p, which runs here, may be about to run no more: true if
- * it must be pinned for its mappings, once. The task undoes it with its last
- * mapping. It must be done before another CPU may take @p: sched_ext puts it where
- * others look when it picks the next task.
+ * For __schedule(), with @p the current task and interrupts off: returns whether the
+ * caller must call migrate_disable() for the mappings of @p. kunmap_local() undoes
+ * that with the last mapping, or this function does, if interrupts were off then.
+ *
+ * __schedule() calls this before it takes the lock of the run queue, which
+ * migrate_enable() takes, too, and before sched_ext shows @p to other CPUs.
  */
-static inline bool kmap_local_pin(struct task_struct *p)
+static __always_inline bool kmap_local_pin(struct task_struct *p)
 {
-	if (likely(!kmap_local_held(p)) || p->kmap_ctrl.pinned)
+	struct kmap_ctrl *ctrl = &p->kmap_ctrl;
+
+	if (likely(!ctrl->idx && !ctrl->pinned))
 		return false;
-	WRITE_ONCE(p->kmap_ctrl.pinned, 1);
+	if (!ctrl->idx) {
+		WRITE_ONCE(ctrl->pinned, 0);
+		migrate_enable();
+		return false;
+	}
+	if (ctrl->pinned)
+		return false;
+	WRITE_ONCE(ctrl->pinned, 1);
 	return true;
 }
 
@@ -220,15 +241,13 @@ static inline bool is_kmap_local_reserve(unsigned long addr)
 static inline void kmap_local_fork(struct task_struct *tsk) { }
 static inline void kmap_assert_nomap(void) { }
 static inline void kmap_local_exit(void) { }
-static inline bool kmap_local_held(const struct task_struct *p) { return false; }
+static __always_inline bool kmap_local_held(const struct task_struct *p) { return false; }
 static inline bool kmap_local_pin(struct task_struct *p) { return false; }
 static inline bool is_kmap_local_fixmap(unsigned long addr) { return false; }
 static inline bool is_kmap_local_reserve(unsigned long addr) { return false; }
 #endif /* CONFIG_KMAP_LOCAL */
 
 #ifdef CONFIG_HIGHMEM
-extern unsigned long pkmap_extra_start, pkmap_extra_end;
-bool is_pkmap_extra(unsigned long addr);
 struct page *pkmap_to_page(unsigned long addr);
 
 /* Is it in the part of the pool that the architecture has set aside? */
@@ -238,12 +257,7 @@ static inline bool is_pkmap_window(unsigned long addr)
 }
 
 /* Or in what was added from vmalloc space? */
-static inline bool is_pkmap_addr(unsigned long addr)
-{
-	return is_pkmap_window(addr) ||
-	       (addr >= READ_ONCE(pkmap_extra_start) &&
-		addr < READ_ONCE(pkmap_extra_end) && is_pkmap_extra(addr));
-}
+bool is_pkmap_addr(unsigned long addr);
 #else
 static inline bool is_pkmap_addr(unsigned long addr) { return false; }
 #endif
@@ -505,8 +519,14 @@ static inline bool is_kmap_addr(const void *x)
 {
 	unsigned long addr = (unsigned long)x;
 
-	return is_pkmap_addr(addr) || is_kmap_local_fixmap(addr) ||
-	       is_kmap_local_reserve(addr);
+	if (is_kmap_local_fixmap(addr))
+		return true;
+#ifdef CONFIG_HIGHMEM
+	if (is_pkmap_window(addr))
+		return true;
+#endif
+	return IS_ENABLED(CONFIG_KMAP_LOCAL) && is_vmalloc_addr(x) &&
+	       is_kmap_vmalloc_addr(addr);
 }
 
 #ifdef CONFIG_KMAP_LOCAL
@@ -540,10 +560,11 @@ static inline size_t kmap_addr_reach(const void *vaddr) { return 0; }
  * kunmap_local() - give back a mapping made by a kmap_local function
  * @__addr: any address inside the mapped page
  *
- * The latest mapping of a task goes first. An address that breaks this order
- * is unmapped and warned about once; one that this task has not mapped is
- * warned about and left alone. An address in the direct mapping, as low memory
- * pages have, needs nothing. For an example see kmap_local_page().
+ * The latest mapping of a task is given back first. A mapping that is not the latest
+ * ends alone and is reported once; so is one that is given back by the address
+ * behind its page. An address that this task has not mapped is reported once and
+ * changes nothing. An address in the direct mapping, as low memory pages have, needs
+ * nothing. For an example see kmap_local_page().
  *
  * Context: the one that made the mapping; does not sleep.
  */

@@ -412,12 +412,27 @@ static inline void tag_clear_highpage(struct page *page) { }
 
 /*
  * A range that does not fit is a bug of the caller. Kernels with DEBUG_VM
- * report it and do nothing, rather than write over whatever comes behind.
+ * report it and touch no page, rather than write over what comes behind.
  */
 static inline bool highmem_bad_range(size_t offset, size_t len, size_t size)
 {
 	return IS_ENABLED(CONFIG_DEBUG_VM) &&
 	       WARN_ON_ONCE(offset > size || len > size - offset);
+}
+
+/*
+ * The same for a range that is to be read to @to. The caller goes on with what is
+ * there, and that must not be what its stack held before. A length of more than
+ * INT_MAX is one that was counted down below 0: no buffer is so long.
+ */
+static inline bool highmem_bad_read(void *to, size_t offset, size_t len,
+				    size_t size)
+{
+	bool bad = highmem_bad_range(offset, len, size);
+
+	if (bad && len <= INT_MAX)
+		memset(to, 0, len);
+	return bad;
 }
 
 /* For what can be checked in passing: never go beyond the (compound) page. */
@@ -736,7 +751,7 @@ static inline void memcpy_from_page(char *to, struct page *page,
 {
 	const char *kaddr;
 
-	if (highmem_bad_range(offset, len, PAGE_SIZE))
+	if (highmem_bad_read(to, offset, len, PAGE_SIZE))
 		return;
 
 	kaddr = kmap_local_page(page);
@@ -948,7 +963,7 @@ static inline void folio_zero_range(struct folio *folio, size_t start,
 static inline void memcpy_from_folio(char *to, struct folio *folio,
 				     size_t offset, size_t len)
 {
-	if (highmem_bad_range(offset, len, folio_size(folio)))
+	if (highmem_bad_read(to, offset, len, folio_size(folio)))
 		return;
 
 	while (len) {
@@ -1018,7 +1033,8 @@ static inline void memcpy_to_folio(struct folio *folio, size_t offset,
  *	kunmap_local(kaddr);
  *
  * Context: any, NMI on x86 only; does not sleep.
- * Return: what to pass to kunmap_local() instead of @kaddr.
+ * Return: what to pass to kunmap_local() instead of @kaddr: an address in the
+ * mapping, @kaddr - 1 if there was no byte to zero.
  */
 static inline __must_check void *folio_zero_tail(struct folio *folio,
 						 size_t offset, void *kaddr)
@@ -1026,18 +1042,17 @@ static inline __must_check void *folio_zero_tail(struct folio *folio,
 	size_t len = folio_size(folio) - offset;
 	size_t reach = kmap_local_reach(folio, offset, len);
 
-	/* An address behind the last page would not be inside the mapping. */
-	if (!len)
-		return kaddr - 1;
-
 	memset(kaddr, 0, reach);
 	if (reach < len) {
 		kunmap_local(kaddr);
 		folio_zero_segment(folio, offset + reach, offset + len);
 		kaddr = kmap_local_folio(folio, offset + reach);
 	}
+	/* With no byte to zero there are those that the caller has written. */
 	flush_dcache_folio(folio);
-	return kaddr;
+
+	/* An address behind the last page is not inside the mapping. */
+	return len ? kaddr : kaddr - 1;
 }
 
 /**

@@ -46,6 +46,7 @@ void add_highpages_with_active_regions(int nid, unsigned long start_pfn,
  */
 #ifdef CONFIG_HIGHMEM
 #define KMAP_LOCAL_LAZY
+#define arch_kmap_local_flush_tlb()	__flush_tlb_all()
 #endif
 
 /*
