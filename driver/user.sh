@@ -53,14 +53,14 @@ user_compile() {
 		flags=(-O2 -fno-pie -no-pie -DCONFIG_DEBUG_KMAP_LOCAL=1
 			-DSIM_ZERO_IS_PRESENT) ;;
 	tasks-low) cc=gcc
-		flags=(-O2 -fno-pie -no-pie -DSIM_FIRST_BLOCK=0) ;;
+		flags=(-O2 -fno-pie -no-pie -DSIM_FIRST_BLOCK=0
+			-DKM_MAX_IDX=17) ;;
 	tasks-asan) flags=(-O1 -DSIM_FIRST_BLOCK=0 -fsanitize="address,undefined"
 		-fno-sanitize-recover=all) ;;
 	threads) cc=gcc flags=(-O2 -DTHREADS) ;;
-	threads-asan) flags=(-O1 -DTHREADS -DSIM_PAGE_VIRTUAL
+	threads-asan) flags=(-O1 -DTHREADS
 		-fsanitize="address,undefined" -fno-sanitize-recover=all) ;;
 	threads-tsan) flags=(-O1 -DTHREADS -fsanitize=thread) ;;
-	threads-virtual) flags=(-O1 -DTHREADS -DSIM_PAGE_VIRTUAL -fsanitize=thread) ;;
 	fuzzer) flags=(-O1 -DFUZZER
 		-fsanitize="fuzzer,address,undefined" -fno-sanitize-recover=all) ;;
 	esac

@@ -73,6 +73,7 @@ struct task {
 	unsigned int nested;	/* interrupts */
 	unsigned int wanted;	/* page that it calls kmap() for */
 	bool mistaken;		/* it does so with interrupts off */
+	bool rq_locked;		/* it is in __schedule() */
 	unsigned long queued_at;
 	unsigned long grown_at;	/* when it has last had page tables for an area */
 	unsigned int queued_areas; /* that there were then, a bit for each */
@@ -121,15 +122,17 @@ static u64 behind[SIM_PTES];
 
 unsigned long sim_now;	/* steps; with THREADS there is no time */
 
-/* Some steps, so that tasks do things both soon and late. */
-unsigned long sim_jiffies(void)
+/* When the machine was booted. Some steps are one jiffy: tasks do things soon and late. */
+static u64 boot_jiffies;
+
+u64 sim_jiffies(void)
 {
 #ifdef THREADS
 	static unsigned long looks;
 
-	return __atomic_add_fetch(&looks, 1, __ATOMIC_RELAXED);
+	return boot_jiffies + __atomic_add_fetch(&looks, 1, __ATOMIC_RELAXED);
 #else
-	return sim_now / 16;
+	return boot_jiffies + sim_now / 16;
 #endif
 }
 
@@ -327,6 +330,16 @@ void pte_clear(void *mm, unsigned long addr, pte_t *ptep)
 	native_pte_clear(mm, addr, ptep);
 }
 
+void __flush_tlb_all(void)
+{
+	unsigned int vpn;
+
+	sim_point();
+	for (vpn = 0; vpn < SIM_PTES; vpn++)
+		tlb_flush(this_cpu, vpn);
+	sim_point();
+}
+
 void flush_tlb_one_kernel(unsigned long addr)
 {
 	sim_point();
@@ -424,6 +437,7 @@ void kvfree(const void *p)
 /* IPIs --------------------------------------------------------------------------- */
 
 static void (*sim_ipi)(void *);
+static void *sim_ipi_arg;
 
 static void run_ipi(struct cpu *cpu)
 {
@@ -434,7 +448,7 @@ static void run_ipi(struct cpu *cpu)
 	t = current;
 	t->irqs_off = true;
 	t->hardirq++;
-	sim_ipi(NULL);
+	sim_ipi(sim_ipi_arg);
 	t->hardirq--;
 	t->irqs_off = false;
 	__atomic_store_n(&cpu->ipi, false, __ATOMIC_RELEASE);
@@ -455,7 +469,8 @@ static void interrupt(bool hard);
 static void run_second_task(void);
 #endif
 
-void on_each_cpu(void (*func)(void *), void *arg, int wait)
+void on_each_cpu_cond(bool (*cond)(int, void *), void (*func)(void *), void *arg,
+		      bool wait)
 {
 	static int lock;	/* one at a time */
 	int cpu;
@@ -465,8 +480,9 @@ void on_each_cpu(void (*func)(void *), void *arg, int wait)
 	while (__atomic_exchange_n(&lock, 1, __ATOMIC_ACQUIRE))
 		yield_cpu();
 	sim_ipi = func;
+	sim_ipi_arg = arg;
 	for (cpu = 0; cpu < SIM_CPUS; cpu++)
-		__atomic_store_n(&cpus[cpu].ipi, true, __ATOMIC_RELEASE);
+		__atomic_store_n(&cpus[cpu].ipi, cond(cpu, arg), __ATOMIC_RELEASE);
 	for (cpu = 0; cpu < SIM_CPUS; cpu++) {
 		while (__atomic_load_n(&cpus[cpu].ipi, __ATOMIC_ACQUIRE)) {
 			if (&cpus[cpu] == this_cpu ||
@@ -518,6 +534,13 @@ void mutex_lock(struct mutex *lock)
 	sim_point();
 }
 
+bool mutex_trylock(struct mutex *lock)
+{
+	might_sleep();
+	sim_point();
+	return !__atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE);
+}
+
 void mutex_unlock(struct mutex *lock)
 {
 	sim_point();
@@ -525,12 +548,31 @@ void mutex_unlock(struct mutex *lock)
 	sim_point();
 }
 
-void migrate_disable(void) { current->migration_disabled++; }
+/* Each in one step for the scheduler, as our hunk for kernel/sched/core.c makes them. */
+void migrate_disable(void)
+{
+	unsigned short count;
 
+	preempt_disable();
+	count = current->migration_disabled;
+	sim_point();
+	current->migration_disabled = count + 1;
+	preempt_enable();
+}
+
+/* The last one takes the lock of the run queue, and so must not be called with it. */
 void migrate_enable(void)
 {
-	check(current->migration_disabled, "migrate_enable() without disable");
-	current->migration_disabled--;
+	unsigned short count;
+
+	preempt_disable();
+	count = current->migration_disabled;
+	check(count, "migrate_enable() without disable");
+	check(count > 1 || !self()->rq_locked,
+	      "migrate_enable() below the lock of the run queue");
+	sim_point();
+	current->migration_disabled = count - 1;
+	preempt_enable();
 }
 
 bool waitqueue_active(wait_queue_head_t *queue)
@@ -609,6 +651,8 @@ static unsigned long slot_address(int n)
 	return __fix_to_virt(this_cpu->id * KM_MAX_IDX + n);
 }
 
+static void tracer(void);
+
 /* As __schedule() in kernel/sched/core.c does it for the task that leaves ... */
 static void switch_out(void)
 {
@@ -618,10 +662,20 @@ static void switch_out(void)
 
 	check(!preempt_count() && !t->irqs_off, "scheduling in atomic context");
 	t->irqs_off = true;
+	t->preempt++;
+	tracer();
 	if (kmap_local_pin(t))
-		t->migration_disabled++;
+		migrate_disable();
+	prev->rq_locked = true;
+	tracer();
 	if (t->kmap_ctrl.idx)
 		__kmap_local_sched_out();
+	/* The task's own mappings may be gone until it is back. */
+	prev->away = prev->nr_locals;
+	tracer();
+	prev->away = 0;
+	prev->rq_locked = false;
+	t->preempt--;
 	check(!t->kmap_ctrl.idx || t->migration_disabled,
 	      "a task with something mapped is not pinned");
 	/* In the middle of unmapping, what it has let go may be above its depth. */
@@ -678,6 +732,17 @@ static void event(void)
 			interrupt(false);
 		break;
 	case 3:
+		/* The end of an interrupt: it wakes a task, and counts as none any more. */
+		if (self()->nested < 1 && !t->irqs_off && in_task) {
+			t->irqs_off = true;
+			t->preempt++;
+			self()->rq_locked = true;
+			tracer();
+			self()->rq_locked = false;
+			t->preempt--;
+			t->irqs_off = false;
+		}
+		break;
 	case 4:
 		speculate();
 		break;
@@ -719,7 +784,7 @@ static void sim_schedule(void)
 
 #define WAKE_UP_SECONDS		20
 
-void schedule_timeout(long timeout)
+long schedule_timeout(long timeout)
 {
 	time_t end = time(NULL) + WAKE_UP_SECONDS;
 
@@ -727,6 +792,7 @@ void schedule_timeout(long timeout)
 		yield_cpu();
 		check(time(NULL) <= end, "nobody wakes a task that sleeps");
 	}
+	return timeout;
 }
 
 #else /* coroutines */
@@ -837,12 +903,14 @@ static void sim_schedule(void)
 
 static void check_sleep(const struct task *task);
 
-void schedule_timeout(long timeout)
+/* No time passes. */
+long schedule_timeout(long timeout)
 {
 	if (current->state != TASK_RUNNING)
 		check_sleep(self());
 	while (current->state != TASK_RUNNING)
 		sim_schedule();
+	return timeout;
 }
 
 #endif

@@ -30,9 +30,7 @@
 #define CONFIG_X86_PAE		1
 #define CONFIG_PARAVIRT		1	/* INVLPG by a function, which is ours */
 #define CONFIG_DEBUG_HIGHMEM_RACES 1
-#ifndef SIM_PAGE_VIRTUAL	/* else a page's address is in struct page */
 #define HASHED_PAGE_VIRTUAL	1
-#endif
 #define ARCH_NEEDS_KMAP_HIGH_GET 1
 #define BITS_PER_LONG		64
 #define BITS_PER_BYTE		8
@@ -42,6 +40,8 @@ typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
+typedef int32_t s32;
+typedef int64_t s64;
 typedef int64_t loff_t;
 typedef u64 pteval_t;
 typedef u32 __u32;
@@ -91,6 +91,7 @@ do {									\
 	sim_point();							\
 } while (0)
 #define cpu_relax()		sim_point()
+#define OPTIMIZER_HIDE_VAR(v)	__asm__("" : "+r" (v))
 #define smp_wmb()		__atomic_signal_fence(__ATOMIC_SEQ_CST)
 
 #define sim_load(p, order)						\
@@ -195,8 +196,8 @@ bool sim_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define _RET_IP_		((unsigned long)__builtin_return_address(0))
 #define WARN_ON_ONCE(cond)	WARN_ONCE(cond, "%s", #cond)
 #define DEBUG_LOCKS_WARN_ON(cond) WARN_ON_ONCE(cond)
-#define pr_err_ratelimited(...)	shim_trace(__VA_ARGS__)
 #define pr_warn(...)		shim_trace("", __VA_ARGS__)
+#define pr_info_once(...)	shim_trace(__VA_ARGS__)
 #define lockdep_assert_held(l)	sim_assert_held(l)
 
 /* Pages and address space ------------------------------------------------------ */
@@ -208,13 +209,11 @@ bool sim_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define PFN_UP(x)		(((x) + PAGE_SIZE - 1) >> PAGE_SHIFT)
 #define PAGE_OFFSET		0xc0000000UL
 #define high_memory		((void *)0xf0000000UL)
+#define virt_addr_valid(a)	((void *)(a) < high_memory)
+#define is_vmalloc_addr(a)	((unsigned long)(a) >= SIM_VMALLOC)
+#define VMALLOC_TOTAL		(4096 * PAGE_SIZE)
 
-struct page {
-	unsigned int nr;
-#ifdef SIM_PAGE_VIRTUAL
-	void *virtual;
-#endif
-};
+struct page { unsigned int nr; };
 struct folio { struct page page; };
 struct zone;
 struct vm_area_struct;
@@ -256,7 +255,7 @@ static inline bool PageHighMem(const struct page *page) { return true; }
 
 /* The simulated address space: addresses are only numbers. */
 #define SIM_BASE		0xf8000000UL
-#define SIM_PTES		512
+#define SIM_PTES		1024
 #ifndef SIM_PKMAP
 #define SIM_PKMAP		8
 #endif
@@ -264,7 +263,9 @@ static inline bool PageHighMem(const struct page *page) { return true; }
 #define LAST_PKMAP		SIM_PKMAP
 #define PKMAP_BASE		(SIM_BASE + PAGE_SIZE)
 #define SIM_VMALLOC		(PKMAP_BASE + (LAST_PKMAP + 1) * PAGE_SIZE)
-#define KM_MAX_IDX		(IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL) ? 33 : 16)
+#ifndef KM_MAX_IDX		/* 17 on some ARM kernels */
+#define KM_MAX_IDX		33
+#endif
 #define FIX_KMAP_BEGIN		0
 #define FIX_KMAP_END		(SIM_CPUS * KM_MAX_IDX - 1)
 #define __fix_to_virt(idx)						\
@@ -337,6 +338,7 @@ static inline void native_pte_clear(void *mm, unsigned long addr, pte_t *ptep)
 void set_pte_at(void *mm, unsigned long addr, pte_t *ptep, pte_t pte);
 void pte_clear(void *mm, unsigned long addr, pte_t *ptep);
 void flush_tlb_one_kernel(unsigned long addr);
+void __flush_tlb_all(void);
 void flush_tlb_kernel_range(unsigned long start, unsigned long end);
 #define flush_tlb_all()							\
 	flush_tlb_kernel_range(SIM_BASE, SIM_BASE + SIM_PTES * PAGE_SIZE)
@@ -365,6 +367,7 @@ void kvfree(const void *p);
 struct kmap_ctrl {
 	int idx;
 	unsigned short holes;
+	unsigned short reserved;
 	unsigned char eager;
 	unsigned char pinned;
 	pte_t pteval[KM_MAX_IDX];
@@ -403,6 +406,8 @@ int sim_this_cpu(void);
 #define local_irq_save(flags)	\
 	((flags) = current->irqs_off, current->irqs_off = true)
 #define local_irq_restore(flags)	((void)(current->irqs_off = (flags)))
+#define local_irq_disable()	((void)(current->irqs_off = true))
+#define local_irq_enable()	do { current->irqs_off = false; sim_point(); } while (0)
 #define preempt_count()							\
 	(current->preempt + current->hardirq + current->softirq)
 #define SYSTEM_SCHEDULING	1
@@ -420,7 +425,8 @@ do {									\
 #define pagefault_enable()	((void)0)
 void migrate_disable(void);
 void migrate_enable(void);
-void on_each_cpu(void (*func)(void *), void *arg, int wait);
+void on_each_cpu_cond(bool (*cond)(int, void *), void (*func)(void *), void *arg,
+		      bool wait);
 
 static inline unsigned int memalloc_noreclaim_save(void)
 {
@@ -464,6 +470,7 @@ void spin_unlock(spinlock_t *lock);
 struct mutex { int locked; };
 #define DEFINE_MUTEX(name)	struct mutex name
 void mutex_lock(struct mutex *lock);
+bool mutex_trylock(struct mutex *lock);
 void mutex_unlock(struct mutex *lock);
 #define sim_assert_held(l)	((void)(l))
 
@@ -475,18 +482,20 @@ typedef struct wait_queue_head {
 } wait_queue_head_t;
 #define DECLARE_WAIT_QUEUE_HEAD(name)	wait_queue_head_t name
 #define DEFINE_WAIT(name)		int name = 0
-#define HZ				1000
-#define INITIAL_JIFFIES			0UL
-#define jiffies				sim_jiffies()
-#define time_is_after_jiffies(a)	((long)(jiffies - (a)) < 0)
-unsigned long sim_jiffies(void);
+#define HZ				100
+/* jiffies has 32 bits, as on the machines with high memory, and begins anywhere. */
+#define jiffies				((u32)sim_jiffies())
+#define get_jiffies_64()		sim_jiffies()
+#define time_is_after_jiffies(a)	((s32)(jiffies - (u32)(a)) < 0)
+#define time_after_eq64(a, b)		((s64)((a) - (b)) >= 0)
+u64 sim_jiffies(void);
 bool waitqueue_active(wait_queue_head_t *queue);
 void sim_wake(wait_queue_head_t *queue, bool all);
 #define wake_up(q)			sim_wake(q, false)
 #define wake_up_all(q)			sim_wake(q, true)
 void prepare_to_wait_exclusive(wait_queue_head_t *queue, int *wait, int state);
 void finish_wait(wait_queue_head_t *queue, int *wait);
-void schedule_timeout(long timeout);
+long schedule_timeout(long timeout);
 
 /* CPU hotplug is not simulated, and there is no command line. */
 #define kstrtobool(s, res)		((void)(s), *(res) = true, 0)
@@ -503,14 +512,8 @@ void schedule_timeout(long timeout);
 #define flush_dcache_page(p)		((void)(p))
 #define flush_dcache_folio(f)		((void)(f))
 #define lowmem_page_address(p)		((void)(p), (void *)PAGE_OFFSET)
-#ifdef SIM_PAGE_VIRTUAL
-#define page_address(page)		READ_ONCE((page)->virtual)
-#define set_page_address(page, addr)	WRITE_ONCE((page)->virtual, addr)
-#define page_address_init()		((void)0)
-#else
 void *page_address(const struct page *page);
 void page_address_init(void);
-#endif
 #define virt_to_page(a)			((void)(a), (struct page *)NULL)
 #define page_size(p)			((void)(p), PAGE_SIZE)
 #define folio_size(f)			((void)(f), PAGE_SIZE)

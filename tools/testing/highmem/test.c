@@ -164,7 +164,7 @@ static void local_map(unsigned int nr, bool other_prot)
 		return;
 
 	local_op_begins(task);
-	expect("nested local mappings");
+	expect("no warning");
 	if (nr > 1) {
 		room = kmap_local_room(nr);
 		m.addr = (unsigned long)__kmap_local_pages(page, &nr);
@@ -176,8 +176,8 @@ static void local_map(unsigned int nr, bool other_prot)
 	} else {
 		m.addr = (unsigned long)kmap_local_page(page);
 	}
-	check(m.addr != kmap_local_reserve_end, "the reserve is used up");
-	expected(in_reserve(m.addr));
+	check(m.addr != reserve_vaddr(reserve_slots), "the reserve is used up");
+	expected(false);
 	use_mapping(&m);
 	check_new(task, &m);
 	task->locals[task->nr_locals++] = m;
@@ -206,21 +206,28 @@ static void local_unmap(unsigned int i)
 	struct task *task = self();
 	struct mapping m = task->locals[i];
 	bool ordered = is_latest(task, i) || in_reserve(m.addr);
-	unsigned int switches = task->switches, n;
-	void *addr = (void *)(m.addr + chance(2) * 7);
+	/* By an address behind or before the mapping, or as another number of pages */
+	bool by_end = !chance(8), by_count = !by_end && m.nr > 1 && !chance(4);
+	unsigned int switches = task->switches, n, nr = by_count ? 1 + chance(4) : m.nr;
+	unsigned long addr = m.addr + (!by_end ? chance(2) * 7 :
+				       chance(2) ? m.nr * PAGE_SIZE : -5);
+	unsigned int pieces = 0;
 
+	by_count = by_count && nr != m.nr;
 	local_op_begins(task);
 	use_mapping(&m);
 	task->nr_locals--;
 	for (n = i; n < task->nr_locals; n++)
 		task->locals[n] = task->locals[n + 1];
 
-	expect(ordered ? "no warning" : "out of order");
-	if (m.nr > 1)
-		__kunmap_local_pages(addr, m.nr);
+	pieces += !ordered + by_end + by_count;
+	expect(pieces ? "highmem: " : "no warning");
+	if (nr > 1)
+		__kunmap_local_pages((void *)addr, nr);
 	else
-		kunmap_local(addr);
-	expected(!ordered);
+		kunmap_local((void *)addr);
+	check(task->warned == pieces, "%u warnings, not %u", task->warned, pieces);
+	expected(pieces);
 
 	for (n = 0; n < m.nr; n++) {
 		note_release(m.addr + n * PAGE_SIZE);
@@ -244,7 +251,7 @@ static void local_misuse(void)
 	for (i = 0; i < task->nr_locals; i++) {
 		const struct mapping *m = &task->locals[i];
 
-		if (addr >= m->addr && addr < m->addr + m->nr * PAGE_SIZE)
+		if (addr + PAGE_SIZE - m->addr <= (m->nr + 1) * PAGE_SIZE)
 			return;
 	}
 	local_op_begins(task);
@@ -252,7 +259,7 @@ static void local_misuse(void)
 		/* A slot of the reserve that another task may have */
 		addr = kmap_local_reserve_start + chance(64) * PAGE_SIZE;
 		for (i = 0; i < task->nr_locals; i++) {
-			if (task->locals[i].addr == addr)
+			if (addr + PAGE_SIZE - task->locals[i].addr <= 2 * PAGE_SIZE)
 				addr = kmap_local_reserve_start - PAGE_SIZE;
 		}
 		expect("highmem: kunmap_local() of address");
@@ -409,6 +416,17 @@ static void pool_misuse(void)
 	check(!page_address(&sim_pages[NEVER_PAGE]), "page_address() of a page never mapped");
 }
 
+/* Does @cpu ever use @vpn? A local slot is used by its own CPU, one in the reserve by any. */
+static bool may_use(unsigned int cpu, unsigned int vpn)
+{
+	unsigned long addr = SIM_BASE + vpn * PAGE_SIZE;
+
+	if (in_reserve(addr))
+		return false;	/* it is flushed before it is used again */
+	return !is_kmap_local_fixmap(addr) ||
+	       (SIM_PTES - 1 - vpn) / KM_MAX_IDX == cpu;
+}
+
 #ifndef THREADS
 /* More holders than a state word can count, all but one of them leaked */
 static void pool_leak(void)
@@ -501,7 +519,8 @@ static void check_flushed(unsigned long began)
 		      "%#lx shows frame %#llx after kmap_flush_unused()",
 		      SIM_BASE + vpn * PAGE_SIZE, (unsigned long long)pte_pfn(pte));
 		for (cpu = 0; cpu < SIM_CPUS; cpu++) {
-			if (!tlb_knows(&cpus[cpu], vpn) || lost[vpn])
+			if (!tlb_knows(&cpus[cpu], vpn) || lost[vpn] ||
+			    !may_use(cpu, vpn))
 				continue;
 			pte.pte = cpus[cpu].tlb[vpn].pte;
 			check(may_be_known(vpn, pte, began),
@@ -576,6 +595,32 @@ static void interrupt(bool hard)
 	task->warned = warned;
 }
 
+/*
+ * What a tracer does below the lock of the run queue, or before it is taken: maps
+ * pages, and gives all of them back.
+ */
+static void tracer(void)
+{
+	struct task *task = self();
+	unsigned int locals = task->nr_locals, left = chance(4) ? 0 : 1 + chance(3);
+	const char *was_expected = task->expected;
+	unsigned int warned = task->warned;
+	int idx = task->t.kmap_ctrl.idx & KM_DEPTH_MASK;
+
+	task->nested++;
+	task->switches++;
+	while (left--)
+		local_map(1 + chance(2), !chance(3));
+	while (task->nr_locals > locals)
+		local_unmap(task->nr_locals - 1);
+	check((task->t.kmap_ctrl.idx & KM_DEPTH_MASK) == idx,
+	      "a tracer leaves depth %lu, not %d",
+	      task->t.kmap_ctrl.idx & KM_DEPTH_MASK, idx);
+	task->nested--;
+	task->expected = was_expected;
+	task->warned = warned;
+}
+
 static void one_operation(bool may_block)
 {
 	struct task *task = self();
@@ -625,6 +670,13 @@ static void one_operation(bool may_block)
 			local_map(1, false);
 		break;
 	case 21:
+		if (chance(2)) {
+			/* Others call it, too, around mappings and between them. */
+			migrate_disable();
+			local_map(1, false);
+			migrate_enable();
+			break;
+		}
 		current->preempt++;
 		local_map(1, false);
 		use_all(task);
@@ -664,8 +716,10 @@ static void init_task(struct task *task, int pid, int cpu)
 }
 
 /* As after boot; nothing is left of what was before. */
-static void boot(bool strict)
+static void boot(bool strict, unsigned int begin)
 {
+	/* Before each change of the sign of jiffies, behind the first, and at 0 */
+	static const u64 begins[] = { 0, 0x7fffff80, 0x80010000, 0xffffff80 };
 	unsigned int i;
 
 	quiet = true;
@@ -682,10 +736,9 @@ static void boot(bool strict)
 	pkmap_areas[0].slots = pkmap_slots;
 	pkmap_areas[0].nr = LAST_PKMAP;
 	pkmap_area_now = pkmap_areas;
-	pkmap_reclaimed = jiffies - HZ;
-	pkmap_not_grown = jiffies - PKMAP_LEAVE_MEMORY;
-	pkmap_extra_start = ULONG_MAX;
-	pkmap_extra_end = 0;
+	boot_jiffies = begins[begin % ARRAY_SIZE(begins)];
+	pkmap_grow_after = 0;
+	memset(&pkmap_grow_lock, 0, sizeof(pkmap_grow_lock));
 	pkmap_page_table = virt_to_kpte(PKMAP_BASE);
 	memset(&pkmap_wait_queue, 0, sizeof(pkmap_wait_queue));
 	memset(reserve, 0, sizeof(reserve));
@@ -737,7 +790,7 @@ static void check_end(void)
 			      "slot %u is in state %d in the end", nr, state);
 		}
 	}
-	for (nr = 0; nr < KM_RESERVE_SLOTS; nr++)
+	for (nr = 0; nr < reserve_slots; nr++)
 		check(!reserve[nr].owner, "slot %u of the reserve is not free", nr);
 	check(!pkmap_wait_queue.nr, "a sleeper is left in the queue");
 
@@ -759,7 +812,8 @@ static void check_end(void)
 #endif
 		check(!page, "%#lx is mapped in the end", SIM_BASE + vpn * PAGE_SIZE);
 		for (cpu = 0; cpu < SIM_CPUS; cpu++)
-			check(is_lost(vpn) || !tlb_knows(&cpus[cpu], vpn),
+			check(is_lost(vpn) || !tlb_knows(&cpus[cpu], vpn) ||
+			      !may_use(cpu, vpn),
 			      "CPU %u knows %#lx in the end", cpu,
 			      SIM_BASE + vpn * PAGE_SIZE);
 	}
@@ -833,7 +887,7 @@ int main(int argc, char **argv)
 	int i;
 
 	do {
-		boot(rounds % 4 == 3);
+		boot(rounds % 4 == 3, rounds / 2);
 		memory_is_out = rounds % 2;
 		stop = false;
 		for (i = 0; i < SIM_CPUS; i++) {
@@ -967,6 +1021,7 @@ static void all_sleep(void)
 	}
 	/* What is leaked does not come back, but memory may: the time-out. */
 	memory_is_out = false;
+	boot_jiffies += PKMAP_GROW_RETRY;
 	for (i = 0; i < TASKS; i++)
 		tasks[i].t.state = TASK_RUNNING;
 }
@@ -1052,7 +1107,7 @@ static unsigned long run(void)
 	memset(stuck, 0, sizeof(stuck));
 	memset(lost, 0, sizeof(lost));
 	nr_lost = 0;
-	boot(how & 1 && how & 2);
+	boot(how & 1 && how & 2, chance(4));
 	memory_is_out = how & 4;
 	many_pages = how & 8;
 	countdown = 1;

@@ -3,19 +3,19 @@
  * How kmap() gets slots when there is no clean one, for the model checker Spin.
  *
  * kmap_high_slow() in mm/highmem.c looks at some slots only. If none of them is
- * clean, kmap_high_refill() has pkmap_refill() make some, and looks at all; or
- * sleeps if there are none to be made. pkmap_refills tells a task that waited for
- * the mutex whether somebody was faster, so that not everybody reclaims. What is
- * checked is that tasks do not send each other round in this loop for ever: in
- * every cycle of states somebody gets a slot or goes to sleep. Nobody goes to
- * sleep, or takes what memory there is to grow the pool, while there is a clean
- * slot for him; and nobody reclaims though slots were made since he began to look.
+ * clean, kmap_high_refill() has pkmap_refill() make some, and looks at all slots. If
+ * none can be made, it calls pkmap_grow(), or sleeps. pkmap_refills tells a task that
+ * waited for the mutex that another task has made some, so that one of them reclaims.
+ * What is checked is that tasks do not send each other round in this loop for ever: in
+ * every cycle of states a task gets a slot or goes to sleep. pkmap_refill() fails only if
+ * no clean slot of the task's kind exists; and no task reclaims though slots were made
+ * since it began to look.
  *
  * Slots are counted, not told apart (pkmap.pml does that): clean, idle or held,
  * for each of two kinds, since what one task reclaims may be of no use to it: of
  * another colour, or in the area of those that free memory.
  * "fresh" counts the areas that pkmap_go_on() may send kmap() to. Time is not here:
- * slots may always be used up soon, and growing fails when there are no areas left.
+ * growing fails when there are no areas left.
  *
  * Here a search finds a clean slot if there is one. In the code it may miss one,
  * when other searches move the hand meanwhile or the CPU reads pkmap_refills after
@@ -45,6 +45,7 @@ byte areas = AREAS;		/* that can be had still */
 byte fresh;			/* that kmap() was not sent to since they got clean slots */
 #define ALL_AREAS	2	/* as many as have slots that reclaim may clean */
 bool reclaim_lock;
+bool grow_lock;
 
 /* Is pkmap_refills another than task t has seen? It does not wrap. */
 bool changed[TASKS];
@@ -124,22 +125,6 @@ inline pkmap_go_on()
 	}
 }
 
-/* Slots that are used up soon are too few: then the pool grows, if it can. */
-inline pkmap_turn_over()
-{
-	if
-	:: areas > 0 -> pkmap_add_area(); pkmap_go_on()
-	:: true ->
-		assert(!made[me]);
-		pkmap_reclaim();
-		if
-		:: gained -> pkmap_go_on(); refilled = true
-		:: else
-		fi
-	fi;
-	gained = false
-}
-
 inline pkmap_refill()
 {
 	lock_reclaim();
@@ -156,7 +141,14 @@ inline pkmap_refill()
 	:: else
 	fi;
 	if
-	:: !refilled -> pkmap_turn_over()
+	:: !refilled ->
+		assert(!made[me]);
+		pkmap_reclaim();
+		if
+		:: gained -> pkmap_go_on(); refilled = true
+		:: else
+		fi;
+		gained = false
 	:: else
 	fi;
 	if
@@ -164,12 +156,7 @@ inline pkmap_refill()
 	:: !refilled && clean[me % 2] > 0 -> refilled = true	/* pkmap_any() */
 #endif
 	:: refilled
-	:: else ->
-		assert(clean[me % 2] == 0);
-		if
-		:: areas > 0 -> pkmap_add_area(); gained = false; refilled = true
-		:: else
-		fi
+	:: else -> assert(clean[me % 2] == 0)
 	fi;
 #ifdef MUT_REFILL_COUNTS_ALL
 	if
@@ -178,6 +165,33 @@ inline pkmap_refill()
 	fi;
 #endif
 	reclaim_lock = false
+}
+
+/* Without the mutex but to publish the area. One task at a time, by a trylock. */
+inline pkmap_grow()
+{
+	bool mine = false;
+
+	atomic {
+		if
+		:: !grow_lock -> grow_lock = true; mine = true
+		:: else
+		fi
+	};
+	if
+	:: mine && changed[me] -> refilled = true
+	:: mine && !changed[me] && areas > 0 ->
+		lock_reclaim();
+		pkmap_add_area();
+		gained = false;
+		refilled = true;
+		reclaim_lock = false
+	:: else
+	fi;
+	if
+	:: mine -> grow_lock = false
+	:: else
+	fi
 }
 
 proctype mapper(byte me)
@@ -192,6 +206,10 @@ proctype mapper(byte me)
 		fi;
 		do	/* kmap_high_refill() */
 		:: pkmap_refill();
+			if
+			:: !refilled -> pkmap_grow()
+			:: else
+			fi;
 			if
 			:: refilled -> refilled = false
 			:: else ->
