@@ -43,22 +43,34 @@ foreign() {
 	machine=("${@:7}")
 }
 
-# variant_settings VARIANT: packages, and what kunit.py is told
+# variant_settings VARIANT: packages, what kunit.py is told, and the kernel
 # Not all of these are used here: other scripts source this file.
 # shellcheck disable=SC2034
 variant_settings() {
 	local machine memory names=("$1") name
 	packages=("${BUILD_PACKAGES[@]}")
 	make_options=()
+	boot_args=()
 	boots=1
 	patience=300
 	case $1 in
-	4g | up | nopreempt | rt | races | nohighmem) pc i386 2G ;;
+	4g)
+		# While all suites of the pool run, see highmem_jiffies_kunit.c.
+		boot_args=(highmem_jiffies=sign:45)
+		pc i386 2G ;;
+	up | nopreempt | rt | races | nohighmem) pc i386 2G ;;
 	debug)
 		names=(4g debug)
 		patience=900
 		pc i386 2G ;;
-	pae) pc i386 "$(pae_memory)" -cpu "$PAE_CPU" ;;
+	traced)
+		# Probes at tracepoints map something from boot on.
+		boot_args=(highmem_traced)
+		patience=900
+		pc i386 2G ;;
+	pae)
+		boot_args=(highmem_jiffies=wrap:45)
+		pc i386 "$(pae_memory)" -cpu "$PAE_CPU" ;;
 	x86_64 | forcemap) pc x86_64 1G ;;
 	kasan | kcsan)
 		names=(forcemap "$1")
@@ -158,8 +170,8 @@ build() {
 boot() {
 	: >"$1"
 	rm -f "$dir/test.log"
-	kunit_command exec --timeout "$2" --qemu_args "$qemu_args" "${@:5}" \
-		${3:+"$3"}
+	kunit_command exec --timeout "$2" --qemu_args "$qemu_args" \
+		"${boot_args[@]/#/--kernel_args=}" "${@:5}" ${3:+"$3"}
 	run_logged "$4" "$1" "count_cases $1" "${command[@]}" || true
 	cp "$dir/test.log" "${1%.out}.log" 2>/dev/null || : >"${1%.out}.log"
 }

@@ -623,6 +623,35 @@ static void helpers_beyond_end(struct kunit *test)
 	hmk_expect_report(test, "WARNING: ");
 }
 
+/*
+ * And what was asked for reads as zeroes, not as what the caller's stack held. A
+ * length that was counted down below 0 is that of no buffer.
+ */
+static void helpers_read_beyond_end(struct kunit *test)
+{
+	struct folio *folio = hmk_get_folio(test, true, 1);
+	u8 *buf = hmk_zalloc(test, 2 * PAGE_SIZE);
+	unsigned int i;
+
+	NEEDS(test, IS_ENABLED(CONFIG_DEBUG_VM), "needs CONFIG_DEBUG_VM");
+	hmk_provoke(test, "WARNING: ");
+	for (i = 0; i < 4; i++) {
+		size_t len = i & 2 ? 100 : -(size_t)100;
+		size_t zeroes = i & 2 ? 100 : 0;
+
+		memset(buf, CANARY_BYTE, 2 * PAGE_SIZE);
+		if (i & 1)
+			memcpy_from_page(buf, folio_page(folio, 0), PAGE_SIZE - 99, len);
+		else
+			memcpy_from_folio(buf, folio, 2 * PAGE_SIZE - 99, len);
+		KUNIT_EXPECT_NULL(test, memchr_inv(buf, 0, zeroes));
+		KUNIT_EXPECT_NULL(test, memchr_inv(buf + zeroes, CANARY_BYTE,
+						   2 * PAGE_SIZE - zeroes));
+	}
+	hmk_provoked(test);
+	hmk_expect_report(test, "WARNING: ");
+}
+
 static void zero_user_segments_spans(struct kunit *test)
 {
 	check_helper(test, do_zero_user_segments);
@@ -992,6 +1021,7 @@ static struct kunit_case highmem_cases[] = {
 	KUNIT_CASE(unmap_and_put_page_of_tail_page),
 	KUNIT_CASE(helpers_empty_at_end),
 	KUNIT_CASE(helpers_beyond_end),
+	KUNIT_CASE(helpers_read_beyond_end),
 	KUNIT_CASE(zero_user_beyond_page),
 	KUNIT_CASE(folio_zero_tail_of_nothing),
 	KUNIT_CASE(folio_fill_tail_page_boundary),

@@ -4,8 +4,10 @@
  *
  * highmem        zones, counters, page_address() and the copy, clear and fill
  *                helpers of <linux/highmem.h>, each against a model
+ * highmem_dcache which pages these helpers flush from the data cache
  * highmem_users  callers that were converted to what is new, usercopy
  * highmem_local  the per-task stack: kmap_local_*(), kmap_atomic*()
+ * highmem_misuse  kunmap_local() of each address that a caller can plausibly pass
  * highmem_lazy   what they leave in their slots, what may not stay, how it goes
  * highmem_switch tasks with local mappings that sleep, are moved, lose their CPU
  * highmem_nmi    local mappings in NMIs, at each instruction
@@ -15,8 +17,11 @@
  * highmem_samples  the code that the manual shows
  * highmem_window what comes in between two steps that take no lock
  * highmem_race   the pool, with everybody in it at once
- * highmem_full   the same, with all slots held. Comes last: what the pool grows
- *                by then it keeps, and others want it small.
+ * highmem_full   the same, with all slots held. Comes behind these: what the pool
+ *                grows by then it keeps, and others want it small.
+ * highmem_jiffies  jiffies that pass a change of sign while the suites run
+ * highmem_traced probes at tracepoints that map pages. Comes last of all: it counts
+ *                what the probes did while the other suites ran.
  *
  * The suites call nothing but the interface that users of high memory see, so
  * the same files judge any implementation of it. Seven look behind it, with
@@ -31,7 +36,8 @@
  * - No wait is without a bound. A thread that does not come back fails its
  *   case and is left behind together with the pages it may touch.
  * - A case that provokes a report says so on the console before and after.
- *   Many such reports appear once per boot, so one case owns each kind.
+ *   Such a report appears once per boot. hmk_provoke() makes the kernel forget
+ *   that, so that each case sees its own.
  * - A case that may lose the pool for good (a misuse that kills its task with
  *   the pool's lock held) notes it, and the cases behind it fail at once
  *   rather than hang. Such cases come last.
@@ -47,11 +53,13 @@
 #include <linux/cpumask.h>
 #include <linux/highmem.h>
 #include <linux/jiffies.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/smp.h>
 #include <linux/uaccess.h>
+#include <linux/vmalloc.h>
 
 #ifdef CONFIG_KMAP_LOCAL
 #include <asm/kmap_size.h>
@@ -243,6 +251,13 @@ static inline void unmap_all(void **addr, unsigned int nr)
 void hmk_provoke(struct kunit *test, const char *needle);
 void hmk_provoked(struct kunit *test);
 void hmk_expect_report(struct kunit *test, const char *needle);
+unsigned int hmk_reports(void);
+
+/* -------------------------------------------------------------- probes */
+
+extern bool hmk_alone, hmk_probes;
+
+void hmk_be_alone(struct kunit *test);
 
 /* ----------------------------------------------------------------- threads */
 
@@ -267,10 +282,11 @@ void hmk_join_worker(struct kunit *test, struct worker *worker);
 /* ---------------------------------------------------------- scarce resources */
 
 #ifdef CONFIG_HIGHMEM
-/* More than any pool can give */
-#define POOL_END	(LAST_PKMAP + (SZ_16M >> PAGE_SHIFT))
-/* It grows by this many bytes of vmalloc space at a time */
-#define POOL_STEP	SZ_4M
+/* More than any pool can give: it grows by 16 MB or an eighth of vmalloc space */
+#define POOL_GROWTH	min_t(unsigned long, SZ_16M, VMALLOC_TOTAL / 8)
+#define POOL_END	(LAST_PKMAP + (POOL_GROWTH >> PAGE_SHIFT))
+/* Pieces of vmalloc space of this size are too small for it, bytes */
+#define POOL_STEP	(rounddown_pow_of_two(POOL_GROWTH / 4) / 2)
 
 /* A thread that keeps as many pages mapped as it can, or is told to */
 struct hoard {

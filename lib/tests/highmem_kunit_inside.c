@@ -6,23 +6,6 @@
 
 #include "highmem_kunit_inside.h"
 
-/* -------------------------------------------------------------------- pool */
-
-/*
- * Once all slots are held it grows in any case; or if they do not last for @soon
- * jiffies, which may be POOL_GROWS_AS_EVER
- */
-void hmk_let_pool_grow(unsigned int soon)
-{
-#if OURS && defined(CONFIG_HIGHMEM)
-	static unsigned int as_ever;
-
-	if (!as_ever)
-		as_ever = pkmap_soon;
-	WRITE_ONCE(pkmap_soon, soon == POOL_GROWS_AS_EVER ? as_ever : soon);
-#endif
-}
-
 /* ------------------------------------------------------------------- slots */
 
 #ifdef CONFIG_KMAP_LOCAL
@@ -82,6 +65,7 @@ static void stop_counting(void *unused)
 
 void hmk_count_events(struct kunit *test)
 {
+	hmk_be_alone(test);
 	static_branch_enable(&highmem_stats_on);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, stop_counting, NULL), 0);
 }

@@ -46,12 +46,10 @@ static inline bool is_lazy(void)
 #define NEEDS_OURS(test)						\
 	NEEDS(test, OURS && CAN_MAP, "needs our local mappings")
 #define NEEDS_LAZY(test)						\
-	NEEDS(test, is_lazy(), "no page stays in a slot of this kernel")
-
-/* -------------------------------------------------------------------- pool */
-
-#define POOL_GROWS_AS_EVER	UINT_MAX
-void hmk_let_pool_grow(unsigned int soon);
+do {									\
+	NEEDS(test, is_lazy(), "no page stays in a slot of this kernel"); \
+	hmk_be_alone(test);						\
+} while (0)
 
 /* ------------------------------------------------------------------- slots */
 

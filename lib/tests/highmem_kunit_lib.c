@@ -10,12 +10,15 @@
 #include <linux/kmsg_dump.h>
 #include <linux/kprobes.h>
 #include <linux/kthread.h>
+#include <linux/rcupdate.h>
 #include <linux/reboot.h>
 #include <linux/sched/task.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
+
+#include <asm/sections.h>
 
 #include "highmem_kunit_inside.h"
 
@@ -195,6 +198,8 @@ void hmk_provoke(struct kunit *test, const char *needle)
 	kunit_info(test, "highmem_kunit: provoking \"%s\"\n", needle);
 	kmsg_dump_rewind(&log_start);
 	log_start.cur_seq = log_start.next_seq;
+	/* What WARN_ONCE() and the like note */
+	memset(__start_once, 0, __end_once - __start_once);
 	wanted = needle;
 	seen = 0;
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_provoking, NULL), 0);
@@ -205,13 +210,43 @@ void hmk_provoked(struct kunit *test)
 	kunit_release_action(test, end_provoking, NULL);
 }
 
+/* How many lines with the words of hmk_provoke() there were, after hmk_provoked() */
+unsigned int hmk_reports(void)
+{
+	return seen;
+}
+
 void hmk_expect_report(struct kunit *test, const char *needle)
 {
 	if (!IS_ENABLED(CONFIG_BUG))
 		return;
 	KUNIT_EXPECT_GT_MSG(test, seen, 0,
-			    "no report with \"%s\" in it (each comes once per boot)",
-			    needle);
+			    "no report with \"%s\" in it", needle);
+}
+
+/* ------------------------------------------------------------------ probes */
+
+/* While this is set, the probes of highmem_traced_kunit.c map nothing */
+bool hmk_alone;
+
+/* They are registered */
+bool hmk_probes;
+
+static void end_alone(void *unused)
+{
+	WRITE_ONCE(hmk_alone, false);
+}
+
+/* For cases that look at idle slots or count events */
+void hmk_be_alone(struct kunit *test)
+{
+	if (hmk_alone)
+		return;
+	WRITE_ONCE(hmk_alone, true);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_alone, NULL), 0);
+	/* Probes run with preemption off. Idle slots may hold their pages. */
+	synchronize_rcu();
+	kmap_flush_unused();
 }
 
 /* ----------------------------------------------------------------- threads */
@@ -527,18 +562,9 @@ int hmk_remember_task(struct kunit *test)
 /* Name of the case that may have left the pool's lock held by a dead task */
 static const char *pool_victim;
 
-static void let_pool_grow(void *unused)
-{
-	hmk_let_pool_grow(POOL_GROWS_AS_EVER);
-}
-
-/* Nor does the pool grow unless it has to: what it gets it keeps. */
 int hmk_remember_task_and_pool(struct kunit *test)
 {
 	hmk_remember_task(test);
-	hmk_let_pool_grow(0);
-	if (kunit_add_action_or_reset(test, let_pool_grow, NULL))
-		return -ENOMEM;
 	if (pool_victim) {
 		kunit_err(test, "the pool was lost in %s\n", pool_victim);
 		return -EIO;
@@ -560,9 +586,13 @@ void hmk_pool_survived(void)
 void hmk_check_task(struct kunit *test)
 {
 	struct task_struct *task = test->priv;
+	unsigned int i;
 
 	if (!task)
 		return;
+	/* On its way out the thread may be in a probe. */
+	for (i = 0; i < 100 && map_depth(task); i++)
+		usleep_range(100, 200);
 	KUNIT_EXPECT_EQ_MSG(test, map_depth(task), 0, "the case left a page mapped");
 	put_task_struct(task);
 }

@@ -244,6 +244,7 @@ static void protections_leave_with_task(struct kunit *test)
 	unsigned int i;
 
 	NEEDS_OURS(test);
+	hmk_be_alone(test);
 	sleeper->set = hmk_get_page_set(test, true, SWITCH_MAPS);
 	for (i = 0; i < SWITCH_MAPS; i++)
 		stamp_page(sleeper->set->page[i], 94);
@@ -472,6 +473,7 @@ static void cpu_leaves_nothing_behind(struct kunit *test)
 
 	NEEDS_TWO_CPUS(test);
 	NEEDS_OURS(test);
+	hmk_be_alone(test);
 	for (round = 0; round < 2; round++) {
 		hmk_join_worker(test, hmk_start_worker(test, cpu, leave_behind, set));
 		before = hmk_slots_filled(cpu);
@@ -479,7 +481,11 @@ static void cpu_leaves_nothing_behind(struct kunit *test)
 		after = hmk_slots_filled(cpu);
 		kunit_release_action(test, bring_back, (void *)(unsigned long)cpu);
 		KUNIT_ASSERT_TRUE(test, cpu_online(cpu));
-		KUNIT_EXPECT_EQ(test, before, is_lazy() ? WALK_MAPS : 0);
+		/* Guards may have pages of earlier runs. */
+		if (is_lazy())
+			KUNIT_EXPECT_GE(test, before, WALK_MAPS);
+		else
+			KUNIT_EXPECT_EQ(test, before, 0);
 		KUNIT_EXPECT_EQ(test, after, 0);
 	}
 	/* There is nothing for it to find either, wherever it comes back to */
@@ -630,7 +636,6 @@ static unsigned int count_wrong(struct page_set *set, void **addr, unsigned int 
 	return wrong;
 }
 
-/* highmem_local expects the report, which comes once per boot */
 static void forty_deep_across_switches(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, DEEP);
@@ -644,7 +649,7 @@ static void forty_deep_across_switches(struct kunit *test)
 	pin_to_cpu(test, first_cpu());
 	other = start_other(test, hmk_get_page_set(test, true, SWITCH_MAPS));
 	other->nr = SWITCH_MAPS;
-	hmk_provoke(test, "nested");
+	hmk_provoke(test, "nest");
 	map_all(set, addr, DEEP);
 	for (i = 0; i < 4; i++) {
 		complete(&other->go);
@@ -723,7 +728,7 @@ static void overflow_in_interrupt(struct kunit *test)
 	deep->irq_work = IRQ_WORK_INIT_HARD(visit_deep);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_deep_visit, deep), 0);
 	pin_to_cpu(test, first_cpu());
-	hmk_provoke(test, "nested");
+	hmk_provoke(test, "nest");
 	map_all(set, addr, WALK_MAPS);
 	for (round = 0; round < 50; round++) {
 		interrupt_me(&deep->irq_work);
@@ -747,9 +752,9 @@ static void fork_drops_pin(struct kunit *test)
 	struct task_struct *child = hmk_zalloc(test, sizeof(*child));
 	unsigned int pins, i;
 
-	for (i = 0; i < 4; i++) {
-		pins = 1 + i / 2;
-		child->kmap_ctrl.idx = i % 2;
+	for (i = 0; i < 2; i++) {
+		pins = 1 + i;
+		child->kmap_ctrl.idx = KMAP_LOCAL_STEP;
 		child->kmap_ctrl.pinned = 1;
 		child->migration_disabled = pins;
 		child->cpus_ptr = cpumask_of(0);

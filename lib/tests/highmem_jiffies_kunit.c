@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit suite "highmem_jiffies": the pool while jiffies pass a change of sign, as
+ * they do after some weeks. See highmem_kunit.h.
+ *
+ * On the command line
+ *
+ *   highmem_jiffies=sign:20	starts jiffies 20 s before their low 32 bits pass
+ *				2^31, about 25 days after boot if HZ is 1000
+ *   highmem_jiffies=wrap:20	20 s before they start again at 0
+ *
+ * for all suites of the boot. With no more than 300 s jiffies start later than
+ * without the parameter, as those of a machine that is up for some time: what was
+ * initialized with INITIAL_JIFFIES lies in the past.
+ */
+
+#include <linux/init.h>
+#include <linux/jiffies.h>
+#include <linux/sched.h>
+#include <linux/timer.h>
+
+#include "highmem_kunit.h"
+
+#define NR_CHANGE_PAGES	256
+
+/* As 64-bit jiffies; 0 without the parameter */
+static u64 first_jiffies __ro_after_init;
+static u64 change_jiffies __ro_after_init;
+
+/* The architecture parses it in setup_arch(), before there is any timer. */
+static int __init set_jiffies(char *arg)
+{
+	u64 change = 1ULL << 32;
+	unsigned int seconds;
+
+	if (sscanf(arg, "sign:%u", &seconds) == 1)
+		change += 1ULL << 31;
+	else if (sscanf(arg, "wrap:%u", &seconds) != 1)
+		return -EINVAL;
+	if (seconds < 1 || seconds > 300)
+		return -EINVAL;
+
+	first_jiffies = change - seconds * HZ;
+	change_jiffies = change;
+	jiffies_64 = first_jiffies;
+	return 0;
+}
+early_param("highmem_jiffies", set_jiffies);
+
+/* Tells in the log which suite was running. */
+static void say_change(struct timer_list *timer)
+{
+	pr_info("highmem_kunit: jiffies are %#lx\n", jiffies);
+}
+
+static DEFINE_TIMER(change_timer, say_change);
+
+static int __init start_change_timer(void)
+{
+	if (change_jiffies)
+		mod_timer(&change_timer, (unsigned long)change_jiffies);
+	return 0;
+}
+device_initcall(start_change_timer);
+
+/*
+ * Most suites have run by now, and on a slow machine jiffies have changed meanwhile.
+ * On a fast machine they change in this loop, which goes on for a second behind it.
+ */
+static void kmap_while_jiffies_change(struct kunit *test)
+{
+	unsigned int i, bad = 0, rounds = 0;
+	struct page_set *set;
+	u32 first, now;
+
+	NEEDS(test, change_jiffies, "needs highmem_jiffies= on the command line");
+	set = hmk_get_page_set(test, true, NR_CHANGE_PAGES);
+	for (i = 0; i < set->nr; i++)
+		stamp_page(set->page[i], 90);
+
+	do {
+		for (i = 0; i < set->nr; i++) {
+			bad += !stamped(kmap(set->page[i]), set->page[i], 90);
+			kunmap(set->page[i]);
+		}
+		kmap_flush_unused();
+		cond_resched();
+		rounds++;
+	} while (time_before64(get_jiffies_64(), change_jiffies + HZ));
+
+	kunit_info(test, "%u rounds\n", rounds);
+	KUNIT_EXPECT_EQ(test, bad, 0);
+	first = first_jiffies;
+	now = jiffies;
+	KUNIT_EXPECT_NE_MSG(test, first >> 31, now >> 31,
+			    "jiffies were %#x at boot and are %#x", first, now);
+	KUNIT_EXPECT_FALSE(test, timer_delete_sync(&change_timer));
+}
+
+static struct kunit_case highmem_jiffies_cases[] = {
+	KUNIT_CASE(kmap_while_jiffies_change),
+	{}
+};
+
+static struct kunit_suite highmem_jiffies_suite = {
+	.name = "highmem_jiffies",
+	.init = hmk_remember_task_and_pool,
+	.exit = hmk_check_task,
+	.test_cases = highmem_jiffies_cases,
+};
+
+kunit_test_suites(&highmem_jiffies_suite);
+
+MODULE_DESCRIPTION("KUnit suite for high memory: jiffies that pass a change of sign");
+MODULE_LICENSE("GPL");
