@@ -53,8 +53,8 @@ trap 'clear_line; echo "error: $0, line $LINENO: $BASH_COMMAND" >&2' ERR
 # ---------------------------------------------------------------- settings
 
 # The kernels that there are for the suite, see variants.sh.
-VARIANTS='4g pae up nopreempt rt debug races nohighmem x86_64 forcemap kasan'
-VARIANTS+=' kcsan arm mips xpa powerpc sparc arc'
+VARIANTS='4g pae up nopreempt rt debug races traced nohighmem x86_64 forcemap'
+VARIANTS+=' kasan kcsan arm mips xpa powerpc sparc arc'
 
 # allow NAME DEFAULT REGEX WORDS: give NAME its default, refuse other values.
 # The variable then leaves the environment: a kernel Makefile reads it too.
@@ -433,8 +433,9 @@ get_busybox() {
 	unlock 6
 }
 
-# make_initramfs DIR INIT: as DIR/initramfs, with the tool that the kernel's build
-# in DIR made. It makes device nodes without being root.
+# make_initramfs DIR INIT LINE...: as DIR/initramfs, with the tool that the kernel's
+# build in DIR made. It makes device nodes without being root. Each LINE is one of
+# its, for what else there is to be.
 make_initramfs() {
 	"$1/usr/gen_init_cpio" - >"$1/initramfs.new" <<-EOF ||
 		dir /dev 0755 0 0
@@ -445,6 +446,7 @@ make_initramfs() {
 		file /bin/busybox $BUILD/busybox-i386 0755 0 0
 		slink /bin/sh busybox 0777 0 0
 		file /init $2 0755 0 0
+		$(printf '%s\n' "${@:3}")
 	EOF
 		die "cannot write $1/initramfs; is the disk full?"
 	mv "$1/initramfs.new" "$1/initramfs"

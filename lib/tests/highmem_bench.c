@@ -66,6 +66,7 @@
 #include <linux/pgtable.h>
 #include <linux/reboot.h>
 #include <linux/sched.h>
+#include <linux/set_memory.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
@@ -98,6 +99,7 @@ static struct page *pages[NR_PAGES];
 static struct page *low_page;
 static struct folio *folios[MAX_ORDER_USED + 1];
 static struct page **sequence;
+static void *vpage;
 static char buffer[PAGE_SIZE];
 
 /* What a loop works on, and what it found. */
@@ -127,6 +129,8 @@ static void free_pages_of_rows(void)
 	low_page = NULL;
 	kvfree(sequence);
 	sequence = NULL;
+	vfree(vpage);
+	vpage = NULL;
 }
 
 /* All from high memory, if there is any. */
@@ -138,7 +142,8 @@ static int alloc_pages_of_rows(void)
 
 	sequence = kvmalloc_array(SEQ_LEN, sizeof(*sequence), GFP_KERNEL);
 	low_page = alloc_page(GFP_KERNEL | __GFP_ZERO);
-	if (!sequence || !low_page)
+	vpage = vmalloc(PAGE_SIZE);
+	if (!sequence || !low_page || !vpage)
 		return -ENOMEM;
 
 	for (i = 0; i <= MAX_ORDER_USED; i++) {
@@ -548,6 +553,44 @@ LOOP(do_memcpy_from_folio)
 	} while (--n);
 }
 
+#ifdef CONFIG_ARCH_HAS_SET_MEMORY
+/*
+ * Loading a module, and setting a seccomp filter, make vmalloc memory read-only. On
+ * x86 this calls kmap_flush_unused(). @n counts down to 1: the page is writable in
+ * the end.
+ */
+static __always_inline void flip_memory(unsigned long n)
+{
+	if (n % 2)
+		set_memory_rw((unsigned long)vpage, 1);
+	else
+		set_memory_ro((unsigned long)vpage, 1);
+}
+
+LOOP(set_memory_walk)
+{
+	do {
+		flip_memory(n);
+	} while (--n);
+}
+
+LOOP(set_memory_mapped_walk)
+{
+	struct page **seq = w->seq;
+
+	do {
+		struct page *page = *seq++;
+		void *addr = kmap_local_page(page);
+
+		touch(addr);
+		kunmap_local(addr);
+		touch(kmap(page));
+		kunmap(page);
+		flip_memory(n);
+	} while (--n);
+}
+#endif
+
 /*
  * To another task on this CPU and back. Both hold the same number of mappings,
  * which a switch may have to take down and put back.
@@ -659,6 +702,10 @@ static const struct row rows[] = {
 	ROW(switch_held_0, switch_and_back, 1, .flags = SWITCH | BLIND),
 	ROW(switch_held_1, switch_and_back, 1, .flags = SWITCH | BLIND, .held = 1),
 	ROW(switch_held_4, switch_and_back, 1, .flags = SWITCH | BLIND, .held = 4),
+#ifdef CONFIG_ARCH_HAS_SET_MEMORY
+	ROW(set_memory, set_memory_walk, 1, .flags = BLIND),
+	ROW(set_memory_mapped, set_memory_mapped_walk, 4, .flags = BLIND),
+#endif
 	/* How the cost grows with the pages in use: */
 	ROW(kmap_1, kmap_walk, 1),
 	ROW(kmap_64, kmap_walk, 64),
@@ -858,8 +905,20 @@ static void run_count(const struct row *row, struct work *w, struct line *line)
 struct events {
 	u64 one;		/* TLB entries flushed, on all CPUs together */
 	u64 all;		/* whole TLBs flushed, likewise */
-	u64 ipis;		/* function call interrupts taken */
+	u64 ipis;		/* function call interrupts taken, for TLBs as well */
 };
+
+static u64 ipis_now(void)
+{
+	u64 ipis = 0;
+#if defined(CONFIG_X86) && defined(CONFIG_SMP)
+	unsigned int cpu;
+
+	for_each_online_cpu(cpu)
+		ipis += per_cpu(irq_stat, cpu).irq_call_count;
+#endif
+	return ipis;
+}
 
 static struct events events_now(void)
 {
@@ -872,12 +931,7 @@ static struct events events_now(void)
 	now.one = vm[NR_TLB_LOCAL_FLUSH_ONE];
 	now.all = vm[NR_TLB_LOCAL_FLUSH_ALL] + vm[NR_TLB_REMOTE_FLUSH_RECEIVED];
 #endif
-#if defined(CONFIG_X86) && defined(CONFIG_SMP)
-	unsigned int cpu;
-
-	for_each_online_cpu(cpu)
-		now.ipis += per_cpu(irq_stat, cpu).irq_call_count;
-#endif
+	now.ipis = ipis_now();
 	return now;
 }
 
@@ -1372,6 +1426,16 @@ static int cycles_get(char *text, const struct kernel_param *kp)
 static const struct kernel_param_ops cycles_ops = { .get = cycles_get };
 module_param_cb(cycles, &cycles_ops, NULL, 0444);
 MODULE_PARM_DESC(cycles, "the cycle counter, as in the figures of the rows");
+
+/* Interrupts of the group events, likewise. */
+static int ipis_get(char *text, const struct kernel_param *kp)
+{
+	return sysfs_emit(text, "%llu\n", ipis_now());
+}
+
+static const struct kernel_param_ops ipis_ops = { .get = ipis_get };
+module_param_cb(ipis, &ipis_ops, NULL, 0444);
+MODULE_PARM_DESC(ipis, "function call interrupts that all CPUs have taken");
 
 static int run_set(const char *val, const struct kernel_param *kp)
 {
