@@ -1244,7 +1244,7 @@ static void reserve_is_not_forgotten(struct kunit *test)
 	KUNIT_EXPECT_NE(test, map_depth(task), 0);
 	last = leak->addr[NR_STACK];
 	KUNIT_EXPECT_FALSE(test, in_local_slots(last));
-	KUNIT_EXPECT_TRUE(test, readable(last));
+	/* No look there yet: the TLB of this CPU would keep it, and need not be flushed. */
 	stop_and_wait_for_death(task);
 	hmk_provoked(test);
 	KUNIT_EXPECT_EQ(test, map_depth(task), 0);
