@@ -676,7 +676,7 @@ static void switch_out(void)
 	prev->away = 0;
 	prev->rq_locked = false;
 	t->preempt--;
-	check(!t->kmap_ctrl.idx || t->migration_disabled,
+	check((!t->kmap_ctrl.idx && !prev->nr_locals) || t->migration_disabled,
 	      "a task with something mapped is not pinned");
 	/* In the middle of unmapping, what it has let go may be above its depth. */
 	for (n = 0; n < KM_MAX_IDX; n++) {
