@@ -150,7 +150,7 @@ static struct pkmap_area *pkmap_area_now __read_mostly = pkmap_areas;
  */
 #define PKMAP_FIRST_LOOK	64
 
-/* How often a CPU relaxes before it tries again what another was faster to do. */
+/* How often a CPU relaxes before it retries an exchange that another CPU has won. */
 #define PKMAP_BACK_OFF		8
 
 /*
@@ -963,8 +963,8 @@ static bool pkmap_go_on(void)
 		if (area->fresh) {
 			area->fresh = false;
 			/*
-			 * Release: pairs with the address dependency of who reads
-			 * it and goes there, and finds its slots.
+			 * Release: pairs with the address dependency of a task that
+			 * reads pkmap_area_now. The task sees the area's slots.
 			 */
 			smp_store_release(&pkmap_area_now, area);
 			pkmap_next_generation();

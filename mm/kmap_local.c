@@ -991,7 +991,10 @@ void __kmap_local_sched_in(void)
 	}
 }
 
-/* Ends all mappings of the current task, those in the reserve too, and its pin. */
+/*
+ * Ends all mappings of the current task, those in the reserve too. With interrupts on
+ * it also undoes the pin, see unpin().
+ */
 static void unmap_all(struct kmap_ctrl *ctrl)
 {
 	int n;

@@ -104,9 +104,8 @@ static inline void *kmap_local_span(struct folio *folio, size_t offset, size_t *
  * @addr: the address that it returned
  * @len: the number of bytes that it mapped
  *
- * Another address, or a greater length, is reported once, and the run that begins
- * at @addr is unmapped, if there is one. With a smaller length the rest of the run
- * stays mapped, without a word. For an example see kmap_local_span().
+ * The whole run is unmapped. Another length, or an address in another page of the
+ * run, is reported once. For an example see kmap_local_span().
  *
  * Context: the one that made the mapping; does not sleep.
  */
@@ -194,14 +193,14 @@ static inline void *kmap_local_page_prot(struct page *page, pgprot_t prot);
 static inline void *kmap_local_pfn(unsigned long pfn);
 
 /**
- * kmap() - map a page for as long as needed, for everybody
+ * kmap() - map a page for as long as needed, on all CPUs
  * @page: the page
  *
  * The address is valid on every CPU and in every context until kunmap() is
  * called once for each kmap(). Mapping a page again while it is mapped gives
  * the same address. The space is small and shared by the whole system (4 MB
- * on i386, 2 MB with PAE, and up to 16 MB of vmalloc space when that is full): code
- * that needs the page in one place only is better served by kmap_local_page().
+ * on i386, 2 MB with PAE, and when that is full up to an eighth of vmalloc space, 16 MB
+ * at most): code that needs the page in one place only calls kmap_local_page().
  *
  * Example::
  *
@@ -232,13 +231,14 @@ static inline void *kmap(struct page *page);
 static inline void kunmap(struct page *page);
 
 /**
- * kmap_flush_unused() - drop all mappings that nobody holds
+ * kmap_flush_unused() - remove all idle mappings
  *
  * kunmap() leaves a page mapped until its place is wanted. Code that changes
  * what the hardware or a hypervisor thinks of a page (caching attributes,
- * ownership) calls this first, so that no forgotten alias remains: neither in
- * the page tables nor in the TLB of any CPU when it returns. (Where local mappings
- * are never lazy, their slots are empty, but only their own CPU's TLB was flushed.)
+ * ownership) calls this first. When the function returns, no idle mapping is left in
+ * the page tables. The TLBs of all CPUs are free of the pool's idle mappings, and the
+ * TLB of each CPU of that CPU's idle local mappings. (Another CPU's TLB may hold an
+ * entry of those that a speculative walk has loaded: that CPU never uses the address.)
  *
  * Example::
  *

@@ -17,8 +17,8 @@
  * highmem_samples  the code that the manual shows
  * highmem_window what comes in between two steps that take no lock
  * highmem_race   the pool, with everybody in it at once
- * highmem_full   the same, with all slots held. Comes behind these: what the pool
- *                grows by then it keeps, and others want it small.
+ * highmem_full   the same, with all slots held. Comes behind these: the pool grows and
+ *                keeps its new areas, and the suites above need a small pool.
  * highmem_jiffies  jiffies that pass a change of sign while the suites run
  * highmem_traced probes at tracepoints that map pages. Comes last of all: it counts
  *                what the probes did while the other suites ran.
