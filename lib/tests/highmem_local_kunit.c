@@ -1131,6 +1131,8 @@ static void kunmap_local_twice_when_deep(struct kunit *test)
 struct leak {
 	struct page_set *set;
 	void *addr[NR_LEAKED];
+	unsigned int nr;
+	unsigned int nr_given_back;
 };
 
 /* How many mappings of the reserve are still there? */
@@ -1180,76 +1182,61 @@ static void deep_leak_is_taken_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pins_of(current), pins);
 }
 
-static int end_with_many_mapped(void *data)
+/* Maps nr pages, gives the first ones back, and ends with the rest */
+static int end_with_mapped(void *data)
 {
 	struct leak *leak = data;
 
-	map_all(leak->set, leak->addr, NR_LEAKED);
+	map_all(leak->set, leak->addr, leak->nr);
+	unmap_all(leak->addr, leak->nr_given_back);
 	while (!kthread_should_stop())
 		schedule_timeout_uninterruptible(1);
 	return 0;
+}
+
+static void end_thread_with(struct kunit *test, struct leak *leak, const char *report)
+{
+	struct task_struct *task;
+
+	leak->set = hmk_get_page_set(test, true, leak->nr);
+	task = kthread_create(end_with_mapped, leak, "highmem_kunit");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	get_task_struct(task);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_thread, task), 0);
+	hmk_provoke(test, report);
+	wake_up_process(task);
+	schedule_timeout_uninterruptible(3);
+	KUNIT_EXPECT_NE(test, map_depth(task), 0);
+	/* No look at its addresses yet: the TLB of this CPU would keep what it reads. */
+	stop_and_wait_for_death(task);
+	hmk_provoked(test);
+	KUNIT_EXPECT_EQ(test, map_depth(task), 0);
+	KUNIT_EXPECT_EQ(test, pins_of(task), 0);
 }
 
 static void deep_thread_ends_unpinned(struct kunit *test)
 {
 	struct leak *leak = hmk_zalloc(test, sizeof(*leak));
-	struct task_struct *task;
 
 	NEEDS_MAPPING(test);
-	leak->set = hmk_get_page_set(test, true, NR_LEAKED);
-	task = kthread_create(end_with_many_mapped, leak, "highmem_kunit");
-	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
-	get_task_struct(task);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_thread, task), 0);
-	hmk_provoke(test, "ends with 20 local mappings");
-	wake_up_process(task);
-	schedule_timeout_uninterruptible(3);
-	KUNIT_EXPECT_NE(test, map_depth(task), 0);
-	stop_and_wait_for_death(task);
-	hmk_provoked(test);
-	KUNIT_EXPECT_EQ(test, map_depth(task), 0);
+	leak->nr = NR_LEAKED;
+	end_thread_with(test, leak, "ends with 20 local mappings");
 	KUNIT_EXPECT_EQ(test, count_left(leak), 0);
-	KUNIT_EXPECT_EQ(test, pins_of(task), 0);
 }
 
 /* All of the stack is given back, and only the mapping in the reserve is forgotten */
 #define NR_STACK	16
 
-static int end_with_reserve_only(void *data)
-{
-	struct leak *leak = data;
-
-	map_all(leak->set, leak->addr, NR_STACK + 1);
-	unmap_all(leak->addr, NR_STACK);
-	while (!kthread_should_stop())
-		schedule_timeout_uninterruptible(1);
-	return 0;
-}
-
 static void reserve_is_not_forgotten(struct kunit *test)
 {
 	struct leak *leak = hmk_zalloc(test, sizeof(*leak));
-	struct task_struct *task;
-	void *last;
 
 	NEEDS_MAPPING(test);
-	leak->set = hmk_get_page_set(test, true, NR_STACK + 1);
-	task = kthread_create(end_with_reserve_only, leak, "highmem_kunit");
-	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
-	get_task_struct(task);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_thread, task), 0);
-	hmk_provoke(test, "ends with 1 local mappings");
-	wake_up_process(task);
-	schedule_timeout_uninterruptible(3);
-	KUNIT_EXPECT_NE(test, map_depth(task), 0);
-	last = leak->addr[NR_STACK];
-	KUNIT_EXPECT_FALSE(test, in_local_slots(last));
-	/* No look there yet: the TLB of this CPU would keep it, and need not be flushed. */
-	stop_and_wait_for_death(task);
-	hmk_provoked(test);
-	KUNIT_EXPECT_EQ(test, map_depth(task), 0);
-	KUNIT_EXPECT_FALSE(test, readable(last));
-	KUNIT_EXPECT_EQ(test, pins_of(task), 0);
+	leak->nr = NR_STACK + 1;
+	leak->nr_given_back = NR_STACK;
+	end_thread_with(test, leak, "ends with 1 local mappings");
+	KUNIT_EXPECT_FALSE(test, in_local_slots(leak->addr[NR_STACK]));
+	KUNIT_EXPECT_FALSE(test, readable(leak->addr[NR_STACK]));
 	hmk_expect_report(test, "a mapping in the reserve");
 }
 
