@@ -330,12 +330,22 @@ static void start_race(struct kunit *test, struct race *race)
 	}
 }
 
+static bool all_have_run(struct race *race)
+{
+	return atomic_long_read(&race->maps) && atomic_long_read(&race->flushes) &&
+	       atomic_long_read(&race->lookups);
+}
+
+/* For @ms, and on a busy host until each kind of worker has done something */
 static void hold_race(struct kunit *test, struct race *race, unsigned int ms)
 {
+	unsigned long end = jiffies + PATIENCE;
 	unsigned int i;
 
 	complete_all(&race->go);
-	msleep(ms);
+	do {
+		msleep(ms);
+	} while (!all_have_run(race) && time_before(jiffies, end));
 	for (i = 0; i < race->nr_workers; i++)
 		WRITE_ONCE(race->worker[i]->stop, true);
 	for (i = 0; i < race->nr_workers; i++)
