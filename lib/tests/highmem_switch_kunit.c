@@ -164,7 +164,14 @@ static struct events check_switches(struct kunit *test, struct page_set *set,
 	map_all(set, addr, SWITCH_MAPS);
 	/* The first time finds in the slots whatever there is */
 	cost_of_switches(other);
+	/* The least of some tries: other tasks and interrupts map pages as well. */
 	events = cost_of_switches(other);
+	for (i = 0; i < 4; i++) {
+		struct events again = cost_of_switches(other);
+
+		if (again.ptes < events.ptes)
+			events = again;
+	}
 	for (i = 0; i < SWITCH_MAPS; i++)
 		good += stamped(addr[i], set->page[i], 90);
 	unmap_all(addr, SWITCH_MAPS);
