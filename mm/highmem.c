@@ -737,30 +737,22 @@ static unsigned int pkmap_clear(struct pkmap_area *area)
 
 /*
  * Third step: flush, with nothing held but the mutex. Each flush may interrupt all
- * CPUs, so there is one: of the only area that was cleared, or of all.
+ * CPUs: there is one where the architecture can flush all of it at once, else one for
+ * each area that was cleared.
  */
 static void pkmap_flush_tlb(const unsigned int cleared[PKMAP_AREAS])
 {
-#ifdef pkmap_flush_tlb_all
 	highmem_race_window();
+#ifdef pkmap_flush_tlb_all
 	pkmap_flush_tlb_all();
 #else
-	struct pkmap_area *only = NULL;
-	unsigned long start;
-	unsigned int i, areas = 0;
+	for (unsigned int i = 0; i < PKMAP_AREAS; i++) {
+		struct pkmap_area *area = &pkmap_areas[i];
+		unsigned long start = (unsigned long)area_vaddr(area, 0);
 
-	for (i = 0; i < PKMAP_AREAS; i++) {
-		if (cleared[i]) {
-			only = &pkmap_areas[i];
-			areas++;
-		}
+		if (cleared[i])
+			flush_tlb_kernel_range(start, start + area->nr * PAGE_SIZE);
 	}
-	highmem_race_window();
-	start = (unsigned long)area_vaddr(only, 0);
-	if (areas > 1)
-		flush_tlb_all();
-	else
-		flush_tlb_kernel_range(start, start + only->nr * PAGE_SIZE);
 #endif
 }
 
