@@ -1014,6 +1014,19 @@ static bool pkmap_refill(unsigned int color, unsigned int seen)
 }
 
 /*
+ * Would pkmap_get() find @page? A slot that is just being filled does not count: on
+ * PREEMPT_RT this task may have preempted the task that fills it, and must sleep.
+ */
+static bool pkmap_is_mapped(const struct page *page)
+{
+	struct pkmap_slot *slot;
+	int state;
+
+	return page_slot_state(page, &slot, &state) &&
+	       (state < 0 || state >= PKMAP_WORD(PKMAP_CONDEMNED));
+}
+
+/*
  * Sleeps until a slot may be had or it is time to try to add an area again. Takes
  * one wake-up: a task that leaves without the slot that it stands for passes it on.
  * @patience is what is left of pkmap_patience. When it ends, the wait is reported.
@@ -1023,7 +1036,6 @@ static void pkmap_wait(const struct page *page, unsigned int color, long *patien
 	long sleep = *patience > 0 ? min_t(long, *patience, PKMAP_GROW_RETRY) :
 				     PKMAP_SLEEP_LONG;
 	wait_queue_head_t *queue = get_pkmap_wait_queue_head(color);
-	struct pkmap_slot *slot;
 	DEFINE_WAIT(wait);
 
 	trace_pkmap_wait_begin(page);
@@ -1031,7 +1043,7 @@ static void pkmap_wait(const struct page *page, unsigned int color, long *patien
 
 	prepare_to_wait_exclusive(queue, &wait, TASK_UNINTERRUPTIBLE);
 	highmem_race_window();
-	if (!pkmap_any(color, PKMAP_ROOM) && !page_slot(page, &slot))
+	if (!pkmap_any(color, PKMAP_ROOM) && !pkmap_is_mapped(page))
 		sleep -= schedule_timeout(sleep);
 	else
 		sleep = 0;
