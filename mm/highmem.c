@@ -1014,16 +1014,21 @@ static bool pkmap_refill(unsigned int color, unsigned int seen)
 }
 
 /*
- * Would pkmap_get() find @page? A slot that is just being filled does not count: on
- * PREEMPT_RT this task may have preempted the task that fills it, and must sleep.
+ * Is @page mapped? The page's lock waits for a task that is filling or clearing the
+ * slot. A slot of that task is in the hash but cannot be held: without the lock, a task
+ * that has preempted that task (PREEMPT_RT) would neither sleep nor get the slot.
  */
 static bool pkmap_is_mapped(const struct page *page)
 {
+	spinlock_t *lock = page_lock_of(page);
 	struct pkmap_slot *slot;
-	int state;
+	unsigned long flags;
+	bool mapped;
 
-	return page_slot_state(page, &slot, &state) &&
-	       (state < 0 || state >= PKMAP_WORD(PKMAP_CONDEMNED));
+	spin_lock_irqsave(lock, flags);
+	mapped = page_slot(page, &slot);
+	spin_unlock_irqrestore(lock, flags);
+	return mapped;
 }
 
 /*
