@@ -149,8 +149,7 @@ static unsigned int vpn_of(unsigned long addr)
 /* With which the program can be started to do the same again; 0 with bytes. */
 static unsigned long seed_name;
 
-static void fail(const char *format, ...)
-	__attribute__((format(printf, 1, 2), noreturn));
+static void __printf(1, 2) __noreturn fail(const char *format, ...);
 static void fail(const char *format, ...)
 {
 	va_list args;
@@ -312,7 +311,7 @@ void set_pte_at(void *mm, unsigned long addr, pte_t *ptep, pte_t pte)
 {
 	sim_point();
 	check(ptep == virt_to_kpte(addr), "PTE and address differ");
-	check(!load(&ptep->pte), "set_pte_at() on a valid PTE at %#lx", addr);
+	check(!load(&ptep->pte), "%s() on a valid PTE at %#lx", __func__, addr);
 	pte_changes(ptep, pte);
 	native_set_pte(ptep, pte);
 	/* A CPU may load what nobody uses yet, or ever. */
@@ -567,14 +566,15 @@ void migrate_enable(void)
 
 	preempt_disable();
 	count = current->migration_disabled;
-	check(count, "migrate_enable() without disable");
-	check(count > 1 || !self()->rq_locked,
-	      "migrate_enable() below the lock of the run queue");
+	check(count, "%s() without disable", __func__);
+	check(count > 1 || !self()->rq_locked, "%s() below the lock of the run queue",
+	      __func__);
 	sim_point();
 	current->migration_disabled = count - 1;
 	preempt_enable();
 }
 
+/* As the kernel's: no barrier, the caller sees to the order. */
 bool waitqueue_active(wait_queue_head_t *queue)
 {
 	sim_point();

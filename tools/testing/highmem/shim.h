@@ -51,6 +51,8 @@ typedef unsigned int gfp_t;
 #define __always_inline		inline __attribute__((always_inline))
 #define noinline		__attribute__((noinline))
 #define __must_check		__attribute__((warn_unused_result))
+#define __noreturn		__attribute__((noreturn))
+#define __printf(f, a)		__attribute__((format(printf, f, a)))
 #define __maybe_unused		__attribute__((unused))
 #define __init
 #define __ro_after_init
@@ -184,7 +186,7 @@ static inline void shim_trace(const char *what, ...) { }
 #define trace_kmap_local_overflow(...)	shim_trace("", __VA_ARGS__)
 
 /* Warnings: each time, not once, as the test looks at each. */
-bool sim_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+bool __printf(1, 2) sim_warn(const char *format, ...);
 #define WARN_ONCE(cond, ...)						\
 ({									\
 	bool __c = !!(cond);						\
