@@ -952,6 +952,20 @@ static void put_thread(void *task)
 	put_task_struct(task);
 }
 
+/*
+ * Until the thread sleeps with a page mapped: the scheduler has pinned the thread then.
+ * A thread that is stopped before it first runs never maps.
+ */
+static void wait_until_pinned(struct kunit *test, struct task_struct *task)
+{
+	unsigned long end = jiffies + PATIENCE;
+
+	while ((!map_depth(task) || READ_ONCE(task->__state) == TASK_RUNNING) &&
+	       time_before(jiffies, end))
+		schedule_timeout_uninterruptible(1);
+	KUNIT_EXPECT_NE(test, map_depth(task), 0);
+}
+
 /* Until it is dead it may take locks, which pin it, too, with PREEMPT_RT. */
 static void stop_and_wait_for_death(struct task_struct *task)
 {
@@ -974,8 +988,7 @@ static void thread_ends_unpinned(struct kunit *test)
 	get_task_struct(task);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_thread, task), 0);
 	wake_up_process(task);
-	schedule_timeout_uninterruptible(3);
-	KUNIT_EXPECT_NE(test, map_depth(task), 0);
+	wait_until_pinned(test, task);
 	hmk_provoke(test, NAMES_MAPPERS ? "made by end_with_page" : "ends with 1 local mappings");
 	stop_and_wait_for_death(task);
 	hmk_provoked(test);
@@ -1205,8 +1218,7 @@ static void end_thread_with(struct kunit *test, struct leak *leak, const char *r
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_thread, task), 0);
 	hmk_provoke(test, report);
 	wake_up_process(task);
-	schedule_timeout_uninterruptible(3);
-	KUNIT_EXPECT_NE(test, map_depth(task), 0);
+	wait_until_pinned(test, task);
 	/* No look at its addresses yet: the TLB of this CPU would keep what it reads. */
 	stop_and_wait_for_death(task);
 	hmk_provoked(test);
