@@ -67,6 +67,7 @@
  */
 
 #include <linux/cpuhotplug.h>
+#include <linux/err.h>
 #include <linux/export.h>
 #include <linux/highmem.h>
 #include <linux/init.h>
@@ -689,12 +690,14 @@ static void report_outside(unsigned long addr)
 /*
  * @addr is not in a mapping of the current task. An address of the direct mapping or,
  * where caches alias, of the pkmap pool is one that map_page() had no need to map.
+ * virt_addr_valid() of sparc takes error pointers too.
  */
 static void unmap_foreign(unsigned long addr)
 {
 	void *last = (void *)(addr - 1);
 	bool direct = !IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP) &&
-		      addr >= PAGE_OFFSET && !is_pkmap_addr(addr - 1) &&
+		      addr >= PAGE_OFFSET && !IS_ERR_VALUE(addr) &&
+		      !is_pkmap_addr(addr - 1) &&
 		      (virt_addr_valid((void *)addr) || virt_addr_valid(last));
 
 #ifdef ARCH_NEEDS_KMAP_HIGH_GET
