@@ -95,6 +95,7 @@ do {									\
 } while (0)
 #define cpu_relax()		sim_point()
 #define OPTIMIZER_HIDE_VAR(v)	__asm__("" : "+r" (v))
+/* x86 keeps the order of stores: this stops the compiler only. */
 #define smp_wmb()		__atomic_signal_fence(__ATOMIC_SEQ_CST)
 
 #define sim_load(p, order)						\
