@@ -15,7 +15,7 @@ KERNEL_HEADERS='linux/(list_nulls|rculist_nulls|hash|kconfig)\.h'
 # user_headers: a folder of all headers that the files under test include: ours,
 # the kernel's, and a line that leads to shim.h for each of the others.
 user_headers() {
-	local name from dir=$USER_BUILD/include.new kernel=$BUILD/linux-pristine
+	local name from dir=$USER_BUILD/include.new kernel=$LINUX-pristine
 	rm -rf "$dir"
 	mkdir -p "$dir/generated"
 	: >"$dir/generated/autoconf.h"
