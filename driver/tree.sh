@@ -112,7 +112,7 @@ overlay_files() {
 	else
 		dirs=("${OVERLAY[@]}")
 	fi
-	for d in "${dirs[@]}"; do
+	for d in "${dirs[@]}" "${dirs[@]/#/base/$BASE/}"; do
 		[[ ! -d $ROOT/$d ]] || (cd "$ROOT" && find "$d" -type f \
 			! -name '*~' ! -name '.*' ! -name '*.orig' ! -name '*.rej')
 	done | sort
@@ -128,20 +128,21 @@ fix_patches() {
 
 # stage KIND: what the tree of that KIND has unlike the pristine one
 stage() {
-	local kind=$1 f hunk hunks=()
+	local kind=$1 f to hunk hunks=()
 	# shellcheck disable=SC2154 # see above
 	stage=$scratch/stage
 	mkdir -p "$stage/mm"
 	while read -r f; do
-		mkdir -p "$stage/$(dirname "$f")"
-		cp "$ROOT/$f" "$stage/$f"
+		to=$stage/${f#"base/$BASE/"}
+		mkdir -p "${to%/*}"
+		cp "$ROOT/$f" "$to"
 	done < <(overlay_files "$kind")
 	if [[ -f $ROOT/Kconfig ]]; then
 		cp "$ROOT/Kconfig" "$stage/mm/Kconfig.highmem"
 	fi
 	case $kind in
-	ours) hunks=("$ROOT"/hunks/*.patch) ;;
-	*) hunks=("$ROOT"/hunks/test-*.patch) ;;
+	ours) hunks=("$ROOT"/{,"base/$BASE/"}hunks/*.patch) ;;
+	*) hunks=("$ROOT"/{,"base/$BASE/"}hunks/test-*.patch) ;;
 	esac
 	if [[ $kind == fixes ]]; then mapfile -t -O "${#hunks[@]}" hunks < <(fix_patches); fi
 	for hunk in "${hunks[@]}"; do
@@ -182,7 +183,7 @@ misfit() {
 stage_hunk() {
 	local hunk=$1 name=${1#"$ROOT/"} f bad log=$LOGS/hunks.log
 	while read -r f; do
-		[[ ! -f $ROOT/$f ]] || die "$name patches $f, which this" \
+		[[ $kind != ours || (! -f $ROOT/$f && ! -f $ROOT/base/$BASE/$f) ]] || die "$name patches $f, which this" \
 			"repository replaces; move the change into $ROOT/$f"
 		if [[ -f $PRISTINE/$f && ! -e $stage/$f ]]; then
 			mkdir -p "$stage/$(dirname "$f")"
