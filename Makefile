@@ -16,7 +16,8 @@ $(error unknown variable $(firstword $(unknown)); known are $(VARIABLES))
 endif
 
 SCRIPTS := run shell soak test matrix coverage model mutants bench builds docs \
-	cocci callers others fixes series series-check tree releases clean
+	cocci callers others fixes fixes-check series series-check tree releases \
+	clean
 
 .PHONY: help $(SCRIPTS) bench-check fuzz
 .NOTPARALLEL:
