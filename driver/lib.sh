@@ -137,6 +137,15 @@ tree_packages() {
 	[[ -n $KSRC || $BASE != 6.12 ]] || echo linux-source-6.12
 }
 
+# of_base NAME: the file NAME of the driver, or what this base has instead
+of_base() {
+	if [[ -f $ROOT/base/$BASE/$1 ]]; then
+		echo "$ROOT/base/$BASE/$1"
+	else
+		echo "$DRIVER/$1"
+	fi
+}
+
 # make_tree ours|pristine|fixes
 make_tree() {
 	KSRC=$KSRC FORCE=$FORCE BASE=$BASE "$DRIVER/tree" "$1" || exit 1
