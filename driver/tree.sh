@@ -126,9 +126,24 @@ fix_patches() {
 	done < <(grep -v '^#' "$ROOT/fixes/order")
 }
 
-# stage KIND: what the tree of that KIND has unlike the pristine one
+# patched PATCH...: the files that they change
+patched() { sed -n 's|^+++ b/\([^[:space:]]*\).*|\1|p' "$@"; }
+
+# shared_fixes: the fixes that are hunks of ours as well: of files that this repository
+# neither replaces nor has a hunk for
+shared_fixes() {
+	local patch
+	while read -r patch; do
+		patched "$patch" | grep -qxFf <(overlay_files ours | sed "s|^base/$BASE/||"
+			patched "$ROOT"/hunks/*.patch) || echo "$patch"
+	done < <(fix_patches)
+}
+
+# stage KIND: what the tree of that KIND has unlike the pristine one, in the folder
+# $stage; the patches for it are in $hunks
 stage() {
-	local kind=$1 f to hunk hunks=()
+	local kind=$1 f to hunk
+	hunks=()
 	# shellcheck disable=SC2154 # see above
 	stage=$scratch/stage
 	mkdir -p "$stage/mm"
@@ -144,7 +159,10 @@ stage() {
 	ours) hunks=("$ROOT"/{,"base/$BASE/"}hunks/*.patch) ;;
 	*) hunks=("$ROOT"/{,"base/$BASE/"}hunks/test-*.patch) ;;
 	esac
-	if [[ $kind == fixes ]]; then mapfile -t -O "${#hunks[@]}" hunks < <(fix_patches); fi
+	case $kind in
+	ours) mapfile -t -O "${#hunks[@]}" hunks < <(shared_fixes) ;;
+	fixes) mapfile -t -O "${#hunks[@]}" hunks < <(fix_patches) ;;
+	esac
 	for hunk in "${hunks[@]}"; do
 		[[ ! -f $hunk ]] || stage_hunk "$hunk"
 	done
@@ -189,7 +207,7 @@ stage_hunk() {
 			mkdir -p "$stage/$(dirname "$f")"
 			cp -p "$PRISTINE/$f" "$stage/$f"
 		fi
-	done < <(sed -n 's|^+++ b/\([^[:space:]]*\).*|\1|p' "$hunk")
+	done < <(patched "$hunk")
 	bad=$(misfit "$hunk")
 	[[ -z $bad ]] || die "$name: $bad in Linux $(release "$PRISTINE");" \
 		"adapt the hunk"
