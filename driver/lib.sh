@@ -80,7 +80,7 @@ load_settings() {
 	allow CPUS 2 '[1-8]' '1 to 8'
 	allow MINUTES 10 '[1-9][0-9]{0,3}' '1 to 9999'
 	allow MEM '' '|[1-9][0-9]*[MG]' 'a size such as 2G or 1792M'
-	allow TREE ours 'ours|pristine|fixes' 'ours pristine fixes'
+	allow TREE ours 'ours|unhooked|pristine|fixes' 'ours unhooked pristine fixes'
 	allow BASE 6.12 '6\.12|7\.3' '6.12 7.3'
 	allow TIMEOUT '' '|[1-9][0-9]*' 'a number of seconds'
 	allow FILTER '' '[][A-Za-z0-9_.*?-]*' 'a glob such as highmem*.kmap_*'
@@ -88,7 +88,7 @@ load_settings() {
 	allow VARIANT '' "|($one)([ ,]($one))*" "$VARIANTS all"
 	KSRC=${KSRC:-}
 	declare -g +x KSRC
-	# The sources of this base: ours, and with -pristine, -baseline or -fixes
+	# The sources of this base: ours, and with -pristine, -baseline, -fixes, -unhooked
 	suffix=
 	if [[ $BASE != 6.12 ]]; then suffix=-$BASE; fi
 	LINUX=$BUILD/linux$suffix
@@ -146,7 +146,10 @@ of_base() {
 	fi
 }
 
-# make_tree ours|pristine|fixes
+# is_ours TREE: is it one with our code?
+is_ours() { [[ $1 == ours || $1 == unhooked ]]; }
+
+# make_tree ours|unhooked|pristine|fixes
 make_tree() {
 	KSRC=$KSRC FORCE=$FORCE BASE=$BASE "$DRIVER/tree" "$1" || exit 1
 }
@@ -329,7 +332,7 @@ build_guest_kernel() {
 	local fragments=("${@:2}" "$1/.highmem.config")
 	case $TREE in
 	pristine) sources=$LINUX-baseline ;;
-	fixes) sources=$LINUX-fixes ;;
+	fixes | unhooked) sources=$LINUX-$TREE ;;
 	esac
 	lock_builds
 	need_space 600 "building the kernel"

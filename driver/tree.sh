@@ -107,10 +107,10 @@ unpack_source() {
 
 overlay_files() {
 	local dirs=() d
-	if [[ $1 != ours ]]; then
-		dirs=(lib/tests)
-	else
+	if is_ours "$1"; then
 		dirs=("${OVERLAY[@]}")
+	else
+		dirs=(lib/tests)
 	fi
 	for d in "${dirs[@]}" "${dirs[@]/#/base/$BASE/}"; do
 		[[ ! -d $ROOT/$d ]] || (cd "$ROOT" && find "$d" -type f \
@@ -143,7 +143,6 @@ shared_fixes() {
 # $stage; the patches for it are in $hunks
 stage() {
 	local kind=$1 f to hunk
-	hunks=()
 	# shellcheck disable=SC2154 # see above
 	stage=$scratch/stage
 	mkdir -p "$stage/mm"
@@ -155,17 +154,28 @@ stage() {
 	if [[ -f $ROOT/Kconfig ]]; then
 		cp "$ROOT/Kconfig" "$stage/mm/Kconfig.highmem"
 	fi
-	case $kind in
-	ours) hunks=("$ROOT"/{,"base/$BASE/"}hunks/*.patch) ;;
-	*) hunks=("$ROOT"/{,"base/$BASE/"}hunks/test-*.patch) ;;
-	esac
-	case $kind in
-	ours) mapfile -t -O "${#hunks[@]}" hunks < <(shared_fixes) ;;
-	fixes) mapfile -t -O "${#hunks[@]}" hunks < <(fix_patches) ;;
-	esac
+	mapfile -t hunks < <(patches_of "$kind")
 	for hunk in "${hunks[@]}"; do
-		[[ ! -f $hunk ]] || stage_hunk "$hunk"
+		stage_hunk "$hunk"
 	done
+}
+
+# patches_of KIND: those for the tree of that KIND
+patches_of() {
+	local name dir
+	for dir in "$ROOT/hunks" "$ROOT/base/$BASE/hunks"; do
+		for name in "$dir"/*.patch; do
+			case $1/${name##*/} in
+			unhooked/sched-*) ;;
+			ours/* | unhooked/* | */test-*) [[ ! -f $name ]] || echo "$name" ;;
+			esac
+		done
+	done
+	case $1 in
+	ours) shared_fixes ;;
+	fixes) fix_patches ;;
+	unhooked) shared_fixes; echo "$ROOT/series/unhooked.patch" ;;
+	esac
 }
 
 # misfit FILE: the first hunk in it that does not fit exactly one place of its
@@ -201,8 +211,10 @@ misfit() {
 stage_hunk() {
 	local hunk=$1 name=${1#"$ROOT/"} f bad log=$LOGS/hunks.log
 	while read -r f; do
-		[[ $kind != ours || (! -f $ROOT/$f && ! -f $ROOT/base/$BASE/$f) ]] || die "$name patches $f, which this" \
-			"repository replaces; move the change into $ROOT/$f"
+		[[ $name == series/* ]] || ! is_ours "$kind" ||
+			[[ ! -f $ROOT/$f && ! -f $ROOT/base/$BASE/$f ]] ||
+			die "$name patches $f, which this repository replaces;" \
+				"move the change into $ROOT/$f"
 		if [[ -f $PRISTINE/$f && ! -e $stage/$f ]]; then
 			mkdir -p "$stage/$(dirname "$f")"
 			cp -p "$PRISTINE/$f" "$stage/$f"
