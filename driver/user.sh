@@ -69,7 +69,7 @@ user_compile() {
 	if [[ $cc == clang-14 ]]; then
 		flags+=(-Wno-c2x-extensions -Wno-for-loop-analysis)
 	fi
-	if [[ $TREE == unhooked ]]; then flags+=(-DUNHOOKED=1); fi
+	if [[ $USER_SOURCES == *-unhooked ]]; then flags+=(-DUNHOOKED=1); fi
 	"$cc" -Wall -Wno-unused-function "${flags[@]}" -g -std=gnu11 \
 		-fwrapv -fno-strict-aliasing -I "$2" -I "$USER_BUILD/include" \
 		-I "$USER_TEST" -o "$3" "$USER_TEST/test.c" -lpthread
