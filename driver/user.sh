@@ -12,7 +12,7 @@ USER_SOURCES=$ROOT
 USER_PACKAGES=(gcc libc6-dev clang-14 libclang-rt-14-dev libfuzzer-14-dev)
 
 # What is taken from the kernel's source as it is.
-KERNEL_HEADERS='linux/(list_nulls|rculist_nulls|hash|kconfig)\.h'
+KERNEL_HEADERS='linux/(list_nulls|rculist_nulls|hash|kconfig|compiler_attributes)\.h'
 
 # user_headers: a folder of all headers that the files under test include: ours,
 # the kernel's, and a line that leads to shim.h for each of the others.
@@ -26,7 +26,7 @@ user_headers() {
 		"$USER_SOURCES/arch/x86/include/asm/highmem.h" \
 		"$kernel"/include/linux/{list_nulls,rculist_nulls,hash}.h |
 		sed -nE 's/^#[ \t]*include <((linux|asm|trace)\/.*)>.*/\1/p') \
-		linux/highmem-internal.h linux/kconfig.h; do
+		linux/highmem-internal.h linux/kconfig.h linux/compiler_attributes.h; do
 		mkdir -p "$dir/${name%/*}"
 		if [[ $name == linux/highmem*.h ]]; then
 			from=$USER_SOURCES/include/$name

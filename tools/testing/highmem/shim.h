@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Configuration and compiler ------------------------------------------------ */
@@ -47,13 +48,11 @@ typedef u64 pteval_t;
 typedef u32 __u32;
 typedef unsigned int gfp_t;
 
+/* The C library has these, too. */
 #undef __always_inline
-#define __always_inline		inline __attribute__((always_inline))
-#define noinline		__attribute__((noinline))
-#define __must_check		__attribute__((warn_unused_result))
-#define __noreturn		__attribute__((noreturn))
-#define __printf(f, a)		__attribute__((format(printf, f, a)))
-#define __maybe_unused		__attribute__((unused))
+#undef __attribute_const__
+#include <linux/compiler_attributes.h>
+
 #define __init
 #define __ro_after_init
 #define __read_mostly
