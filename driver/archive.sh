@@ -41,7 +41,7 @@ ask_archive() {
 		"put one into /etc/apt/sources.list"
 	[[ -r $KEYRING ]] || die "$KEYRING is missing;" \
 		"apt-get install debian-archive-keyring"
-	mkdir -p "$d"/{state/lists/partial,cache/archives/partial} "$BUILD/sources"
+	mkdir -p "$d"/{state/lists/partial,cache/archives/partial}
 	: >"$d/status"
 	for suite in "${SUITES[@]}"; do
 		echo "deb [signed-by=$KEYRING] $uri $suite main"
@@ -71,6 +71,7 @@ ask_archive() {
 # shellcheck disable=SC2034
 fetch_source() {
 	local asked=$BUILD/sources/.asked-$BASE
+	mkdir -p "$BUILD/sources"
 	source=$(newest_source)
 	if [[ -z $source || -z $(find "$asked" -mtime -1 2>/dev/null) ]]; then
 		if ask_archive; then
