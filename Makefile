@@ -5,7 +5,7 @@
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 SHELL := /bin/bash
 
-VARIABLES := PAE CPUS MEM DEBUG TREE KSRC FORCE VARIANT FILTER TIMEOUT SHORT \
+VARIABLES := BASE PAE CPUS MEM DEBUG TREE KSRC FORCE VARIANT FILTER TIMEOUT SHORT \
 	RECORD SEED SECONDS MINUTES
 
 # A misspelt variable would silently test something else than was asked for.
@@ -16,7 +16,8 @@ $(error unknown variable $(firstword $(unknown)); known are $(VARIABLES))
 endif
 
 SCRIPTS := run shell soak test matrix coverage model mutants bench builds docs \
-	cocci callers others series series-check tree releases clean
+	cocci callers others fixes fixes-check series series-check tree releases \
+	clean
 
 .PHONY: help $(SCRIPTS) bench-check fuzz
 .NOTPARALLEL:

@@ -80,13 +80,18 @@ load_settings() {
 	allow CPUS 2 '[1-8]' '1 to 8'
 	allow MINUTES 10 '[1-9][0-9]{0,3}' '1 to 9999'
 	allow MEM '' '|[1-9][0-9]*[MG]' 'a size such as 2G or 1792M'
-	allow TREE ours 'ours|pristine' 'ours pristine'
+	allow TREE ours 'ours|unhooked|pristine|fixes' 'ours unhooked pristine fixes'
+	allow BASE 6.12 '6\.12|7\.3' '6.12 7.3'
 	allow TIMEOUT '' '|[1-9][0-9]*' 'a number of seconds'
 	allow FILTER '' '[][A-Za-z0-9_.*?-]*' 'a glob such as highmem*.kmap_*'
 	local one="${VARIANTS// /|}|all"
 	allow VARIANT '' "|($one)([ ,]($one))*" "$VARIANTS all"
 	KSRC=${KSRC:-}
 	declare -g +x KSRC
+	# The sources of this base: ours, and with -pristine, -baseline, -fixes, -unhooked
+	suffix=
+	if [[ $BASE != 6.12 ]]; then suffix=-$BASE; fi
+	LINUX=$BUILD/linux$suffix
 }
 
 # ---------------------------------------------------------------- the machine
@@ -125,15 +130,28 @@ need_packages() {
 # shellcheck disable=SC2034
 BUILD_PACKAGES=(gcc libc6-dev make flex bison bc python3)
 
-# tree_packages: what driver/tree needs, so that all can be asked for at once
+# tree_packages: what driver/tree needs, so that all can be asked for at once.
+# The source of a base that this Debian does not have is fetched, see archive.sh.
 tree_packages() {
 	echo patch xz-utils
-	[[ -n $KSRC ]] || echo linux-source-6.12
+	[[ -n $KSRC || $BASE != 6.12 ]] || echo linux-source-6.12
 }
 
-# make_tree ours|pristine
+# of_base NAME: the file NAME of the driver, or what this base has instead
+of_base() {
+	if [[ -f $ROOT/base/$BASE/$1 ]]; then
+		echo "$ROOT/base/$BASE/$1"
+	else
+		echo "$DRIVER/$1"
+	fi
+}
+
+# is_ours TREE: is it one with our code?
+is_ours() { [[ $1 == ours || $1 == unhooked ]]; }
+
+# make_tree ours|unhooked|pristine|fixes
 make_tree() {
-	KSRC=$KSRC FORCE=$FORCE "$DRIVER/tree" "$1" || exit 1
+	KSRC=$KSRC FORCE=$FORCE BASE=$BASE "$DRIVER/tree" "$1" || exit 1
 }
 
 # need_space MEGABYTES WHAT: refuse before a disk is full, not after.
@@ -305,14 +323,17 @@ guest_folder() {
 	if [[ $PAE == 1 ]]; then name=pae; fi
 	if [[ $DEBUG == 1 ]]; then name+=-debug; fi
 	# shellcheck disable=SC2153
-	echo "$BUILD/$1-$TREE-$name"
+	echo "$BUILD/$1$suffix-$TREE-$name"
 }
 
 # build_guest_kernel DIR FRAGMENT...
 build_guest_kernel() {
-	local sources=$BUILD/linux log=$LOGS/${1##*/}-build.log highmem=4G
+	local sources=$LINUX log=$LOGS/${1##*/}-build.log highmem=4G
 	local fragments=("${@:2}" "$1/.highmem.config")
-	[[ $TREE == ours ]] || sources=$BUILD/linux-baseline
+	case $TREE in
+	pristine) sources=$LINUX-baseline ;;
+	fixes | unhooked) sources=$LINUX-$TREE ;;
+	esac
 	lock_builds
 	need_space 600 "building the kernel"
 	note "building ${1#"$ROOT"/}"

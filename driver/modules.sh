@@ -89,7 +89,7 @@ declare -A tried there # names, and those that some configuration has
 # promised LICENCE FOLDER: what of $dir/names the pristine kernel has for modules.
 # What is no function there may be a macro that can be called like one.
 promised() {
-	local args=("$BUILD/linux-pristine" "$dir-pristine" "$1" "$2" "${declared[@]}")
+	local args=("$LINUX-pristine" "$dir-pristine" "$1" "$2" "${declared[@]}")
 	cp "$dir/names" "$2/names"
 	if ! build_callers "${args[@]}" && [[ ! -f $2/callers.o ]]; then
 		unusable "$2" >"$2/bad"
@@ -106,7 +106,7 @@ try_names() {
 	mkdir "$theirs" "$ours"
 	promised "$1" "$theirs"
 	cp "$theirs/names" "$ours/names"
-	usable "$BUILD/linux" "$dir" "$1" "$ours" "${declared[@]}"
+	usable "$LINUX" "$dir" "$1" "$ours" "${declared[@]}"
 	judge "$ours"
 	printf '   %s: %d names, promised by mainline %d, linked with ours %d: %s\n' \
 		"$1" "$(wc -l <"$dir/names")" "$(wc -l <"$theirs/names")" \
@@ -124,12 +124,12 @@ documented() { sed -n 's/^ \* \([a-z_0-9]*\)() - .*/\1/p' "$1" | sort -u; }
 
 # What our header has beside that
 try_new_names() {
-	local ours=$dir/callers-new verdict=ok header=$BUILD/linux/include/linux/highmem.h
+	local ours=$dir/callers-new verdict=ok header=$LINUX/include/linux/highmem.h
 	mkdir "$ours"
 	"$CALLERS/callers" list "$header" >"$ours/declared" || exit 1
 	comm -12 "$ours/declared" <(documented "$header") >"$ours/all"
 	comm -23 "$ours/all" "$dir/names" >"$ours/names"
-	usable "$BUILD/linux" "$dir" GPL "$ours" "$header"
+	usable "$LINUX" "$dir" GPL "$ours" "$header"
 	judge "$ours"
 	printf '   GPL: %d names more in ours, linked %d: %s\n' \
 		"$(cat "$ours"/{names,absent,refused} | wc -l)" \
@@ -148,7 +148,7 @@ judge() {
 
 call_from_modules() {
 	local declared
-	read -ra declared < <(headers "$BUILD/linux-pristine")
+	read -ra declared < <(headers "$LINUX-pristine")
 	rm -rf "$dir"{,-pristine}/callers-*
 	"$CALLERS/callers" list "${declared[@]}" >"$dir/names" || exit 1
 	try_names GPL

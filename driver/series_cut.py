@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 #
-# series_cut.py SERIES BASE FINAL BENCH OUT: cuts what FINAL has unlike BASE into
-# the steps that the files in the folder SERIES describe. For each step it leaves
-# OUT/NN-name/tree, the files as they are after it, and OUT/NN-name/message; and
-# OUT/00-cover/message. Figures in messages come from the folder BENCH.
+# series_cut.py SERIES BASE FIXED UNHOOKED FINAL BENCH OUT: cuts what FINAL has unlike
+# BASE into the steps that the files in the folder SERIES describe. FIXED has the files
+# of BASE that the fixes change, as they are then: the first step follows on these.
+# UNHOOKED has those that all steps but the last make, where they differ from BASE.
+# For each step it leaves OUT/NN-name/tree, the files as they are after it, and
+# OUT/NN-name/message; and OUT/00-cover/message. Figures in messages come from the
+# folder BENCH.
 #
 # series/README tells how a step is written down.
 
@@ -56,14 +59,14 @@ class Figures:
         return statistics.median(float(value) for value in values)
 
     def of(self, words):
-        """fact:NAME, or KERNEL:ROW:KEY[:WIDTH] with the kernel mainline, ours,
-        "less" (per cent that ours is less) or "more" (the difference)."""
+        """fact:NAME, or KERNEL:ROW:KEY[:WIDTH] with the kernel mainline, unhooked,
+        ours, "less" (per cent that ours is less) or "more" (the difference)."""
         kind, *rest = words.split(':')
         if kind == 'fact' and len(rest) == 1:
             if rest[0] not in self.facts:
                 raise Mistake(f'bench/facts.tsv has no {rest[0]}')
             return self.facts[rest[0]]
-        if kind not in ('mainline', 'ours', 'less', 'more') or \
+        if kind not in ('mainline', 'unhooked', 'ours', 'less', 'more') or \
                 len(rest) not in (2, 3):
             raise Mistake(f'@{{{words}}} is no placeholder')
         row, key = rest[:2]
@@ -175,31 +178,56 @@ class Text:
 
 # --------------------------------------------------------------------- steps
 
+def read_first(path, *folders):
+    """From the first folder that has it."""
+    for folder in folders:
+        try:
+            return read(os.path.join(folder, path))
+        except FileNotFoundError:
+            pass
+    return ''
+
+
+def files_in(folder):
+    return [os.path.relpath(os.path.join(place, name), folder)
+            for place, _, names in os.walk(folder) for name in names]
+
+
 class Series:
-    def __init__(self, base, final, out):
-        self.base, self.final, self.out = base, final, out
+    def __init__(self, base, fixed, unhooked, final, out):
+        self.base, self.fixed, self.unhooked = base, fixed, unhooked
+        self.final, self.out = final, out
+        self.hooked = False     # is this the step with the hooks?
         self.state = {}         # what steps so far have made of a file
         self.last = {}          # the step that touched it last, and how
         self.differ = self.find_differences()
 
     def find_differences(self):
-        """From the manifest that driver/tree keeps."""
+        """Our files are in the manifest that driver/tree keeps."""
         folder, name = os.path.split(self.final)
         paths = read(os.path.join(folder, '.manifest-' + name)).split()
-        return sorted(path for path in paths
+        return sorted(path for path in {*paths, *files_in(self.fixed)}
                       if self.old(path) != read(os.path.join(self.final, path)))
 
     def old(self, path):
-        try:
-            return read(os.path.join(self.base, path))
-        except FileNotFoundError:
-            return ''
+        return read_first(path, self.fixed, self.base)
+
+    def new(self, path):
+        """The file as it is in the end, or just before the last step."""
+        if self.hooked:
+            return read(os.path.join(self.final, path))
+        return read_first(path, self.unhooked, self.base)
+
+    def hook(self):
+        self.hooked = True
+        for path, (where, _) in self.last.items():
+            self.last[path] = (where, 'without the hooks')
 
     def expand(self, pattern, where):
         found = fnmatch.filter(self.differ, pattern)
         if not found:
             raise Mistake(f'{where}: {pattern} is nothing in which build/linux '
-                          'differs from the pristine source')
+                          'differs from the pristine source with the fixes')
         return found
 
     def step(self, name, recipe):
@@ -213,8 +241,7 @@ class Series:
             if line[0] == '\t':
                 if path is None:
                     raise Mistake(f'{where}: an edit of no file: {line.strip()}')
-                final = Text(read(os.path.join(self.final, path)),
-                             f'{where}: build/linux/{path}')
+                final = Text(self.new(path), f'{where}: build/linux/{path}')
                 if words == ['objects']:
                     folder = os.path.dirname(path)
                     text.drop_objects(lambda source, folder=folder: os.path.join(
@@ -225,6 +252,9 @@ class Series:
                 self.last[path] = (where, 'in part')
                 continue
             path = None
+            if words == ['hooked']:
+                self.hook()
+                continue
             optional &= words[0] in ('maybe', 'checkpatch', 'coccicheck')
             if words[0] in ('checkpatch', 'coccicheck') and len(words) == 3:
                 not_asked.append('\t'.join(words) + '\n')
@@ -237,13 +267,12 @@ class Series:
                 for found in self.expand(words[1], where):
                     if found in self.last and self.last[found][1] == 'final':
                         continue        # an earlier step has it
-                    changed[found] = read(os.path.join(self.final, found))
+                    changed[found] = self.new(found)
                     self.last[found] = (where, 'final')
             else:
                 path, = self.expand(words[1], where)
                 was = self.state.get(path, self.old(path))
-                source = os.path.join(self.final, path)
-                text = Text(was if words[0] == 'edit' else read(source),
+                text = Text(was if words[0] == 'edit' else self.new(path),
                             f'{where}: {path}')
                 changed[path] = '\n'.join(text.lines)
                 self.last[path] = (where, 'in part')
@@ -271,12 +300,12 @@ class Series:
                               f'that names it is {self.last[path][0]}')
 
 
-def main(folder, base, final, bench, out):
+def main(folder, base, fixed, unhooked, final, bench, out):
     makefile = read(os.path.join(base, 'Makefile'))
     release = '.'.join(re.search(rf'^{name} = (\d+)$', makefile, re.M)[1]
                        for name in ('VERSION', 'PATCHLEVEL', 'SUBLEVEL'))
     figures = Figures(bench, release)
-    series = Series(base, final, out)
+    series = Series(base, fixed, unhooked, final, out)
     for name in sorted(os.listdir(folder)):
         if not re.fullmatch(r'\d\d-[\w-]+', name):
             continue

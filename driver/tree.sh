@@ -23,16 +23,18 @@ check_release() {
 	local r
 	r=$(release "$1")
 	[[ -n $r && -d $1/mm && -f $1/Kconfig ]] ||
-		die "$2 holds no kernel source; name a 6.12 tree or tarball"
-	if [[ $r != 6.12.* && $FORCE != 1 ]]; then
-		die "$2 is Linux $r and this code is for 6.12;" \
-			"name a 6.12 source, or try with FORCE=1"
+		die "$2 holds no kernel source; name a $BASE tree or tarball"
+	if [[ $r != "$BASE".* && $FORCE != 1 ]]; then
+		die "$2 is Linux $r and BASE=$BASE;" \
+			"name a $BASE source, or try with FORCE=1"
 	fi
 }
 
 # Where the source comes from, and a line that changes whenever it does.
 find_source() {
-	if [[ -z $KSRC ]]; then
+	if [[ -z $KSRC && $BASE != 6.12 ]]; then
+		fetch_source
+	elif [[ -z $KSRC ]]; then
 		source=/usr/src/linux-source-6.12.tar.xz
 		[[ -r $source ]] ||
 			die "$source is missing; apt-get install --reinstall" \
@@ -69,6 +71,15 @@ copy_folder() {
 }
 export -f copy_folder
 
+# unpack_package PACKAGE TO: the tarball in a package linux-source-*
+unpack_package() {
+	set -o pipefail
+	dpkg-deb --fsys-tarfile "$1" |
+		tar -xO --wildcards './usr/src/linux-source-*.tar.xz' |
+		tar -C "$2" --strip-components=1 --no-same-owner -xJf -
+}
+export -f unpack_package
+
 # unpack_source TO: $source into the new folder TO
 unpack_source() {
 	local log=$LOGS/unpack.log
@@ -78,10 +89,17 @@ unpack_source() {
 	if [[ -d $source ]]; then
 		run_logged copying "$log" '' \
 			bash -c 'copy_folder "$@"' - "$source" "$1"
+	elif [[ $source == *.deb ]]; then
+		run_logged unpacking "$log" '' \
+			bash -c 'unpack_package "$@"' - "$source" "$1"
 	else
 		run_logged unpacking "$log" '' tar -C "$1" \
 			--strip-components=1 --no-same-owner -xf "$source"
-	fi || die "cannot unpack $source; see $log"
+	fi || {
+		# A package of our own that is damaged is fetched again.
+		if [[ $source == "$BUILD"/*.deb ]]; then rm -f "$source"; fi
+		die "cannot unpack $source; see $log and run again"
+	}
 	check_release "$1" "$source"
 }
 
@@ -89,38 +107,75 @@ unpack_source() {
 
 overlay_files() {
 	local dirs=() d
-	if [[ $1 == pristine ]]; then
-		dirs=(lib/tests)
-	else
+	if is_ours "$1"; then
 		dirs=("${OVERLAY[@]}")
+	else
+		dirs=(lib/tests)
 	fi
-	for d in "${dirs[@]}"; do
+	for d in "${dirs[@]}" "${dirs[@]/#/base/$BASE/}"; do
 		[[ ! -d $ROOT/$d ]] || (cd "$ROOT" && find "$d" -type f \
 			! -name '*~' ! -name '.*' ! -name '*.orig' ! -name '*.rej')
 	done | sort
 }
 
-# stage KIND: what the tree of that KIND has unlike the pristine one
+# fix_patches: those of this base, in their order
+fix_patches() {
+	local name
+	while read -r name; do
+		[[ ! -f $ROOT/fixes/$BASE/$name.patch ]] || echo "$ROOT/fixes/$BASE/$name.patch"
+	done < <(grep -v '^#' "$ROOT/fixes/order")
+}
+
+# patched PATCH...: the files that they change
+patched() { sed -n 's|^+++ b/\([^[:space:]]*\).*|\1|p' "$@"; }
+
+# shared_fixes: the fixes that are hunks of ours as well: of files that this repository
+# neither replaces nor has a hunk for
+shared_fixes() {
+	local patch
+	while read -r patch; do
+		patched "$patch" | grep -qxFf <(overlay_files ours | sed "s|^base/$BASE/||"
+			patched "$ROOT"/hunks/*.patch) || echo "$patch"
+	done < <(fix_patches)
+}
+
+# stage KIND: what the tree of that KIND has unlike the pristine one, in the folder
+# $stage; the patches for it are in $hunks
 stage() {
-	local kind=$1 f hunk hunks=()
+	local kind=$1 f to hunk
 	# shellcheck disable=SC2154 # see above
 	stage=$scratch/stage
 	mkdir -p "$stage/mm"
 	while read -r f; do
-		mkdir -p "$stage/$(dirname "$f")"
-		cp "$ROOT/$f" "$stage/$f"
+		to=$stage/${f#"base/$BASE/"}
+		mkdir -p "${to%/*}"
+		cp "$ROOT/$f" "$to"
 	done < <(overlay_files "$kind")
 	if [[ -f $ROOT/Kconfig ]]; then
 		cp "$ROOT/Kconfig" "$stage/mm/Kconfig.highmem"
 	fi
-	if [[ $kind == pristine ]]; then
-		hunks=("$ROOT"/hunks/test-*.patch)
-	else
-		hunks=("$ROOT"/hunks/*.patch)
-	fi
+	mapfile -t hunks < <(patches_of "$kind")
 	for hunk in "${hunks[@]}"; do
-		[[ ! -f $hunk ]] || stage_hunk "$hunk"
+		stage_hunk "$hunk"
 	done
+}
+
+# patches_of KIND: those for the tree of that KIND
+patches_of() {
+	local name dir
+	for dir in "$ROOT/hunks" "$ROOT/base/$BASE/hunks"; do
+		for name in "$dir"/*.patch; do
+			case $1/${name##*/} in
+			unhooked/sched-*) ;;
+			ours/* | unhooked/* | */test-*) [[ ! -f $name ]] || echo "$name" ;;
+			esac
+		done
+	done
+	case $1 in
+	ours) shared_fixes ;;
+	fixes) fix_patches ;;
+	unhooked) shared_fixes; echo "$ROOT/series/unhooked.patch" ;;
+	esac
 }
 
 # misfit FILE: the first hunk in it that does not fit exactly one place of its
@@ -154,15 +209,17 @@ misfit() {
 
 # stage_hunk FILE: bring what it patches into the stage, and patch it there
 stage_hunk() {
-	local hunk=$1 name=hunks/${1##*/} f bad log=$LOGS/hunks.log
+	local hunk=$1 name=${1#"$ROOT/"} f bad log=$LOGS/hunks.log
 	while read -r f; do
-		[[ ! -f $ROOT/$f ]] || die "$name patches $f, which this" \
-			"repository replaces; move the change into $ROOT/$f"
+		[[ $name == series/* ]] || ! is_ours "$kind" ||
+			[[ ! -f $ROOT/$f && ! -f $ROOT/base/$BASE/$f ]] ||
+			die "$name patches $f, which this repository replaces;" \
+				"move the change into $ROOT/$f"
 		if [[ -f $PRISTINE/$f && ! -e $stage/$f ]]; then
 			mkdir -p "$stage/$(dirname "$f")"
 			cp -p "$PRISTINE/$f" "$stage/$f"
 		fi
-	done < <(sed -n 's|^+++ b/\([^[:space:]]*\).*|\1|p' "$hunk")
+	done < <(patched "$hunk")
 	bad=$(misfit "$hunk")
 	[[ -z $bad ]] || die "$name: $bad in Linux $(release "$PRISTINE");" \
 		"adapt the hunk"

@@ -6,6 +6,8 @@
 
 USER_TEST=$ROOT/tools/testing/highmem
 USER_BUILD=$BUILD/user
+# The files under test; another tree than ours has them elsewhere
+USER_SOURCES=$ROOT
 # shellcheck disable=SC2034
 USER_PACKAGES=(gcc libc6-dev clang-14 libclang-rt-14-dev libfuzzer-14-dev)
 
@@ -15,21 +17,21 @@ KERNEL_HEADERS='linux/(list_nulls|rculist_nulls|hash|kconfig|compiler_attributes
 # user_headers: a folder of all headers that the files under test include: ours,
 # the kernel's, and a line that leads to shim.h for each of the others.
 user_headers() {
-	local name from dir=$USER_BUILD/include.new kernel=$BUILD/linux-pristine
+	local name from dir=$USER_BUILD/include.new kernel=$LINUX-pristine
 	rm -rf "$dir"
 	mkdir -p "$dir/generated"
 	: >"$dir/generated/autoconf.h"
-	for name in $(cat "$ROOT"/mm/{highmem,kmap_local}.c \
-		"$ROOT/mm/highmem_debug.h" "$ROOT"/include/linux/highmem*.h \
-		"$ROOT/arch/x86/include/asm/highmem.h" \
+	for name in $(cat "$USER_SOURCES"/mm/{highmem,kmap_local}.c \
+		"$USER_SOURCES"/{mm/highmem_debug.h,include/linux/highmem*.h} \
+		"$USER_SOURCES/arch/x86/include/asm/highmem.h" \
 		"$kernel"/include/linux/{list_nulls,rculist_nulls,hash}.h |
 		sed -nE 's/^#[ \t]*include <((linux|asm|trace)\/.*)>.*/\1/p') \
 		linux/highmem-internal.h linux/kconfig.h linux/compiler_attributes.h; do
 		mkdir -p "$dir/${name%/*}"
 		if [[ $name == linux/highmem*.h ]]; then
-			from=$ROOT/include/$name
+			from=$USER_SOURCES/include/$name
 		elif [[ $name == asm/highmem.h ]]; then
-			from=$ROOT/arch/x86/include/$name
+			from=$USER_SOURCES/arch/x86/include/$name
 		elif [[ $name =~ ^$KERNEL_HEADERS$ ]]; then
 			from=$kernel/include/$name
 		else
@@ -67,6 +69,7 @@ user_compile() {
 	if [[ $cc == clang-14 ]]; then
 		flags+=(-Wno-c2x-extensions -Wno-for-loop-analysis)
 	fi
+	if [[ $USER_SOURCES == *-unhooked ]]; then flags+=(-DUNHOOKED=1); fi
 	"$cc" -Wall -Wno-unused-function "${flags[@]}" -g -std=gnu11 \
 		-fwrapv -fno-strict-aliasing -I "$2" -I "$USER_BUILD/include" \
 		-I "$USER_TEST" -o "$3" "$USER_TEST/test.c" -lpthread

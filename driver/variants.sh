@@ -106,7 +106,7 @@ variant_settings() {
 	qemu_args="${machine[*]} -m $memory"
 	fragments=()
 	for name in common "${names[@]}"; do
-		fragments+=(--kunitconfig "$DRIVER/kunit/$name.kunitconfig")
+		fragments+=(--kunitconfig "$(of_base "kunit/$name.kunitconfig")")
 	done
 	if [[ $DEBUG == 1 || $1 == debug ]]; then
 		fragments+=(--kunitconfig "$DRIVER/debug.config")

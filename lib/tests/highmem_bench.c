@@ -79,6 +79,8 @@
 #include <asm/kmap_size.h>
 #endif
 
+#include "highmem_kunit_base.h"
+
 static unsigned int load_ms = 500;
 module_param(load_ms, uint, 0644);
 MODULE_PARM_DESC(load_ms, "how long each row of the group load runs");
@@ -915,7 +917,7 @@ static u64 ipis_now(void)
 	unsigned int cpu;
 
 	for_each_online_cpu(cpu)
-		ipis += per_cpu(irq_stat, cpu).irq_call_count;
+		ipis += calls_taken(cpu);
 #endif
 	return ipis;
 }
@@ -1044,9 +1046,7 @@ static void run_latency(const struct row *row, struct work *w, struct line *line
 	row->loop(w, STEADY_OPS);
 
 	init_completion(&probe.done);
-	hrtimer_init_on_stack(&probe.timer, CLOCK_MONOTONIC,
-			      HRTIMER_MODE_REL_HARD);
-	probe.timer.function = probe_timer;
+	hmk_hrtimer_setup_on_stack(&probe.timer, probe_timer, HRTIMER_MODE_REL_HARD);
 	probe.task = kthread_create(probe_thread, &probe, "highmem_probe");
 	if (IS_ERR(probe.task)) {
 		say(line, " no memory for a thread");

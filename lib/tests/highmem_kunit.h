@@ -65,6 +65,8 @@
 #include <asm/kmap_size.h>
 #endif
 
+#include "highmem_kunit_base.h"
+
 /* -------------------------------------------------- what the kernel can do */
 
 /* Does kmap_local_page() build a mapping for pages in low memory as well? */

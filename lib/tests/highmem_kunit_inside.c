@@ -236,8 +236,7 @@ static void init_visitor(struct kunit *test, struct visitor *visitor, enum hrtim
 	prandom_seed_state(&visitor->rnd, 400 + (unsigned long)visitor / sizeof(*visitor));
 	visitor->mode = mode;
 	visitor->irq_work = IRQ_WORK_INIT_HARD(visit_by_irq_work);
-	hrtimer_init(&visitor->hrtimer, CLOCK_MONOTONIC, mode);
-	visitor->hrtimer.function = visit_by_hrtimer;
+	hmk_hrtimer_setup(&visitor->hrtimer, visit_by_hrtimer, mode);
 }
 
 /* On the CPU that is to be visited */

@@ -362,9 +362,9 @@ static unsigned int count_calls(unsigned int cpu, struct page *local, struct pag
 			kmap(pool);
 			kunmap(pool);
 		}
-		calls = READ_ONCE(per_cpu(irq_stat, cpu).irq_call_count);
+		calls = READ_ONCE(calls_taken(cpu));
 		kmap_flush_unused();
-		calls = READ_ONCE(per_cpu(irq_stat, cpu).irq_call_count) - calls;
+		calls = READ_ONCE(calls_taken(cpu)) - calls;
 		least = min(least, calls);
 	}
 	return least;

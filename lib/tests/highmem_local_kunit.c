@@ -714,7 +714,7 @@ static void intrude_by_irq_work(struct irq_work *irq_work)
 
 static void intrude_by_timer(struct timer_list *timer)
 {
-	struct intruder *intruder = from_timer(intruder, timer, timer);
+	struct intruder *intruder = timer_container_of(intruder, timer, timer);
 
 	intrude(intruder);
 	if (!READ_ONCE(intruder->stop))
@@ -789,8 +789,7 @@ static void kmap_local_page_in_hrtimer(struct kunit *test)
 	struct intruder *intruder = get_intruder(test);
 
 	pin_to_cpu(test, first_cpu());
-	hrtimer_init(&intruder->hrtimer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
-	intruder->hrtimer.function = intrude_by_hrtimer;
+	hmk_hrtimer_setup(&intruder->hrtimer, intrude_by_hrtimer, HRTIMER_MODE_REL_PINNED_HARD);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, stop_hrtimer,
 							&intruder->hrtimer), 0);
 	hrtimer_start(&intruder->hrtimer, ns_to_ktime(INTRUSION_NS), HRTIMER_MODE_REL_PINNED_HARD);

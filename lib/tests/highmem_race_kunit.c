@@ -201,8 +201,7 @@ static void look_up_race(struct worker *worker)
 	unsigned int i;
 
 	wait_for_completion_timeout(&looker->race->go, PATIENCE);
-	hrtimer_init(&looker->hrtimer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
-	looker->hrtimer.function = look_up_by_hrtimer;
+	hmk_hrtimer_setup(&looker->hrtimer, look_up_by_hrtimer, HRTIMER_MODE_REL_PINNED_HARD);
 	hrtimer_start(&looker->hrtimer, ns_to_ktime(LOOKUP_NS), HRTIMER_MODE_REL_PINNED_HARD);
 	while (!worker_stopped(worker)) {
 		for (i = 0; i < 32; i++)
@@ -492,8 +491,7 @@ static void ptes_written_side_by_side(struct kunit *test)
 	pair->addr = ALIGN((unsigned long)hmk_get_view(test, set->page, 3), 2 * PAGE_SIZE);
 	clear_pte(pair, 0);
 	clear_pte(pair, 1);
-	hrtimer_init(&pair->hrtimer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
-	pair->hrtimer.function = write_second;
+	hmk_hrtimer_setup(&pair->hrtimer, write_second, HRTIMER_MODE_REL_PINNED_HARD);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_interrupts, pair), 0);
 	hrtimer_start(&pair->hrtimer, ns_to_ktime(INTERRUPT_NS), HRTIMER_MODE_REL_PINNED_HARD);
 	for (end = jiffies + 2 * HZ; time_before(jiffies, end); cond_resched()) {

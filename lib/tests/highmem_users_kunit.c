@@ -294,7 +294,7 @@ static void release_file(void *data)
 /* A file whose page cache is one folio; nobody reads or writes it as a file */
 static struct file *get_file_of(struct kunit *test, struct folio *folio)
 {
-	struct file *file = shmem_file_setup("highmem", folio_size(folio), VM_NORESERVE);
+	struct file *file = shmem_file_setup("highmem", folio_size(folio), FILE_NORESERVE);
 	struct address_space *mapping;
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);

@@ -74,6 +74,7 @@ struct task {
 	unsigned int wanted;	/* page that it calls kmap() for */
 	bool mistaken;		/* it does so with interrupts off */
 	bool rq_locked;		/* it is in __schedule() */
+	bool one_cpu;		/* it was there since migrate_disable() */
 	unsigned long queued_at;
 	unsigned long grown_at;	/* when it has last had page tables for an area */
 	unsigned int queued_areas; /* that there were then, a bit for each */
@@ -547,6 +548,11 @@ void mutex_unlock(struct mutex *lock)
 	sim_point();
 }
 
+#ifdef UNHOOKED
+/* TREE=unhooked: the code under test calls migrate_disable() itself */
+static bool kmap_local_pin(struct task_struct *t) { return false; }
+#endif
+
 /* Each in one step for the scheduler, as our hunk for kernel/sched/core.c makes them. */
 void migrate_disable(void)
 {
@@ -559,7 +565,11 @@ void migrate_disable(void)
 	preempt_enable();
 }
 
-/* The last one takes the lock of the run queue, and so must not be called with it. */
+/*
+ * The last one takes the lock of the run queue, and so must not be called with it. It
+ * does so only if the task was scheduled out since migrate_disable(). The hooks in the
+ * scheduler do not rely on that.
+ */
 void migrate_enable(void)
 {
 	unsigned short count;
@@ -567,9 +577,12 @@ void migrate_enable(void)
 	preempt_disable();
 	count = current->migration_disabled;
 	check(count, "%s() without disable", __func__);
-	check(count > 1 || !self()->rq_locked, "%s() below the lock of the run queue",
-	      __func__);
+	check(count > 1 || !self()->rq_locked ||
+	      (IS_ENABLED(UNHOOKED) && !self()->one_cpu),
+	      "%s() below the lock of the run queue", __func__);
 	sim_point();
+	if (count == 1)
+		self()->one_cpu = false;
 	current->migration_disabled = count - 1;
 	preempt_enable();
 }
@@ -668,6 +681,7 @@ static void switch_out(void)
 		migrate_disable();
 	prev->rq_locked = true;
 	tracer();
+	prev->one_cpu |= !!t->migration_disabled;
 	if (t->kmap_ctrl.idx)
 		__kmap_local_sched_out();
 	/* The task's own mappings may be gone until it is back. */
@@ -893,7 +907,8 @@ static void sim_schedule(void)
 		return;
 	}
 	switch_out();
-	if (!prev->t.migration_disabled && !prev->t.kmap_ctrl.idx && !chance(3))
+	if (!prev->t.migration_disabled &&
+	    (IS_ENABLED(UNHOOKED) || !prev->t.kmap_ctrl.idx) && !chance(3))
 		prev->cpu = chance(SIM_CPUS);
 	this_cpu->task = next ? next : &this_cpu->idle;
 	this_cpu->is_idle = !next;

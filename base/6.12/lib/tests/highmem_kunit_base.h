@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the suites of high memory call otherwise in Linux 6.12 than in later
+ * kernels. Each base has a file of this name.
+ */
+#ifndef _HIGHMEM_KUNIT_BASE_H
+#define _HIGHMEM_KUNIT_BASE_H
+
+#include <linux/hrtimer.h>
+#include <linux/timer.h>
+
+#define FILE_NORESERVE			VM_NORESERVE
+#define calls_taken(cpu)		per_cpu(irq_stat, cpu).irq_call_count
+
+#define timer_container_of		from_timer
+
+static inline void hmk_hrtimer_setup(struct hrtimer *timer,
+				     enum hrtimer_restart (*function)(struct hrtimer *),
+				     enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, CLOCK_MONOTONIC, mode);
+	timer->function = function;
+}
+
+static inline void hmk_hrtimer_setup_on_stack(struct hrtimer *timer,
+					      enum hrtimer_restart (*function)(struct hrtimer *),
+					      enum hrtimer_mode mode)
+{
+	hrtimer_init_on_stack(timer, CLOCK_MONOTONIC, mode);
+	timer->function = function;
+}
+
+#endif /* _HIGHMEM_KUNIT_BASE_H */

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the suites of high memory call otherwise in Linux 7.3 than in 6.12. Each base
+ * has a file of this name.
+ */
+#ifndef _HIGHMEM_KUNIT_BASE_H
+#define _HIGHMEM_KUNIT_BASE_H
+
+#include <linux/highmem.h>
+#include <linux/hrtimer.h>
+#include <linux/mm.h>
+#include <linux/timer.h>
+#include <linux/uio.h>
+
+#define FILE_NORESERVE			mk_vma_flags(VMA_NORESERVE_BIT)
+#define calls_taken(cpu)		per_cpu(irq_stat, cpu).counts[IRQ_COUNT_CALL_FUNCTION]
+
+/* mm/page_alloc.h has it, for mm only. */
+void drain_all_pages(struct zone *zone);
+
+static inline void hmk_hrtimer_setup(struct hrtimer *timer,
+				     enum hrtimer_restart (*function)(struct hrtimer *),
+				     enum hrtimer_mode mode)
+{
+	hrtimer_setup(timer, function, CLOCK_MONOTONIC, mode);
+}
+
+static inline void hmk_hrtimer_setup_on_stack(struct hrtimer *timer,
+					      enum hrtimer_restart (*function)(struct hrtimer *),
+					      enum hrtimer_mode mode)
+{
+	hrtimer_setup_on_stack(timer, function, CLOCK_MONOTONIC, mode);
+}
+
+/* These are gone. Their cases test what callers use instead. */
+static inline void zero_user(struct page *page, unsigned int start, unsigned int size)
+{
+	zero_user_segments(page, start, start + size, 0, 0);
+}
+
+static inline void unmap_and_put_page(struct page *page, void *addr)
+{
+	folio_release_kmap(page_folio(page), addr);
+}
+
+static inline size_t copy_page_from_iter_atomic(struct page *page, size_t offset, size_t bytes,
+						struct iov_iter *iter)
+{
+	return copy_folio_from_iter_atomic(page_folio(page), offset, bytes, iter);
+}
+
+#endif /* _HIGHMEM_KUNIT_BASE_H */
