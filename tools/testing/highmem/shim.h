@@ -70,8 +70,18 @@ typedef unsigned int gfp_t;
 #define IS_ERR_VALUE(x)		((unsigned long)(x) >= -4095UL)
 #define ALIGN(x, a)		(((x) + (a) - 1) / (a) * (a))
 #define PTR_ALIGN_DOWN(p, a)	((typeof(p))((unsigned long)(p) & ~((a) - 1)))
-#define min(a, b)		((a) < (b) ? (a) : (b))
-#define max(a, b)		((a) > (b) ? (a) : (b))
+#define min(a, b)							\
+({									\
+	typeof(a) __a = (a);						\
+	typeof(b) __b = (b);						\
+	__a < __b ? __a : __b;						\
+})
+#define max(a, b)							\
+({									\
+	typeof(a) __a = (a);						\
+	typeof(b) __b = (b);						\
+	__a > __b ? __a : __b;						\
+})
 #define min_t(type, a, b)	min((type)(a), (type)(b))
 #define const_ilog2(n)		(31 - __builtin_clz(n))
 #define EXPORT_SYMBOL(x)	struct shim_##x
@@ -113,10 +123,12 @@ do {									\
 
 /* What is read by way of an area's address depends on that. */
 #define READ_ONCE(x)							\
-	sim_load(&(x), _Generic((x), struct pkmap_area *: __ATOMIC_ACQUIRE,	\
-				default: __ATOMIC_RELAXED))
+	sim_load(&(x), __builtin_types_compatible_p(typeof(x), struct pkmap_area *) ? \
+		       __ATOMIC_ACQUIRE : __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v)	sim_store(&(x), v, __ATOMIC_RELAXED)
+/* The kernel's names. Each use says which one is its partner. */
 #define smp_load_acquire(p)	sim_load(p, __ATOMIC_ACQUIRE)
+/* Likewise. */
 #define smp_store_release(p, v)	sim_store(p, v, __ATOMIC_RELEASE)
 /* An address dependency; nothing here knows a weaker order that includes it. */
 #define rcu_dereference_raw(x)	sim_load(&(x), __ATOMIC_ACQUIRE)
