@@ -4,7 +4,7 @@
  * may include this one) and what implements it for a given configuration.
  *
  *   CONFIG_HIGHMEM	pages without a direct mapping exist: kmap() needs the
- *			pkmap pool (mm/highmem.c), kmap_local needs the stack.
+ *			pkmap pool (mm/pkmap.c), kmap_local needs the stack.
  *   CONFIG_KMAP_LOCAL	the stack of local mappings (mm/kmap_local.c) is built.
  *			HIGHMEM implies it; x86-32 has it without HIGHMEM for
  *			<linux/io-mapping.h>, x86-64 for debugging only.
@@ -141,11 +141,13 @@ static inline void kmap_flush_tlb(unsigned long addr) { }
 /* The reserve of kmap_local, and what the pkmap pool has in vmalloc space */
 bool is_kmap_vmalloc_addr(unsigned long addr);
 
-/* mm/highmem.c */
+/* mm/pkmap.c */
 void *kmap_high(struct page *page);
 void kunmap_high(struct page *page);
-struct page *__kmap_to_page(void *addr);
 void __kmap_flush_unused(void);
+
+/* mm/highmem.c */
+struct page *__kmap_to_page(void *addr);
 unsigned long __nr_free_highpages(void);
 unsigned long __totalhigh_pages(void);
 

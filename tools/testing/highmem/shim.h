@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What mm/highmem.c and mm/kmap_local.c need of the kernel, in user space.
+ * What mm/pkmap.c and mm/kmap_local.c need of the kernel, in user space.
  *
  * Every <linux/...> and <asm/...> header that they include and that is neither
  * in this repository nor taken from the kernel's source as it is (driver/fuzz has

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mm/highmem.c and mm/kmap_local.c in user space: tasks call kmap(),
+ * mm/pkmap.c and mm/kmap_local.c in user space: tasks call kmap(),
  * kmap_local_page() and the others in any order that is allowed, and in some that
  * are not, on the machine of machine.h, which says what is simulated.
  *
@@ -24,6 +24,7 @@
 /* In one of the programs as on architectures that flush range by range. */
 #undef pkmap_flush_tlb_all
 #endif
+#include <mm/pkmap.c>
 #include <mm/highmem.c>
 #include "machine.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The way from a page to its slot in mm/highmem.c, for the model checker Spin.
+ * The way from a page to its slot in mm/pkmap.c, for the model checker Spin.
  *
  * page_slot_state() walks a chain of slots without a lock, while others hide slots
  * of it, fill them for other pages and put them into other chains. What is checked:

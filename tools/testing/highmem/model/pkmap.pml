@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The slot protocol of mm/highmem.c, for the model checker Spin.
+ * The slot protocol of mm/pkmap.c, for the model checker Spin.
  *
  * "make model" looks at every state that the scenarios in the file "scenarios"
  * can get into, with any number of calls one after the other. What is in one
  * atomic or d_step is one access that others can see, with what only its own task,
- * or the holder of the same lock, can see. Read the table of states in mm/highmem.c
+ * or the holder of the same lock, can see. Read the table of states in mm/pkmap.c
  * first. Its steps are here:
  *
- *   from, to			inline		function of mm/highmem.c
+ *   from, to			inline		function of mm/pkmap.c
  *   CLEAN, BUSY		pkmap_claim	area_claim(), pkmap_claim()
  *   BUSY, held			pkmap_fill	pkmap_fill()
  *   BUSY, CLEAN		pkmap_unfill	pkmap_unfill(), label found of pkmap_fill

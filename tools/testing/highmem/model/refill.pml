@@ -2,7 +2,7 @@
 /*
  * How kmap() gets slots when there is no clean one, for the model checker Spin.
  *
- * kmap_high_slow() in mm/highmem.c looks at some slots only. If none of them is
+ * kmap_high_slow() in mm/pkmap.c looks at some slots only. If none of them is
  * clean, kmap_high_refill() has pkmap_refill() make some, and looks at all slots. If
  * none can be made, it calls pkmap_grow(), or sleeps. pkmap_refills tells a task that
  * waited for the mutex that another task has made some, so that one of them reclaims.
