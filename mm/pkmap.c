@@ -65,10 +65,9 @@
  *     somebody who was away for 256 fills, see below, and just then is back).
  *
  * Slots are never freed. A lookup that is late may find a slot that shows
- * another page by now. page_slot_state() therefore looks at the state, then at
- * the page, and pkmap_hold() takes its hold only if the state, with the count of
- * fills, is still the same. As 256 fills may have passed in between, whoever has
- * a hold looks at the page once more.
+ * another page by now. pkmap_hold() therefore reads the state, then the
+ * page, and adds a holder only if the state, with the count of fills, is still the
+ * same. As 256 fills may have passed in between, it reads the page once more.
  *
  * That holds can be had without a lock is P. Zijlstra's idea ("mm: remove
  * global locks", 2007). His slots had no state for a flush without a lock, his
@@ -140,9 +139,6 @@ static struct pkmap_area *pkmap_area_now __read_mostly = pkmap_areas;
  */
 #define PKMAP_FIRST_LOOK	64
 
-/* How often a CPU relaxes before it retries an exchange that another CPU has won. */
-#define PKMAP_BACK_OFF		8
-
 /*
  * In jiffies. How long a task that failed to add an area leaves all tasks without
  * another attempt; how long it then sleeps at a time after it has reported a long wait.
@@ -171,7 +167,7 @@ static unsigned int pkmap_refills;
 static void pkmap_next_generation(void)
 {
 	/*
-	 * Pairs with the acquire in kmap_high_slow() and kmap_high_refill(): a task that
+	 * Pairs with the acquire in kmap_high_slow(): a task that
 	 * reads the new generation sees the clean slots.
 	 */
 	smp_store_release(&pkmap_refills, pkmap_refills + 1);
@@ -220,12 +216,8 @@ static struct hlist_nulls_head page_address_table[1 << PKMAP_HASH_BITS];
 /* One for a range of hash values: all pages of a chain have the same lock. */
 static spinlock_t pkmap_page_locks[1 << PKMAP_LOCK_BITS] __cacheline_aligned_in_smp;
 
-/*
- * Finds the slot of @page, and unless @state is NULL what its state was before
- * it was seen to be that slot. Sets them only if it returns true.
- */
-static __always_inline bool page_slot_state(const struct page *page,
-					    struct pkmap_slot **found, int *state)
+/* The slot in which @page can be found, or NULL. */
+static __always_inline struct pkmap_slot *page_slot(const struct page *page)
 {
 	unsigned int hash = hash_ptr(page, PKMAP_HASH_BITS);
 	struct hlist_nulls_node *node;
@@ -234,16 +226,12 @@ static __always_inline bool page_slot_state(const struct page *page,
 	do {
 		hlist_nulls_for_each_entry_rcu(slot, node,
 					       &page_address_table[hash], node) {
-			if (state)
-				*state = atomic_read_acquire(&slot->state);
-			if (likely(READ_ONCE(slot->page) == page)) {
-				*found = slot;
-				return true;
-			}
+			if (likely(READ_ONCE(slot->page) == page))
+				return slot;
 		}
 	} while (unlikely(get_nulls_value(node) != hash));
 
-	return false;
+	return NULL;
 }
 
 static spinlock_t *page_lock_of(const struct page *page)
@@ -288,7 +276,8 @@ void *page_address(const struct page *page)
 	if (!PageHighMem(page))
 		return lowmem_page_address(page);
 
-	return page_slot_state(page, &slot, NULL) ? READ_ONCE(slot->vaddr) : NULL;
+	slot = page_slot(page);
+	return slot ? READ_ONCE(slot->vaddr) : NULL;
 }
 EXPORT_SYMBOL(page_address);
 
@@ -301,12 +290,6 @@ void __init page_address_init(void)
 	/* Not ARRAY_SIZE(): without SMP a lock may be of no size. */
 	for (i = 0; i < 1 << PKMAP_LOCK_BITS; i++)
 		spin_lock_init(&pkmap_page_locks[i]);
-}
-
-static __always_inline bool page_slot(const struct page *page,
-				      struct pkmap_slot **found)
-{
-	return page_slot_state(page, found, NULL);
 }
 
 /* The pkmap pool: holders -------------------------------------------------- */
@@ -361,7 +344,7 @@ static void pkmap_wake_all(void)
  * either this function sees the sleeper or the sleeper sees the slot. So no task sleeps
  * beside a free slot.
  *
- * kmap_high_refill() passes a wake-up on that it has taken itself. Its last change may
+ * kmap_high_slow() passes a wake-up on that it has taken itself. Its last change may
  * be the release of pkmap_fill(). There the lock of the queue orders the slot's first
  * change before this: the waker held it before this task removed itself from the queue.
  */
@@ -395,106 +378,69 @@ static __always_inline bool pkmap_move(struct pkmap_slot *slot,
 }
 
 /*
- * Lets whoever changed a slot in between go on for a while: then it is done with
- * the slot some times before the cache line has to move again.
- */
-static void pkmap_back_off(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < PKMAP_BACK_OFF; i++)
-		cpu_relax();
-}
-
-/*
- * Takes a holder from @slot. 1 if it did; 0, and nothing changed, if there is
- * none; -EAGAIN if somebody else changed the slot at the same time.
+ * Drops a holder of @slot. False, and nothing changes, if it has none.
  *
- * The full ordering of the compare-and-exchange keeps the holder's accesses to
- * the page before the slot can be condemned, which is what takes it over.
+ * Fully ordered: the holder's accesses to the page come before the drop, and so before
+ * pkmap_condemn(), which pairs with it. Else a late access could reach the next page.
  */
-static __always_inline int pkmap_try_drop(struct pkmap_slot *slot)
+static __always_inline bool pkmap_drop(struct pkmap_slot *slot)
 {
 	int new, old = atomic_read(&slot->state);
 
-	if (unlikely(old < PKMAP_WORD(PKMAP_IDLE + 1)))
-		return 0;
-	new = old - PKMAP_ONE_HOLDER;
-	highmem_race_window();
-	if (unlikely(!atomic_try_cmpxchg(&slot->state, &old, new)))
-		return -EAGAIN;
+	do {
+		/* A slot that leaks have made negative keeps its page for ever. */
+		if (unlikely(old < PKMAP_WORD(PKMAP_IDLE + 1)))
+			return old < 0;
+		new = old - PKMAP_ONE_HOLDER;
+		highmem_race_window();
+	} while (unlikely(!atomic_try_cmpxchg(&slot->state, &old, new)));
 
 	highmem_race_window();
 	if (new < PKMAP_WORD(PKMAP_IDLE + 1))
 		pkmap_wake(slot->vaddr);
-	return 1;
-}
-
-/* As above, until it is done. */
-static bool pkmap_drop(struct pkmap_slot *slot)
-{
-	int dropped;
-
-	while ((dropped = pkmap_try_drop(slot)) < 0)
-		pkmap_back_off();
-	return dropped;
+	return true;
 }
 
 /*
- * Adds a holder to @slot, which page_slot_state() found for some page when its
- * state was @old. False if the slot cannot be had, or has changed since.
+ * Adds a holder to @slot, which page_slot() found for @page. False if the slot does not
+ * map @page, or not any more: a slot that maps a page with holders keeps both.
  *
- * The page was seen after the state, whose acquire pairs with the release in
- * pkmap_fill(): it is not older than the count of fills, and neither is the PTE.
- * The full ordering of the compare-and-exchange keeps the caller's accesses to
- * the page, and its last look at which one it is, behind the hold: unless
- * slot->page still is the right one, what was held is a slot that was filled 256
- * times in between, and has to be dropped again.
+ * The acquire pairs with the release in pkmap_fill(): the page that is read next is not
+ * older than the count of fills in @old. If the exchange succeeds, the slot was not
+ * filled in between, and the holder is one of @page. The exception are 256 fills, after
+ * which the count is the same again: so the page is read once more, after the exchange,
+ * and a holder of another page is dropped.
  */
-static __always_inline bool pkmap_hold(struct pkmap_slot *slot, int old)
+static __always_inline bool pkmap_hold(struct pkmap_slot *slot, const struct page *page)
 {
-	bool held;
+	int new, old;
+
+	do {
+		old = atomic_read_acquire(&slot->state);
+		if (unlikely(READ_ONCE(slot->page) != page))
+			return false;
+		if (likely(old >= PKMAP_WORD(PKMAP_IDLE)))
+			new = old + PKMAP_ONE_HOLDER;
+		else if (old >= PKMAP_WORD(PKMAP_CONDEMNED))
+			new = old + PKMAP_WORD(PKMAP_IDLE + 1 - PKMAP_CONDEMNED);
+		else
+			return old < 0;
+		highmem_race_window();
+	} while (unlikely(!atomic_try_cmpxchg(&slot->state, &old, new)));
 
 	highmem_race_window();
-	held = likely(old >= PKMAP_WORD(PKMAP_IDLE)) &&
-	       likely(atomic_try_cmpxchg(&slot->state, &old, old + PKMAP_ONE_HOLDER));
-	highmem_race_window();
-	return held;
+	if (likely(READ_ONCE(slot->page) == page))
+		return true;
+	pkmap_drop(slot);
+	return false;
 }
 
-/* As pkmap_hold(), for a slot that reclaim has condemned. */
-static bool pkmap_save(struct pkmap_slot *slot, int old)
+/* The slot that maps @page, with a holder added, or NULL. */
+static __always_inline struct pkmap_slot *pkmap_get(const struct page *page)
 {
-	int held = old + PKMAP_WORD(PKMAP_IDLE + 1 - PKMAP_CONDEMNED);
+	struct pkmap_slot *slot = page_slot(page);
 
-	highmem_race_window();
-	return old >> PKMAP_FILL_BITS == PKMAP_CONDEMNED &&
-	       atomic_try_cmpxchg(&slot->state, &old, held);
-}
-
-/*
- * The slot that maps @page, with a holder added, or NULL. Retries when another task
- * changes the slot at the same time: a failure means that the other task succeeded.
- * A slot that leaks have made negative keeps its page for ever and needs no holder.
- */
-static struct pkmap_slot *pkmap_get(const struct page *page)
-{
-	struct pkmap_slot *slot;
-	int state;
-
-	while (page_slot_state(page, &slot, &state)) {
-		if (unlikely(state < 0))
-			return slot;
-		if (pkmap_hold(slot, state) || pkmap_save(slot, state)) {
-			if (likely(READ_ONCE(slot->page) == page))
-				return slot;
-			pkmap_drop(slot);
-		}
-		/* CLEAN, BUSY or STALE: the page is not mapped, retrying is of no use. */
-		if (state < PKMAP_WORD(PKMAP_CONDEMNED))
-			break;
-	}
-	return NULL;
+	return likely(slot) && likely(pkmap_hold(slot, page)) ? slot : NULL;
 }
 
 /* The pkmap pool: slots ---------------------------------------------------- */
@@ -628,7 +574,6 @@ static noinline void pkmap_unfill(struct pkmap_slot *slot)
  */
 static __always_inline bool pkmap_fill(struct pkmap_slot *slot, struct page *page)
 {
-	struct pkmap_slot *other;
 	spinlock_t *lock = page_lock_of(page);
 	unsigned long addr = (unsigned long)slot->vaddr;
 	int word = atomic_read(&slot->state);
@@ -643,7 +588,7 @@ static __always_inline bool pkmap_fill(struct pkmap_slot *slot, struct page *pag
 
 	highmem_race_window();
 	spin_lock_irqsave(lock, flags);
-	found = page_slot(page, &other);
+	found = page_slot(page);
 	if (likely(!found)) {
 		WRITE_ONCE(slot->page, page);
 		WRITE_ONCE(slot->hot, false);
@@ -1011,12 +956,11 @@ static bool pkmap_refill(unsigned int color, unsigned int seen)
 static bool pkmap_is_mapped(const struct page *page)
 {
 	spinlock_t *lock = page_lock_of(page);
-	struct pkmap_slot *slot;
 	unsigned long flags;
 	bool mapped;
 
 	spin_lock_irqsave(lock, flags);
-	mapped = page_slot(page, &slot);
+	mapped = page_slot(page);
 	spin_unlock_irqrestore(lock, flags);
 	return mapped;
 }
@@ -1075,76 +1019,42 @@ static __always_inline void *pkmap_miss(struct pkmap_slot *slot)
 	return slot->vaddr;
 }
 
-/*
- * The first look has found no slot for @page. @refills is what pkmap_refills was
- * before it.
- */
-static noinline void *kmap_high_refill(struct page *page, unsigned int refills)
+/* kmap() of a page that has no slot, or whose slot changes. */
+static noinline void *kmap_high_slow(struct page *page)
 {
-	unsigned int color = get_pkmap_color(page);
+	unsigned int refills, color = get_pkmap_color(page);
 	long patience = READ_ONCE(pkmap_patience);
 	struct pkmap_slot *slot;
 	bool waited = false;
 	void *vaddr;
 
+	/* Without a need to sleep, the call works here as well. */
+	WARN_ONCE(may_not_sleep(),
+		  "highmem: kmap() in atomic context; use kmap_local_page() there\n");
+
 	for (;;) {
-		slot = pkmap_get(page);
-		if (slot) {
-			vaddr = pkmap_hit(slot);
-			break;
-		}
-		if (!pkmap_refill(color, refills) && !pkmap_grow(refills)) {
-			pkmap_wait(page, color, &patience);
-			waited = true;
-		}
-		/* As in kmap_high_slow(). */
+		/* Pairs with pkmap_next_generation(): never newer than the slots. */
 		refills = smp_load_acquire(&pkmap_refills);
 		slot = pkmap_claim(color);
 		if (slot && pkmap_fill(slot, page)) {
 			vaddr = pkmap_miss(slot);
 			break;
 		}
+		if (!slot && !pkmap_refill(color, refills) && !pkmap_grow(refills)) {
+			pkmap_wait(page, color, &patience);
+			waited = true;
+		}
+		slot = pkmap_get(page);
+		if (slot) {
+			vaddr = pkmap_hit(slot);
+			break;
+		}
 	}
 
-	if (waited)
+	/* The wake-up may have been for a slot that this task leaves. */
+	if (unlikely(waited))
 		pkmap_wake(vaddr);
 	return vaddr;
-}
-
-/* @page has no slot. */
-static noinline void *kmap_high_slow(struct page *page)
-{
-	/* Pairs with pkmap_next_generation(): never newer than the slots. */
-	unsigned int refills = smp_load_acquire(&pkmap_refills);
-	struct pkmap_slot *slot;
-
-	/* It will do for this once, unless slots run out. */
-	WARN_ONCE(may_not_sleep(),
-		  "highmem: kmap() in atomic context; use kmap_local_page() there\n");
-
-	slot = area_claim(READ_ONCE(pkmap_area_now), get_pkmap_color(page),
-			  PKMAP_FIRST_LOOK);
-	if (unlikely(!slot) || unlikely(!pkmap_fill(slot, page)))
-		return kmap_high_refill(page, refills);
-	return pkmap_miss(slot);
-}
-
-/* The slot found for @page has changed since: its holders, or its page. */
-static noinline void *kmap_high_again(struct page *page)
-{
-	struct pkmap_slot *slot;
-
-	pkmap_back_off();
-	slot = pkmap_get(page);
-
-	return slot ? pkmap_hit(slot) : kmap_high_slow(page);
-}
-
-/* @slot, found for @page, was held and shows another page by now. */
-static noinline void *kmap_high_mistaken(struct page *page, struct pkmap_slot *slot)
-{
-	pkmap_drop(slot);
-	return kmap_high_again(page);
 }
 
 /**
@@ -1158,16 +1068,9 @@ static noinline void *kmap_high_mistaken(struct page *page, struct pkmap_slot *s
  */
 void *kmap_high(struct page *page)
 {
-	struct pkmap_slot *slot;
-	int state;
+	struct pkmap_slot *slot = pkmap_get(page);
 
-	if (unlikely(!page_slot_state(page, &slot, &state)))
-		return kmap_high_slow(page);
-	if (unlikely(!pkmap_hold(slot, state)))
-		return kmap_high_again(page);
-	if (unlikely(READ_ONCE(slot->page) != page))
-		return kmap_high_mistaken(page, slot);
-	return pkmap_hit(slot);
+	return likely(slot) ? pkmap_hit(slot) : kmap_high_slow(page);
 }
 EXPORT_SYMBOL(kmap_high);
 
@@ -1192,19 +1095,6 @@ void *kmap_high_get(struct page *page)
 }
 #endif
 
-/* Somebody else changes the slot of @page at the same time, or it has no holder. */
-static noinline void kunmap_high_again(struct page *page)
-{
-	struct pkmap_slot *slot;
-
-	pkmap_back_off();
-	/* A slot that leaks have made negative needs no holder. */
-	if (page_slot(page, &slot) && (pkmap_drop(slot) || pkmap_state(slot) < 0))
-		return;
-	WARN_ONCE(1, "highmem: kunmap() of page %p (pfn %#lx) that is not mapped\n",
-		  page, page_to_pfn(page));
-}
-
 /**
  * kunmap_high() - out-of-line part of kunmap()
  * @page: a highmem page that the caller has mapped with kmap()
@@ -1219,12 +1109,12 @@ static noinline void kunmap_high_again(struct page *page)
  */
 void kunmap_high(struct page *page)
 {
-	/* The caller's hold keeps the slot where it is. */
-	struct pkmap_slot *slot;
+	/* The caller holds the slot: it maps the page until it is dropped. */
+	struct pkmap_slot *slot = page_slot(page);
 
-	if (unlikely(!page_slot(page, &slot)) ||
-	    unlikely(pkmap_try_drop(slot) <= 0))
-		kunmap_high_again(page);
+	WARN_ONCE(!slot || !pkmap_drop(slot),
+		  "highmem: kunmap() of page %p (pfn %#lx) that is not mapped\n",
+		  page, page_to_pfn(page));
 }
 EXPORT_SYMBOL(kunmap_high);
 

@@ -375,7 +375,7 @@ static void pool_unmap_idle(unsigned int nr)
 	struct pkmap_slot *slot;
 
 	quiet = true;
-	if (!busy[nr] && page_slot(&sim_pages[nr], &slot) &&
+	if (!busy[nr] && (slot = page_slot(&sim_pages[nr])) &&
 	    pkmap_state(slot) == PKMAP_IDLE) {
 		expect("that is not mapped");
 		kunmap_high(&sim_pages[nr]);
@@ -440,7 +440,8 @@ static void pool_leak(void)
 		return;
 	quiet = true;
 	stuck[m->page] = true;
-	check(page_slot(&sim_pages[m->page], &slot), "a held page is not findable");
+	slot = page_slot(&sim_pages[m->page]);
+	check(slot, "a held page is not findable");
 	slot->state.counter = (INT_MAX & ~PKMAP_FILL_MASK) |
 			      (slot->state.counter & PKMAP_FILL_MASK);
 	quiet = false;
@@ -990,7 +991,8 @@ static void check_sleep(const struct task *task)
 	quiet = true;
 	check(!slot_to_be_had(task->queued_areas, task->queued_at),
 	      "task %d goes to sleep beside a slot", task->t.pid);
-	check(!page_slot(&sim_pages[task->wanted], &slot) ||
+	slot = page_slot(&sim_pages[task->wanted]);
+	check(!slot ||
 	      pkmap_state(slot) == PKMAP_BUSY ||
 	      slot->state.changed_at > task->queued_at,
 	      "task %d goes to sleep beside its page", task->t.pid);

@@ -2,7 +2,7 @@
 /*
  * The way from a page to its slot in mm/pkmap.c, for the model checker Spin.
  *
- * page_slot_state() walks a chain of slots without a lock, while others hide slots
+ * page_slot() walks a chain of slots without a lock, while others hide slots
  * of it, fill them for other pages and put them into other chains. What is checked:
  *
  *   - a page that one slot shows all the while is found;
@@ -198,7 +198,7 @@ inline begin()
 	}
 }
 
-/* page_slot_state() */
+/* page_slot() */
 proctype walker()
 {
 	byte n;

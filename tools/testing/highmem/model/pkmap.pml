@@ -12,12 +12,12 @@
  *   CLEAN, BUSY		pkmap_claim	area_claim(), pkmap_claim()
  *   BUSY, held			pkmap_fill	pkmap_fill()
  *   BUSY, CLEAN		pkmap_unfill	pkmap_unfill(), label found of pkmap_fill
- *   IDLE and held, held	pkmap_hold	page_slot_state(), pkmap_hold()
- *   CONDEMNED, held		pkmap_save	page_slot_state(), pkmap_save()
- *   held, IDLE or held		kunmap		kunmap_high(), pkmap_try_drop()
- *   held, the same		look_again	kmap_high_mistaken(), pkmap_get()
+ *   IDLE and held, held	pkmap_hold	pkmap_hold()
+ *   CONDEMNED, held		pkmap_save	pkmap_hold()
+ *   held, IDLE or held		kunmap		kunmap_high(), pkmap_drop()
+ *   held, the same		look_again	the end of pkmap_hold()
  *   held, STUCK		pkmap_hold	pkmap_hold()
- *   STUCK, the same		stuck		pkmap_is_stuck(), in pkmap_get()
+ *   STUCK, the same		stuck		pkmap_hold()
  *   IDLE, CONDEMNED		pkmap_condemn	pkmap_condemn()
  *   CONDEMNED, STALE		pkmap_clear	pkmap_clear()
  *   STALE, the same		flush_tlbs	pkmap_flush_tlb()
@@ -25,7 +25,7 @@
  *   none			pkmap_wait	pkmap_wait(), pkmap_any()
  *   none			wake_one	pkmap_wake(), pkmap_wake_one()
  *
- * pkmap_get is the loop of pkmap_get(), with the steps above in C's order.
+ * pkmap_get is pkmap_get() in an interrupt, with the steps above in C's order.
  *
  * What is checked, by assertion or because Spin reports a state in which
  * nothing moves and somebody is not done:
@@ -50,13 +50,12 @@
  *   fills    The count in a state word matters only to who compares it with an
  *            older one. age[] is the difference, modulo FILLS, for each of
  *            them. FILLS 0 is a count that never wraps.
- *   lookup   page_slot_state() may come to a slot so late that it could be any
+ *   lookup   page_slot() may come to a slot so late that it could be any
  *            (lookup.pml walks the chains). So the tasks look at any slot, its
  *            state first, and want the page that they then see in it; another
  *            page would end the look without a trace.
  *   kmap()   takes its steps in any order and as often as it likes. That covers
- *            kmap_high(), kmap_high_again(), kmap_high_mistaken(),
- *            kmap_high_slow() and kmap_high_refill(), which each have an order.
+ *            kmap_high() and kmap_high_slow(), which each have an order.
  *            What fails without a trace, such as a compare-and-exchange, starts
  *            again. A task in pkmap_refill() has no slot and no page: it is a
  *            process apart. pkmap_claim() stands for area_claim() as well: who
@@ -80,7 +79,7 @@
  *   leaks    With LEAKED, slot 0 has holders that never let go, and one more
  *            makes its state word negative.
  *
- * With ONE_STEP pkmap_hold() and pkmap_save() are one step with the look before.
+ * With ONE_STEP pkmap_hold and pkmap_save are one step with the look before.
  * That leaves out no behaviour: the looks change nothing, and a hold that is had is
  * one of a slot that was not filled since, whose page is thus the one that was seen.
  * (That it is so is what the other scenarios show.)
@@ -90,7 +89,7 @@
  *
  * Spin's memory is sequentially consistent. What the model takes for granted:
  * a compare-and-exchange that succeeds is a full barrier; pkmap_fill() stores
- * the state last, with release; page_slot_state() reads it first, with acquire;
+ * the state last, with release; pkmap_hold() reads it first, with acquire;
  * prepare_to_wait_exclusive() has a full barrier between queueing and looking at
  * slots, and kunmap() one between its change of state and the look at the queue;
  * locks order as locks do; flush_tlb_kernel_range() comes after pte_clear(). Mutants
@@ -333,7 +332,7 @@ inline pkmap_wake()
 #endif
 
 /*
- * The two steps of pkmap_try_drop(). After them the task starts again: a wake-up is
+ * The two steps of pkmap_drop(). After them the task starts again: a wake-up is
  * the last that either caller does, if it does it at all.
  */
 inline one_less()
@@ -383,7 +382,7 @@ inline use()
  */
 inline kunmap(ready)
 {
-#ifdef MUT_USE_LATE		/* order: the access against pkmap_try_drop() */
+#ifdef MUT_USE_LATE		/* order: the access against pkmap_drop() */
 	atomic { ready -> state[s]--; holders[s]-- };
 	atomic { use(); START_AGAIN }
 #else
@@ -406,7 +405,7 @@ inline kunmap(ready)
 #endif
 }
 
-/* What pkmap_get() and kmap_high() do when they have a hold. */
+/* What pkmap_hold() does when it has a hold. */
 inline look_again()
 {
 	if
@@ -422,7 +421,7 @@ inline look_again()
 }
 
 /*
- * page_slot_state(): the state first, and then the page. CAN says which states the
+ * pkmap_hold(): the state first, and then the page. CAN says which states the
  * caller can do something with.
  */
 #if SLOTS == 2
@@ -432,7 +431,7 @@ inline look_again()
 #endif
 #define SHOWS_ANY(s)	page[s]
 
-/* In kmap_high() and pkmap_get() */
+/* pkmap_hold() of a slot that is idle or held */
 inline pkmap_hold()
 {
 #if ONE_STEP
@@ -482,7 +481,7 @@ inline pkmap_hold()
 #endif
 }
 
-/* In pkmap_get() */
+/* pkmap_hold() of a slot that is condemned */
 inline pkmap_save()
 {
 #if ONE_STEP
@@ -530,7 +529,7 @@ inline pkmap_save()
 #if LEAKED
 #define IS_STUCK(s)	(state[s] == STUCK)
 
-/* pkmap_is_stuck(): the state first, and then the page. Such a slot stays. */
+/* pkmap_hold(): the state first, and then the page. Such a slot stays. */
 inline stuck()
 {
 	ANY_SLOT(IS_STUCK);
@@ -1000,7 +999,7 @@ again:
 
 #if GETTERS
 /*
- * Is there a page that is held all the while? Then page_slot_state() finds it and
+ * Is there a page that is held all the while? Then page_slot() finds it and
  * no other, as lookup.pml shows.
  */
 #define HELD_SLOT(s)	(findable[s] && state[s] > IDLE)
@@ -1037,7 +1036,7 @@ look:
 	fi;
 	p = page[s];
 #if LEAKED && !defined(MUT_GET_NOT_STUCK)
-	if	/* pkmap_is_stuck(): once it is, it stays so */
+	if	/* pkmap_hold(): a slot that is stuck stays so */
 	:: atomic { state[s] == STUCK && page[s] == p -> held(); goto got }
 	:: else
 	fi;

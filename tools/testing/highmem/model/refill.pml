@@ -2,9 +2,9 @@
 /*
  * How kmap() gets slots when there is no clean one, for the model checker Spin.
  *
- * kmap_high_slow() in mm/pkmap.c looks at some slots only. If none of them is
- * clean, kmap_high_refill() has pkmap_refill() make some, and looks at all slots. If
- * none can be made, it calls pkmap_grow(), or sleeps. pkmap_refills tells a task that
+ * kmap_high_slow() in mm/pkmap.c looks for a clean slot. If there is none, it has
+ * pkmap_refill() make some, and looks again. If none can be made, it calls
+ * pkmap_grow(), or sleeps. pkmap_refills tells a task that
  * waited for the mutex that another task has made some, so that one of them reclaims.
  * What is checked is that tasks do not send each other round in this loop for ever: in
  * every cycle of states a task gets a slot or goes to sleep. pkmap_refill() fails only if
@@ -200,11 +200,11 @@ proctype mapper(byte me)
 
 	do
 	:: d_step { changed[me] = false; made[me] = false };
-		if	/* kmap_high_slow(): area_claim() */
+		if	/* kmap_high_slow(): pkmap_claim() */
 		:: atomic { clean[me % 2] > 0 -> clean[me % 2]-- }; goto mapped
 		:: true		/* no clean one among those it looks at */
 		fi;
-		do	/* kmap_high_refill() */
+		do	/* its loop */
 		:: pkmap_refill();
 			if
 			:: !refilled -> pkmap_grow()
