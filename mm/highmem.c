@@ -56,8 +56,8 @@ struct page *pkmap_to_page(unsigned long addr)
  * @vaddr: an address from kmap(), from a kmap_local function that the calling
  *	   task has not given back yet, or in the direct mapping
  *
- * Whoever maps a page knows which page it was, and should keep it: an address
- * that really is mapped is reported once.
+ * A caller that maps a page should keep the page instead of its address: an address
+ * that is mapped is reported once.
  *
  * Context: any.
  * Return: the page; NULL for a kmap_local slot that this task has not mapped.
@@ -77,9 +77,8 @@ struct page *__kmap_to_page(void *vaddr)
 EXPORT_SYMBOL(__kmap_to_page);
 
 /*
- * By pages, and with min() where the caller knows better: of a length that is at
- * most a page gcc makes stores of words, and else a call of memset(), which on i386
- * stores bytes.
+ * Zeroes page by page: if the length is at most PAGE_SIZE, gcc inlines memset() as
+ * stores of words. The memset() of i386 stores bytes.
  */
 static void zero_page_range(struct page *page, size_t from, size_t to)
 {
@@ -106,7 +105,7 @@ static bool in_one_page(size_t start1, size_t end1, size_t start2, size_t end2)
 	       (end2 - 1) / PAGE_SIZE == first;
 }
 
-/* See the inline version in <linux/highmem.h>, for pages mapped as a whole. */
+/* The inline version in <linux/highmem.h> has the kernel-doc. */
 void zero_user_segments(struct page *page, unsigned int start1, unsigned int end1,
 			unsigned int start2, unsigned int end2)
 {
@@ -115,7 +114,7 @@ void zero_user_segments(struct page *page, unsigned int start1, unsigned int end
 	end1 = highmem_clamp_end(page, end1);
 	end2 = highmem_clamp_end(page, end2);
 
-	/* What most callers want: the parts of a block before and after data. */
+	/* The common case: the parts of a block before and behind data. */
 	if (start1 < end1 && start2 < end2 &&
 	    in_one_page(start1, end1, start2, end2)) {
 		page = nth_page(page, start1 / PAGE_SIZE);

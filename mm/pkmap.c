@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The pkmap pool: kmap() and kunmap(), mappings that every CPU sees and that last as
- * long as they are held; and page_address(), which looks them up.
+ * The pkmap pool: kmap() and kunmap(), mappings that every CPU uses and that last until
+ * they are dropped; and page_address(), which looks them up.
+ *
+ *   kmap()    kmap_high(): pkmap_get() looks the page up and adds a holder
+ *	       else kmap_high_slow(): pkmap_map(), pkmap_fill(), set_pte_at()
+ *   kunmap()  kunmap_high(): pkmap_drop() drops a holder; the PTE stays
+ *   reclaim   pkmap_reclaim(): pkmap_condemn(), pkmap_clear(), pkmap_flush_tlb(),
+ *	       pkmap_add_clean()
  */
 
 #include <linux/atomic.h>
-#include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/hash.h>
 #include <linux/highmem.h>
-#include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -30,154 +34,115 @@
 
 #include "highmem_debug.h"
 
-/* The pkmap pool: data ------------------------------------------------- */
+/* Slots and their states --------------------------------------------------- */
 
 /*
- * A slot is one page of address space. Its state word is its lock as well:
- * whoever moves it out of a state by compare-and-exchange owns what the next
- * state stands for. The high bits say
+ * A slot is one page of address space, with its PTE. The high bits of its state word
+ * are a state of this table. The low bits count how often the slot was filled, modulo
+ * 256.
  *
- *   state		PTE	findable  in TLBs  goes on to, and who does it
- *   PKMAP_CLEAN	none	no	  no	   BUSY: kmap() takes it
- *   PKMAP_BUSY		maybe	no	  maybe	   held: the taker has filled it;
- *						   CLEAN: it found the page mapped,
- *						   and has cleared and flushed
- *   PKMAP_IDLE + n	valid	yes	  maybe	   n holders: one more by kmap(), one
- *						   less by kunmap(), which ends at IDLE
- *   PKMAP_IDLE		valid	yes	  maybe	   held: kmap(); CONDEMNED: reclaim
- *   PKMAP_CONDEMNED	valid	yes	  maybe	   held: kmap() takes it back; STALE:
- *						   reclaim, when caches are flushed
- *   PKMAP_STALE	none	no	  maybe	   CLEAN: reclaim, when TLBs are flushed
+ *   state	PTE	in the table	next state, and the function that changes it
+ *   UNMAPPED	none	no		IDLE + 1	pkmap_fill()
+ *   IDLE + n	valid	yes		IDLE + n + 1	pkmap_hold()
+ *					IDLE + n - 1	pkmap_drop()
+ *   IDLE	valid	yes		IDLE + 1	pkmap_hold()
+ *					CONDEMNED	pkmap_condemn()
+ *   CONDEMNED	valid	yes		IDLE + 1	pkmap_hold()
+ *					UNMAPPED	pkmap_clear()
  *
- * and the low bits count how often the slot was filled, modulo 256. So many
- * holders that the word turns negative can only be leaks. Such a slot keeps its
- * page for ever: holds and drops leave it alone, and it is of no other use.
+ * IDLE + n has n holders. With 8 million holders the word is negative, which only leaks
+ * can do: the slot then keeps its page for ever, and its holders are not counted.
  *
- * What must hold:
- *   - a page is findable in one slot at most: pkmap_fill() looks for it and
- *     makes it findable under the page's lock;
- *   - a slot's page, PTE and place in the lookup change only in BUSY, and from
- *     CONDEMNED to STALE; all but the PTE of a BUSY slot, which only its taker
- *     knows, under the lock of the page concerned;
- *   - no slot becomes CLEAN before every TLB that may know it was flushed;
- *   - a slot is held by users of its page only, so that one that nobody uses
- *     can be condemned at any time: kmap_flush_unused() misses none (but for
- *     somebody who was away for 256 fills, see below, and just then is back).
+ * What always holds:
  *
- * Slots are never freed. A lookup that is late may find a slot that shows
- * another page by now. pkmap_hold() therefore reads the state, then the
- * page, and adds a holder only if the state, with the count of fills, is still the
- * same. As 256 fills may have passed in between, it reads the page once more.
+ *   1. No stale TLB entry. pkmap_fill() takes slots from the clean lists only. A slot
+ *	comes to a clean list after its PTE is cleared and all TLBs are flushed.
+ *   2. A page is in one slot at most. pkmap_map() looks for it and fills a slot in one
+ *	section of pkmap_lock.
+ *   3. The page of a slot, its PTE and its link in the table change with pkmap_lock
+ *	held: in pkmap_fill() before the slot leaves UNMAPPED, and in pkmap_clear()
+ *	after it has become UNMAPPED. So they are constant while a slot has holders.
+ *   4. The holders of a slot are users of its page. So an idle slot has no holder that
+ *	pkmap_condemn() could miss, and kmap_flush_unused() is complete. The exception
+ *	is in pkmap_hold().
  *
- * That holds can be had without a lock is P. Zijlstra's idea ("mm: remove
- * global locks", 2007). His slots had no state for a flush without a lock, his
- * lookup took one, and unused mappings could not be flushed on request.
+ * CONDEMNED is for virtually indexed caches. They are flushed while the PTE is valid. If
+ * a task wants to write to the page then, it holds the same slot again, and pkmap_clear()
+ * leaves that slot alone.
  *
- * Locking: pkmap_reclaim_lock, a mutex, outside of pkmap_page_locks, which are
- * held for some tens of instructions. Nothing that can spin is held while TLBs
- * or caches are flushed. Interrupts may not call kmap(). One that does is told
- * so, and must not hang on pkmap_page_locks: these are held with interrupts off.
- * (It may where slots run out, or where a cache is flushed by all CPUs.) Looking a
- * page up and changing its count of holders need no lock.
+ * Lookups take no lock. Slots are never freed, so a late lookup can come to a slot that
+ * maps another page by now, or is in another chain. pkmap_hold() recognises the first
+ * case, page_slot() the second.
+ *
+ * Lock order: pkmap_grow_lock, pkmap_reclaim_lock, pkmap_lock. No spinlock is held
+ * while caches or TLBs are flushed, since that can wait for all CPUs. kmap() must not be
+ * called in an interrupt, and reports it. pkmap_lock is held with interrupts off, so that
+ * such a call does not deadlock on the lock. If there is no clean slot, it does hang.
  */
 enum pkmap_state {
-	PKMAP_CLEAN,
-	PKMAP_BUSY,
-	PKMAP_STALE,		/* these three are one apart: */
-	PKMAP_CONDEMNED,	/* reclaim goes down by one at each step */
+	PKMAP_UNMAPPED,
+	PKMAP_CONDEMNED,
 	PKMAP_IDLE,
 };
 
 #define PKMAP_FILL_BITS		8
 #define PKMAP_FILL_MASK		(BIT(PKMAP_FILL_BITS) - 1)
 #define PKMAP_WORD(state)	((int)(state) << PKMAP_FILL_BITS)
-#define PKMAP_ONE_HOLDER	PKMAP_WORD(1)
 
 struct pkmap_slot {
 	atomic_t state;			/* see above */
-	bool hot;			/* mapped again since reclaim last looked */
-	struct page *page;		/* what the PTE maps */
-	void *vaddr;			/* these two never change once set */
+	bool hot;			/* mapped again since the last pkmap_condemn() */
+	struct page *page;		/* of the PTE */
+	void *vaddr;			/* constant, as ptep is */
 	pte_t *ptep;
 	struct hlist_nulls_node node;	/* in page_address_table */
+	struct pkmap_slot *next;	/* in a clean list, or private to pkmap_reclaim() */
 };
 
 /*
- * The areas that slots lie in. The first is the architecture's. The next ones are
- * taken from vmalloc space, with their page tables, when a task finds all slots held:
- * kmap() then goes on instead of waiting for a kunmap() that may never come. Together
- * they take at most one eighth of vmalloc space, and they are kept.
- *
- * The last exists from boot on, for tasks that are themselves freeing memory
- * (PF_MEMALLOC) and must not wait for it.
+ * The first area is the architecture's window. The first kmap() adds it. The others are
+ * vmalloc space: pkmap_grow() adds them, with their page tables, when all slots are
+ * held. They take an eighth of vmalloc space at most, and stay.
  */
-#define PKMAP_AREAS		6
-#define PKMAP_MEMALLOC_AREA	(PKMAP_AREAS - 1)
-#define PKMAP_MEMALLOC_SLOTS	16
-#define PKMAP_GROW_AREAS	(PKMAP_AREAS - 2)
+#define PKMAP_GROW_AREAS	4
 #define PKMAP_GROW_SLOTS	(SZ_4M >> PAGE_SHIFT)	/* at most */
-
-static struct pkmap_slot pkmap_slots[LAST_PKMAP];
+#define PKMAP_AREAS		(1 + PKMAP_GROW_AREAS)
 
 static struct pkmap_area {
 	struct pkmap_slot *slots;
-	unsigned long start;		/* unused for the first area */
-	unsigned int nr;		/* slots; 0 while the area does not exist */
-	unsigned int hand;		/* where to look next; a hint */
-	bool fresh;			/* slots made clean since kmap() was here */
-} pkmap_areas[PKMAP_AREAS] = {
-	{ .slots = pkmap_slots, .nr = LAST_PKMAP },
-};
+	unsigned long start;
+	unsigned int nr;		/* slots; stored last, 0 before */
+} pkmap_areas[PKMAP_AREAS];
 
-/* Where kmap() takes clean slots from, until there are none left. */
-static struct pkmap_area *pkmap_area_now __read_mostly = pkmap_areas;
+static struct pkmap_slot pkmap_slots[LAST_PKMAP];
 
-/*
- * How many slots kmap() looks at before it goes on to another area or has idle
- * slots reclaimed. Reclaim leaves clean ones side by side: if there is none among
- * so many, there are few.
- */
-#define PKMAP_FIRST_LOOK	64
-
-/*
- * In jiffies. How long a task that failed to add an area leaves all tasks without
- * another attempt; how long it then sleeps at a time after it has reported a long wait.
- * The hung-task detector, which wants to see a task not scheduled for once or twice its
- * time-out (120 s by default, up to 300 s here), then reports the task as well. And how
- * long a task waits for a slot before it reports that, once.
- */
-#define PKMAP_GROW_RETRY	(2 * HZ)
-#define PKMAP_SLEEP_LONG	(600 * HZ)
-unsigned int pkmap_patience __read_mostly = 30 * HZ;
-
-static DEFINE_MUTEX(pkmap_reclaim_lock);
-
-/* One task adds an area at a time. Taken by mutex_trylock(), outside of the above. */
-static DEFINE_MUTEX(pkmap_grow_lock);
-
-/* No attempt to add an area before this time. 64 bits: the uptime has no limit. */
-static u64 pkmap_grow_after;
-
-/*
- * The generation of the set of clean slots: another task has reclaimed slots, added
- * an area or found one with clean slots. Changes with pkmap_reclaim_lock held.
- */
-static unsigned int pkmap_refills;
-
-static void pkmap_next_generation(void)
+/* The area after @area, or the first for NULL; NULL at the end. */
+static struct pkmap_area *next_area(struct pkmap_area *area)
 {
-	/*
-	 * Pairs with the acquire in kmap_high_slow(): a task that
-	 * reads the new generation sees the clean slots.
-	 */
-	smp_store_release(&pkmap_refills, pkmap_refills + 1);
+	area = area ? area + 1 : pkmap_areas;
+	/* Pairs with the release in pkmap_add_area(): the area is complete. */
+	return area < pkmap_areas + PKMAP_AREAS && smp_load_acquire(&area->nr) ?
+	       area : NULL;
 }
 
+/* The page table of the window, set by the architecture. */
 pte_t *pkmap_page_table;
+
+/* Protects the clean lists, the table from pages to slots, and what rule 3 names. */
+static DEFINE_SPINLOCK(pkmap_lock);
+
+/* One reclaim at a time. Held while TLBs are flushed. */
+static DEFINE_MUTEX(pkmap_reclaim_lock);
+
+#ifdef DCACHE_N_COLORS
+#define PKMAP_COLORS	DCACHE_N_COLORS
+#else
+#define PKMAP_COLORS	1
+#endif
 
 #ifndef get_pkmap_color
 /* One colour: any page fits in any slot. */
-static inline unsigned int get_pkmap_color(struct page *page)
+static inline unsigned int get_pkmap_color(const struct page *page)
 {
 	return 0;
 }
@@ -190,34 +155,47 @@ static inline wait_queue_head_t *get_pkmap_wait_queue_head(unsigned int color)
 }
 #endif
 
+/* The colour of the slot at @vaddr, which is that of every page in it. */
+static unsigned int pkmap_color(const void *vaddr)
+{
+#ifdef DCACHE_ALIAS
+	return DCACHE_ALIAS((unsigned long)vaddr);
+#else
+	return 0;
+#endif
+}
+
+/* One of enum pkmap_state, more than PKMAP_IDLE, or negative after a leak. */
+static int pkmap_state(const struct pkmap_slot *slot)
+{
+	return atomic_read(&slot->state) >> PKMAP_FILL_BITS;
+}
+
+/* False, and @old becomes the state word, if that is not @old. Else fully ordered. */
+static __always_inline bool pkmap_change(struct pkmap_slot *slot, int *old, int new)
+{
+	highmem_race_window();
+	return likely(atomic_try_cmpxchg(&slot->state, old, new));
+}
+
 /* From page to slot ------------------------------------------------------- */
 
 #ifndef HASHED_PAGE_VIRTUAL
 #error "a page with a field for its address (WANT_PAGE_VIRTUAL) has no use for HIGHMEM's table"
 #endif
 
-/*
- * A hash table over the slots. Readers take no lock and wait for no grace
- * period, since slots stay: the worst that a reader meets is a slot that moved
- * to another chain under its hands, and then its walk ends at that chain's
- * nulls value instead of its own and starts again. See
- * Documentation/RCU/rculist_nulls.rst.
- *
- * Chains change under the page's lock. hlist_nulls_add_head_rcu() publishes a
- * slot with a release that pairs with the address dependency of the walk: a
- * reader that reaches the slot sees its page and vaddr.
- */
 #define PKMAP_HASH_BITS							\
-	const_ilog2(LAST_PKMAP + (PKMAP_AREAS - 2) * PKMAP_GROW_SLOTS)
-#define PKMAP_LOCK_BITS		4
+	const_ilog2(LAST_PKMAP + PKMAP_GROW_AREAS * PKMAP_GROW_SLOTS)
 
 static struct hlist_nulls_head page_address_table[1 << PKMAP_HASH_BITS];
 
-/* One for a range of hash values: all pages of a chain have the same lock. */
-static spinlock_t pkmap_page_locks[1 << PKMAP_LOCK_BITS] __cacheline_aligned_in_smp;
-
-/* The slot in which @page can be found, or NULL. */
-static __always_inline struct pkmap_slot *page_slot(const struct page *page)
+/*
+ * Finds the slot of @page and, unless @state is NULL, its state word, which is read before
+ * the page. Takes no lock. If the slot under the walk moves to another chain, the walk ends
+ * at that chain's nulls value, and starts again: see Documentation/RCU/rculist_nulls.rst.
+ */
+static __always_inline bool page_slot(const struct page *page, struct pkmap_slot **found,
+				      int *state)
 {
 	unsigned int hash = hash_ptr(page, PKMAP_HASH_BITS);
 	struct hlist_nulls_node *node;
@@ -226,38 +204,25 @@ static __always_inline struct pkmap_slot *page_slot(const struct page *page)
 	do {
 		hlist_nulls_for_each_entry_rcu(slot, node,
 					       &page_address_table[hash], node) {
-			if (likely(READ_ONCE(slot->page) == page))
-				return slot;
+			/* Pairs with the release in pkmap_fill(), see pkmap_hold(). */
+			if (state)
+				*state = atomic_read_acquire(&slot->state);
+			if (likely(READ_ONCE(slot->page) == page)) {
+				*found = slot;
+				return true;
+			}
 		}
 	} while (unlikely(get_nulls_value(node) != hash));
 
-	return NULL;
-}
-
-static spinlock_t *page_lock_of(const struct page *page)
-{
-	return &pkmap_page_locks[hash_ptr(page, PKMAP_LOCK_BITS)];
-}
-
-static void slot_make_findable(struct pkmap_slot *slot, const struct page *page)
-{
-	unsigned int hash = hash_ptr(page, PKMAP_HASH_BITS);
-
-	hlist_nulls_add_head_rcu(&slot->node, &page_address_table[hash]);
-}
-
-static void slot_hide(struct pkmap_slot *slot)
-{
-	hlist_nulls_del_rcu(&slot->node);
+	return false;
 }
 
 /**
  * page_address() - the address at which a page is mapped
  * @page: any page
  *
- * For a highmem page the answer is only good for as long as the caller, or
- * somebody the caller knows of, holds the page with kmap(). Local mappings are
- * not found.
+ * The address of a highmem page is valid while the caller knows that the page is held
+ * with kmap(). Local mappings are not found.
  *
  * Example::
  *
@@ -275,9 +240,7 @@ void *page_address(const struct page *page)
 
 	if (!PageHighMem(page))
 		return lowmem_page_address(page);
-
-	slot = page_slot(page);
-	return slot ? READ_ONCE(slot->vaddr) : NULL;
+	return page_slot(page, &slot, NULL) ? slot->vaddr : NULL;
 }
 EXPORT_SYMBOL(page_address);
 
@@ -287,66 +250,24 @@ void __init page_address_init(void)
 
 	for (i = 0; i < ARRAY_SIZE(page_address_table); i++)
 		INIT_HLIST_NULLS_HEAD(&page_address_table[i], i);
-	/* Not ARRAY_SIZE(): without SMP a lock may be of no size. */
-	for (i = 0; i < 1 << PKMAP_LOCK_BITS; i++)
-		spin_lock_init(&pkmap_page_locks[i]);
 }
 
-/* The pkmap pool: holders -------------------------------------------------- */
+/* Holders ------------------------------------------------------------------ */
 
-#ifdef DCACHE_N_COLORS
-#define PKMAP_COLORS	DCACHE_N_COLORS
-#else
-#define PKMAP_COLORS	1
-#endif
-
-/* The colour of the slot at @vaddr, which is that of every page it shows. */
-static unsigned int pkmap_color(const void *vaddr)
+/* Out of line, so that its callers need fewer registers. */
+static noinline void pkmap_wake_queue(wait_queue_head_t *queue)
 {
-#ifdef DCACHE_ALIAS
-	return DCACHE_ALIAS((unsigned long)vaddr);
-#else
-	return 0;
-#endif
+	wake_up(queue);
 }
 
 /*
- * Out of line, as the callers then need fewer registers.
+ * Wakes a task that waits for a slot of this colour.
  *
- * A slot that not everybody may take wakes everybody: one who may not would go
- * back to sleep and keep the news.
- */
-static noinline void pkmap_wake_one(const void *vaddr, wait_queue_head_t *queue)
-{
-	const struct pkmap_area *area = &pkmap_areas[PKMAP_MEMALLOC_AREA];
-
-	if ((unsigned long)vaddr - area->start < area->nr * PAGE_SIZE)
-		wake_up_all(queue);
-	else
-		wake_up(queue);
-}
-
-/* There is room for all colours, and for more than one who waits. */
-static void pkmap_wake_all(void)
-{
-	unsigned int color;
-
-	for (color = 0; color < PKMAP_COLORS; color++)
-		wake_up_all(get_pkmap_wait_queue_head(color));
-}
-
-/*
- * Wakes one task that waits for a slot, if there is one.
- *
- * The caller has changed the state of a slot by a compare-and-exchange, whose
- * full ordering stands between that change and the look at the queue. It pairs with
- * the barrier in prepare_to_wait_exclusive(), which comes before pkmap_any():
- * either this function sees the sleeper or the sleeper sees the slot. So no task sleeps
+ * The caller has changed the state of a slot by pkmap_change(), whose full barrier stands
+ * between that store and the load of the queue. It pairs with the barrier in
+ * prepare_to_wait(), between the store to the queue and the loads of pkmap_room(): either
+ * this function sees the waiter, or the waiter sees the slot. Else the task could sleep
  * beside a free slot.
- *
- * kmap_high_slow() passes a wake-up on that it has taken itself. Its last change may
- * be the release of pkmap_fill(). There the lock of the queue orders the slot's first
- * change before this: the waker held it before this task removed itself from the queue.
  */
 static __always_inline void pkmap_wake(const void *vaddr)
 {
@@ -354,46 +275,24 @@ static __always_inline void pkmap_wake(const void *vaddr)
 
 	/* Ordered as said above. */
 	if (unlikely(waitqueue_active(queue)))
-		pkmap_wake_one(vaddr, queue);
-}
-
-/* One of enum pkmap_state, more than PKMAP_IDLE, or negative after a leak. */
-static __always_inline int pkmap_state(const struct pkmap_slot *slot)
-{
-	return atomic_read(&slot->state) >> PKMAP_FILL_BITS;
+		pkmap_wake_queue(queue);
 }
 
 /*
- * Moves @slot from one state to another; false if it is not in @from. Fully
- * ordered if it succeeds.
- */
-static __always_inline bool pkmap_move(struct pkmap_slot *slot,
-				       enum pkmap_state from, enum pkmap_state to)
-{
-	int old = atomic_read(&slot->state);
-
-	return old >> PKMAP_FILL_BITS == from &&
-	       atomic_try_cmpxchg(&slot->state, &old,
-				  old - PKMAP_WORD(from) + PKMAP_WORD(to));
-}
-
-/*
- * Drops a holder of @slot. False, and nothing changes, if it has none.
+ * Drops a holder of @slot. False, and nothing changes, if the slot has none.
  *
- * Fully ordered: the holder's accesses to the page come before the drop, and so before
- * pkmap_condemn(), which pairs with it. Else a late access could reach the next page.
+ * The exchange is fully ordered: the holder's accesses to the page come before the state
+ * IDLE, which pkmap_condemn() reads. Else a late access could reach the next page.
  */
 static __always_inline bool pkmap_drop(struct pkmap_slot *slot)
 {
 	int new, old = atomic_read(&slot->state);
 
 	do {
-		/* A slot that leaks have made negative keeps its page for ever. */
 		if (unlikely(old < PKMAP_WORD(PKMAP_IDLE + 1)))
 			return old < 0;
-		new = old - PKMAP_ONE_HOLDER;
-		highmem_race_window();
-	} while (unlikely(!atomic_try_cmpxchg(&slot->state, &old, new)));
+		new = old - PKMAP_WORD(1);
+	} while (!pkmap_change(slot, &old, new));
 
 	highmem_race_window();
 	if (new < PKMAP_WORD(PKMAP_IDLE + 1))
@@ -401,357 +300,262 @@ static __always_inline bool pkmap_drop(struct pkmap_slot *slot)
 	return true;
 }
 
-/*
- * Adds a holder to @slot, which page_slot() found for @page. False if the slot does not
- * map @page, or not any more: a slot that maps a page with holders keeps both.
- *
- * The acquire pairs with the release in pkmap_fill(): the page that is read next is not
- * older than the count of fills in @old. If the exchange succeeds, the slot was not
- * filled in between, and the holder is one of @page. The exception are 256 fills, after
- * which the count is the same again: so the page is read once more, after the exchange,
- * and a holder of another page is dropped.
- */
-static __always_inline bool pkmap_hold(struct pkmap_slot *slot, const struct page *page)
+/* pkmap_hold() was too late: the slot maps another page. */
+static noinline void pkmap_drop_mistaken(struct pkmap_slot *slot)
 {
-	int new, old;
+	pkmap_drop(slot);
+}
 
-	do {
-		old = atomic_read_acquire(&slot->state);
-		if (unlikely(READ_ONCE(slot->page) != page))
-			return false;
+/*
+ * Adds a holder to @slot, which page_slot() found for @page when its state word was
+ * @old. False if @slot does not map @page any more. A slot with a holder keeps its page:
+ * a lookup for it does not fail.
+ *
+ * The state word is read before the page, so the page is not older than the count of
+ * fills in @old. If the exchange succeeds, the slot was not filled in between, and the
+ * page of the PTE is @page.
+ *
+ * Exception: the count is the same again after 256 fills. So the page is read once more,
+ * after the exchange, and the wrong holder is dropped. For that moment rule 4 does not
+ * hold, and kmap_flush_unused() can miss the slot.
+ */
+static __always_inline bool pkmap_hold(struct pkmap_slot *slot, const struct page *page,
+				       int old)
+{
+	int new;
+
+	for (;;) {
 		if (likely(old >= PKMAP_WORD(PKMAP_IDLE)))
-			new = old + PKMAP_ONE_HOLDER;
+			new = old + PKMAP_WORD(1);
 		else if (old >= PKMAP_WORD(PKMAP_CONDEMNED))
 			new = old + PKMAP_WORD(PKMAP_IDLE + 1 - PKMAP_CONDEMNED);
 		else
 			return old < 0;
-		highmem_race_window();
-	} while (unlikely(!atomic_try_cmpxchg(&slot->state, &old, new)));
+		if (pkmap_change(slot, &old, new))
+			break;
+		/* As in page_slot(). */
+		old = atomic_read_acquire(&slot->state);
+		if (READ_ONCE(slot->page) != page)
+			return false;
+	}
 
 	highmem_race_window();
 	if (likely(READ_ONCE(slot->page) == page))
 		return true;
-	pkmap_drop(slot);
+	pkmap_drop_mistaken(slot);
 	return false;
 }
 
-/* The slot that maps @page, with a holder added, or NULL. */
-static __always_inline struct pkmap_slot *pkmap_get(const struct page *page)
+/* Finds the slot that maps @page, and adds a holder. */
+static __always_inline bool pkmap_get(const struct page *page, struct pkmap_slot **slot)
 {
-	struct pkmap_slot *slot = page_slot(page);
+	int state;
 
-	return likely(slot) && likely(pkmap_hold(slot, page)) ? slot : NULL;
+	return likely(page_slot(page, slot, &state)) &&
+	       likely(pkmap_hold(*slot, page, state));
 }
 
-/* The pkmap pool: slots ---------------------------------------------------- */
+/* Clean slots -------------------------------------------------------------- */
 
-static bool area_is_pool(const struct pkmap_area *area)
+/* Slots of one colour that are unmapped and that no TLB caches. */
+static struct pkmap_clean {
+	struct pkmap_slot *first;
+	unsigned int nr;
+} pkmap_clean[PKMAP_COLORS];
+
+/*
+ * So many slots of each colour are for tasks that free memory (PF_MEMALLOC). Such a
+ * task must not wait for tasks that may themselves wait for memory.
+ */
+#define PKMAP_RESERVE	(SZ_64K >> PAGE_SHIFT)
+
+static unsigned int pkmap_reserve(void)
 {
-	return area == pkmap_areas;
+	return current->flags & PF_MEMALLOC ? 0 : PKMAP_RESERVE;
 }
 
-/* The first area after @area, or of all for NULL, that exists; else NULL. */
-static struct pkmap_area *next_area(struct pkmap_area *area)
+/* Is there a clean slot that the current task may take? */
+static bool pkmap_has_clean(unsigned int color)
 {
-	for (area = area ? area + 1 : pkmap_areas;
-	     area < pkmap_areas + PKMAP_AREAS; area++) {
-		/* Pairs with the release in pkmap_add_area(). */
-		if (smp_load_acquire(&area->nr))
-			return area;
+	return READ_ONCE(pkmap_clean[color].nr) > pkmap_reserve();
+}
+
+/* Makes a list of slots clean. Returns how many there are. */
+static unsigned int pkmap_add_clean(struct pkmap_slot *slot)
+{
+	struct pkmap_slot *next;
+	struct pkmap_clean *clean;
+	unsigned int nr = 0;
+	unsigned long flags;
+
+	spin_lock_irqsave(&pkmap_lock, flags);
+	for (; slot; slot = next) {
+		clean = &pkmap_clean[pkmap_color(slot->vaddr)];
+		next = slot->next;
+		slot->next = clean->first;
+		clean->first = slot;
+		WRITE_ONCE(clean->nr, clean->nr + 1);
+		nr++;
 	}
-	return NULL;
-}
-
-static void *area_vaddr(const struct pkmap_area *area, unsigned int nr)
-{
-	return (void *)(area_is_pool(area) ? PKMAP_ADDR(nr) :
-			area->start + nr * PAGE_SIZE);
-}
-
-/* How many slots of @area a search for @color has to look at ... */
-static unsigned int area_count(const struct pkmap_area *area, unsigned int color)
-{
-#ifdef get_pkmap_color
-	if (area_is_pool(area))
-		return get_pkmap_entries_count(color);
-#endif
-	return area->nr;
-}
-
-/* ... and the next of them. */
-static unsigned int area_next(struct pkmap_area *area, unsigned int color)
-{
-	unsigned int nr = READ_ONCE(area->hand);
-
-#ifdef get_pkmap_color
-	if (area_is_pool(area))
-		return get_next_pkmap_nr(color);
-#endif
-	/* Two who come at once look at the same slot first, no more. */
-	WRITE_ONCE(area->hand, nr + 1 < area->nr ? nr + 1 : 0);
+	spin_unlock_irqrestore(&pkmap_lock, flags);
 	return nr;
 }
 
-/* May the current task take slots of @area? */
-static bool area_is_open(const struct pkmap_area *area)
+/* Maps @page in @slot, which is of no list, for one holder. */
+static void pkmap_fill(struct pkmap_slot *slot, struct page *page)
 {
-	return area != &pkmap_areas[PKMAP_MEMALLOC_AREA] ||
-	       current->flags & PF_MEMALLOC;
+	unsigned int hash = hash_ptr(page, PKMAP_HASH_BITS);
+	int fills = (atomic_read(&slot->state) + 1) & PKMAP_FILL_MASK;
+
+	set_pte_at(&init_mm, (unsigned long)slot->vaddr, slot->ptep,
+		   pfn_pte(page_to_pfn(page), kmap_prot));
+	WRITE_ONCE(slot->page, page);
+	WRITE_ONCE(slot->hot, false);
+	hlist_nulls_add_head_rcu(&slot->node, &page_address_table[hash]);
+	highmem_race_window();
+	/* Pairs with the acquire in pkmap_hold(): a holder sees the page and the PTE. */
+	atomic_set_release(&slot->state, PKMAP_WORD(PKMAP_IDLE + 1) | fills);
 }
 
 /*
- * What a slot shows, but for the page frame. Set by the first kmap() or, before
- * there is a second CPU, by an initcall.
+ * The slot that maps @page, with a holder more. If no slot does, fills a clean one. NULL
+ * if there is none that the task may take.
  */
-static pte_t pkmap_page_pte __maybe_unused __read_mostly;
-
-/* Those of the other areas are set up by pkmap_add_area(). */
-static noinline void pool_slot_init(struct pkmap_slot *slot, unsigned int nr)
+static struct pkmap_slot *pkmap_map(struct page *page, unsigned int color)
 {
-	if (pte_none(pkmap_page_pte))
-		pkmap_page_pte = pfn_pte(0, kmap_prot);
-	slot->ptep = &pkmap_page_table[nr];
-	slot->vaddr = (void *)PKMAP_ADDR(nr);
-}
+	struct pkmap_clean *clean = &pkmap_clean[color];
+	struct pkmap_slot *slot = NULL;
+	unsigned long flags;
 
-/* Takes one of the next @left slots of @area, if it is clean and of @color. */
-static __always_inline struct pkmap_slot *
-area_claim(struct pkmap_area *area, unsigned int color, unsigned int left)
-{
-	while (left--) {
-		unsigned int nr = area_next(area, color);
-		struct pkmap_slot *slot = &area->slots[nr];
-
-		/* Pairs with the release in pkmap_release(), and pkmap_unfill(). */
-		if (pkmap_color(area_vaddr(area, nr)) == color &&
-		    likely(pkmap_move(slot, PKMAP_CLEAN, PKMAP_BUSY))) {
-			if (unlikely(!slot->vaddr))
-				pool_slot_init(slot, nr);
-			return slot;
-		}
+	spin_lock_irqsave(&pkmap_lock, flags);
+	if (pkmap_get(page, &slot)) {
+		highmem_count(HIGHMEM_STAT_KMAP_HIT, 1);
+	} else if (pkmap_has_clean(color)) {
+		slot = clean->first;
+		clean->first = slot->next;
+		WRITE_ONCE(clean->nr, clean->nr - 1);
+		pkmap_fill(slot, page);
+		trace_pkmap_fill(page, slot->vaddr);
+		highmem_count(HIGHMEM_STAT_KMAP_MISS, 1);
 	}
-	return NULL;
-}
-
-/* Takes a clean slot for the caller to fill, or returns NULL. */
-static struct pkmap_slot *pkmap_claim(unsigned int color)
-{
-	struct pkmap_area *area = READ_ONCE(pkmap_area_now);
-	struct pkmap_slot *slot = area_claim(area, color, PKMAP_FIRST_LOOK);
-
-	for (area = next_area(NULL); area && !slot; area = next_area(area)) {
-		if (area_is_open(area))
-			slot = area_claim(area, color, area_count(area, color));
-	}
+	spin_unlock_irqrestore(&pkmap_lock, flags);
 	return slot;
 }
 
-/*
- * Takes back what pkmap_fill() has put in @slot, to which nobody came meanwhile. A
- * TLB may know it all the same, as they load what is not asked for.
- *
- * With interrupts off, where kmap() is a mistake, other CPUs are not waited for:
- * one may wait for us. Then the slot is lost: it stays BUSY, and is of no use.
- */
-static noinline void pkmap_unfill(struct pkmap_slot *slot)
+/* Reclaim ------------------------------------------------------------------ */
+
+/* Condemns @slot if it is idle and, unless @all, was not mapped again since last time. */
+static bool pkmap_condemn(struct pkmap_slot *slot, bool all)
 {
-	unsigned long addr = (unsigned long)slot->vaddr;
+	int old = atomic_read(&slot->state);
 
-	pte_clear(&init_mm, addr, slot->ptep);
-	if (!WARN_ON_ONCE(irqs_disabled())) {
-		flush_tlb_kernel_range(addr, addr + PAGE_SIZE);
-		highmem_count(HIGHMEM_STAT_PKMAP_FLUSH, 1);
-		/* Fully ordered, pairs with area_claim(). First the flush, then this. */
-		pkmap_move(slot, PKMAP_BUSY, PKMAP_CLEAN);
-		pkmap_wake(slot->vaddr);
-	}
-}
-
-/*
- * Shows @page in @slot, which the caller has claimed, and holds it for the
- * caller. If another slot shows @page already, gives @slot back and returns
- * false.
- */
-static __always_inline bool pkmap_fill(struct pkmap_slot *slot, struct page *page)
-{
-	spinlock_t *lock = page_lock_of(page);
-	unsigned long addr = (unsigned long)slot->vaddr;
-	int word = atomic_read(&slot->state);
-	unsigned long flags;
-	bool found;
-
-	/* Not under the lock: some caches are flushed with the help of all CPUs. */
-	set_pte_at(&init_mm, addr, slot->ptep,
-		   arch_kmap_local_page_pte(page_to_pfn(page), pkmap_page_pte));
-	if (!is_pkmap_window(addr))
-		flush_cache_vmap(addr, addr + PAGE_SIZE);
-
-	highmem_race_window();
-	spin_lock_irqsave(lock, flags);
-	found = page_slot(page);
-	if (likely(!found)) {
-		WRITE_ONCE(slot->page, page);
+	if (old >> PKMAP_FILL_BITS != PKMAP_IDLE)
+		return false;
+	if (READ_ONCE(slot->hot)) {
 		WRITE_ONCE(slot->hot, false);
-		highmem_race_window();
-		slot_make_findable(slot, page);
-		highmem_race_window();
-		word = PKMAP_WORD(PKMAP_IDLE + 1) | ((word + 1) & PKMAP_FILL_MASK);
-		/* Release: whoever may hold it now sees all of the above. */
-		atomic_set_release(&slot->state, word);
+		if (!all) {
+			highmem_count(HIGHMEM_STAT_PKMAP_SPARED, 1);
+			return false;
+		}
 	}
-	spin_unlock_irqrestore(lock, flags);
-
-	if (unlikely(found))
-		pkmap_unfill(slot);
-	return !found;
+	return pkmap_change(slot, &old, old - PKMAP_WORD(1));
 }
 
-/* The pkmap pool: reclaim --------------------------------------------------- */
-
-/*
- * First step: condemn the idle slots of @area; unless @all, spare those that
- * were mapped again since the last time and look whether they are next time.
- * Returns how many it condemned.
- */
-static unsigned int pkmap_condemn(struct pkmap_area *area, bool all)
+/* Condemns idle slots. Returns how many. */
+static unsigned int pkmap_condemn_idle(bool all)
 {
-	struct pkmap_slot *slot, *end = area->slots + area->nr;
 	unsigned int condemned = 0;
+	struct pkmap_area *area;
+	struct pkmap_slot *slot;
 
-	for (slot = area->slots; slot < end; slot++) {
-		int old = atomic_read(&slot->state);
-
-		if (old >> PKMAP_FILL_BITS != PKMAP_IDLE)
-			continue;
-		if (READ_ONCE(slot->hot)) {
-			WRITE_ONCE(slot->hot, false);
-			if (!all) {
-				highmem_count(HIGHMEM_STAT_PKMAP_SPARED, 1);
-				continue;
-			}
-		}
-		highmem_race_window();
-		if (atomic_try_cmpxchg(&slot->state, &old, old - PKMAP_WORD(1)))
-			condemned++;
+	for (area = next_area(NULL); area; area = next_area(area)) {
+		for (slot = area->slots; slot < area->slots + area->nr; slot++)
+			condemned += pkmap_condemn(slot, all);
 	}
 	return condemned;
 }
 
-/*
- * Second step: take the page from those slots of @area that are condemned
- * still. What virtually indexed caches held for them is written back by now,
- * and was not added to: a slot that somebody wrote through in between had a
- * holder, and is not condemned any more.
- */
-static unsigned int pkmap_clear(struct pkmap_area *area)
+/* Unmaps @slot if it is condemned still. TLBs can still cache it. */
+static bool pkmap_clear(struct pkmap_slot *slot)
 {
-	struct pkmap_slot *slot, *end = area->slots + area->nr;
-	unsigned int cleared = 0;
+	int old = atomic_read(&slot->state);
+	unsigned long flags;
+	bool cleared;
 
-	for (slot = area->slots; slot < end; slot++) {
-		int old = atomic_read(&slot->state);
-		spinlock_t *lock;	/* the page's */
-		unsigned long flags;
-
-		if (old >> PKMAP_FILL_BITS != PKMAP_CONDEMNED)
-			continue;
-		/* It keeps its page: only this task, with the mutex, takes it. */
-		lock = page_lock_of(slot->page);
-		spin_lock_irqsave(lock, flags);
+	if (old >> PKMAP_FILL_BITS != PKMAP_CONDEMNED)
+		return false;
+	spin_lock_irqsave(&pkmap_lock, flags);
+	cleared = pkmap_change(slot, &old, old - PKMAP_WORD(1));
+	if (cleared) {
+		hlist_nulls_del_rcu(&slot->node);
 		highmem_race_window();
-		if (atomic_try_cmpxchg(&slot->state, &old, old - PKMAP_WORD(1))) {
-			slot_hide(slot);
-			highmem_race_window();
-			pte_clear(&init_mm, (unsigned long)slot->vaddr, slot->ptep);
-			cleared++;
-		}
-		spin_unlock_irqrestore(lock, flags);
+		pte_clear(&init_mm, (unsigned long)slot->vaddr, slot->ptep);
 	}
+	spin_unlock_irqrestore(&pkmap_lock, flags);
 	return cleared;
 }
 
-/*
- * Third step: flush, with nothing held but the mutex. Each flush may interrupt all
- * CPUs: there is one where the architecture can flush all of it at once, else one for
- * each area that was cleared.
- */
-static void pkmap_flush_tlb(const unsigned int cleared[PKMAP_AREAS])
+/* Unmaps the condemned slots and returns a list of them. */
+static struct pkmap_slot *pkmap_clear_condemned(void)
+{
+	struct pkmap_slot *slot, *victims = NULL;
+	struct pkmap_area *area;
+
+	for (area = next_area(NULL); area; area = next_area(area)) {
+		for (slot = area->slots; slot < area->slots + area->nr; slot++) {
+			if (pkmap_clear(slot)) {
+				slot->next = victims;
+				victims = slot;
+			}
+		}
+	}
+	return victims;
+}
+
+/* Interrupts all CPUs, once where the architecture flushes all areas at once. */
+static void pkmap_flush_tlb(void)
 {
 	highmem_race_window();
 #ifdef pkmap_flush_tlb_all
 	pkmap_flush_tlb_all();
 #else
-	for (unsigned int i = 0; i < PKMAP_AREAS; i++) {
-		struct pkmap_area *area = &pkmap_areas[i];
-		unsigned long start = (unsigned long)area_vaddr(area, 0);
-
-		if (cleared[i])
-			flush_tlb_kernel_range(start, start + area->nr * PAGE_SIZE);
-	}
+	for (struct pkmap_area *a = next_area(NULL); a; a = next_area(a))
+		flush_tlb_kernel_range(a->start, a->start + a->nr * PAGE_SIZE);
 #endif
 }
 
-/* Last step: the slots are clean. */
-static void pkmap_release(struct pkmap_area *area)
-{
-	struct pkmap_slot *slot, *end = area->slots + area->nr;
-
-	for (slot = area->slots; slot < end; slot++) {
-		int word = atomic_read(&slot->state);
-
-		/*
-		 * Nobody else takes it out of this state. Release: pairs with
-		 * area_claim(). First the flush, then this.
-		 */
-		if (word >> PKMAP_FILL_BITS == PKMAP_STALE)
-			atomic_set_release(&slot->state, word & PKMAP_FILL_MASK);
-	}
-}
-
 /*
- * Makes idle slots clean. For kmap_flush_unused() with @all set: all of them, and with
- * the same flush the idle local mappings. Else those that were not mapped again lately,
- * if these are enough to be worth a flush. Returns whether there were any, and then
- * counts as a refill.
+ * Makes idle slots clean and returns how many. With @all, for kmap_flush_unused(), all
+ * of them, and unmaps the idle local mappings with the same flush.
  */
-static bool pkmap_reclaim(bool all)
+static unsigned int pkmap_reclaim(bool all)
 {
-	unsigned int condemned = 0, total = 0, cleared[PKMAP_AREAS] = { };
-	struct pkmap_area *area;
+	struct pkmap_slot *victims = NULL;
+	unsigned int condemned, freed;
 	bool flushed;
 
 	lockdep_assert_held(&pkmap_reclaim_lock);
 
-	for (area = next_area(NULL); area; area = next_area(area))
-		condemned += pkmap_condemn(area, all);
-	if (!all && condemned < LAST_PKMAP / 4) {
-		for (area = next_area(NULL); area; area = next_area(area))
-			condemned += pkmap_condemn(area, true);
-	}
-	if (condemned)
+	condemned = pkmap_condemn_idle(all);
+	/* A flush for a few slots is soon followed by the next one: take hot slots, too. */
+	if (!all && condemned < LAST_PKMAP / 4)
+		condemned += pkmap_condemn_idle(true);
+	if (condemned) {
 		flush_cache_kmaps();
-	for (area = next_area(NULL); area && condemned; area = next_area(area)) {
-		cleared[area - pkmap_areas] = pkmap_clear(area);
-		total += cleared[area - pkmap_areas];
+		victims = pkmap_clear_condemned();
 	}
-	flushed = all && kmap_local_flush(total);
-	if (total) {
+	flushed = all && kmap_local_flush(victims);
+	if (victims) {
 		if (!flushed)
-			pkmap_flush_tlb(cleared);
+			pkmap_flush_tlb();
 		highmem_count(HIGHMEM_STAT_PKMAP_FLUSH, 1);
 	}
-	for (area = next_area(NULL); area && total; area = next_area(area)) {
-		pkmap_release(area);
-		area->fresh |= cleared[area - pkmap_areas] > 0;
-	}
+	freed = pkmap_add_clean(victims);
 
-	if (total)
-		pkmap_next_generation();
-
-	trace_pkmap_reclaim(all, condemned, total);
+	trace_pkmap_reclaim(all, condemned, freed);
 	highmem_count(HIGHMEM_STAT_PKMAP_RECLAIM, 1);
-	highmem_count(HIGHMEM_STAT_PKMAP_FREED, total);
-	return total;
+	highmem_count(HIGHMEM_STAT_PKMAP_FREED, freed);
+	return freed;
 }
 
 /*
@@ -766,223 +570,188 @@ void __kmap_flush_unused(void)
 	mutex_unlock(&pkmap_reclaim_lock);
 }
 
-/* The pkmap pool: when all slots are held ----------------------------------- */
+/*
+ * Reclaims idle slots, unless another task has done that while this task waited for the
+ * mutex. False if all slots of the colour are held, but for the reserve.
+ */
+static bool pkmap_refill(unsigned int color)
+{
+	bool refilled;
+
+	mutex_lock(&pkmap_reclaim_lock);
+	/* Slots of other colours can be freed before hot slots of this one. */
+	do {
+		refilled = pkmap_has_clean(color);
+	} while (!refilled && pkmap_reclaim(false));
+	mutex_unlock(&pkmap_reclaim_lock);
+	return refilled;
+}
+
+/* All slots are held ------------------------------------------------------- */
+
+/* One task adds an area at a time. */
+static DEFINE_MUTEX(pkmap_grow_lock);
+
+/*
+ * After an area could not be added, all tasks wait so long, in jiffies, before the next
+ * attempt: it flushes the lazily freed vmalloc areas and calls the vmap notifiers.
+ */
+#define PKMAP_GROW_RETRY	(2 * HZ)
+
+/* No attempt before this time. 64 bits: 32 bits wrap after 50 days with HZ=1000. */
+static u64 pkmap_grow_after;
+
+/* In jiffies. A task that has waited so long for a slot reports it, once. */
+unsigned int pkmap_patience __read_mostly = 30 * HZ;
+
+/* Then it sleeps so long at a time: the hung-task detector sees it after 120 to 300 s. */
+#define PKMAP_SLEEP_LONG	(600 * HZ)
 
 bool is_pkmap_addr(unsigned long addr)
 {
 	struct pkmap_area *area;
 
-	if (is_pkmap_window(addr))
-		return true;
 	for (area = next_area(NULL); area; area = next_area(area)) {
-		if (!area_is_pool(area) && addr >= area->start &&
-		    addr - area->start < area->nr * PAGE_SIZE)
+		if (addr - area->start < area->nr * PAGE_SIZE)
 			return true;
 	}
 	return false;
 }
 
-static int area_slot_init(pte_t *ptep, unsigned long addr, void *next)
+/* Adds @nr slots at @start, where page tables exist, and wakes the tasks that wait. */
+static void pkmap_add_area(struct pkmap_area *area, struct pkmap_slot *slots,
+			   unsigned long start, unsigned int nr)
 {
-	struct pkmap_slot **slot = next;
+	unsigned int i, color;
 
-	(*slot)->ptep = ptep;
-	(*slot)->vaddr = (void *)addr;
-	(*slot)++;
-	return 0;
+	for (i = 0; i < nr; i++) {
+		slots[i].vaddr = (void *)(start + i * PAGE_SIZE);
+		slots[i].ptep = virt_to_kpte(start + i * PAGE_SIZE);
+		slots[i].next = i + 1 < nr ? &slots[i + 1] : NULL;
+	}
+	area->slots = slots;
+	area->start = start;
+	/* Pairs with next_area(): a reader of the size sees the slots. */
+	smp_store_release(&area->nr, nr);
+
+	pkmap_add_clean(slots);
+	for (color = 0; color < PKMAP_COLORS; color++)
+		wake_up_all(get_pkmap_wait_queue_head(color));
 }
 
 /*
- * Adds an area of @nr slots. The page tables come with it, so that filling a
- * slot needs no memory.
- *
- * Callers of kmap() hold locks that freeing memory may need. In the scope of
- * memalloc_noreclaim_save() the few pages that this takes come from the free
- * ones. Where vmalloc space is short, get_vm_area() flushes the lazily freed areas and
- * calls the vmap notifiers: that is for a task alone that has no other way to go on.
+ * Adds an area of vmalloc space. Its page tables come with it, so that pkmap_fill() needs
+ * no memory. memalloc_noreclaim_save(): callers of kmap() hold locks that reclaim of
+ * memory can take.
  */
-static bool pkmap_add_area(struct pkmap_area *area, unsigned int nr)
+static bool pkmap_add_vmalloc(struct pkmap_area *area)
 {
-	unsigned long size = nr * PAGE_SIZE;
+	unsigned long share = VMALLOC_TOTAL / 8 / PKMAP_GROW_AREAS / PAGE_SIZE;
+	unsigned int nr = min_t(unsigned long, share, PKMAP_GROW_SLOTS);
 	unsigned int noreclaim = memalloc_noreclaim_save();
-	struct pkmap_slot *slots, *next;
+	unsigned long start = 0, size = nr * PAGE_SIZE;
+	struct pkmap_slot *slots;
 	struct vm_struct *vm;
 
 	slots = kvcalloc(nr, sizeof(*slots), GFP_KERNEL | __GFP_NOWARN);
-	next = slots;
 	vm = slots ? get_vm_area(size, VM_MAP) : NULL;
-	if (vm && apply_to_page_range(&init_mm, (unsigned long)vm->addr, size,
-				      area_slot_init, &next)) {
-		free_vm_area(vm);
-		vm = NULL;
+	if (vm) {
+		start = (unsigned long)vm->addr;
+		if (apply_to_page_range(&init_mm, start, size, NULL, NULL)) {
+			free_vm_area(vm);
+			start = 0;
+		}
 	}
 	memalloc_noreclaim_restore(noreclaim);
 
-	trace_pkmap_grow(vm ? (unsigned long)vm->addr : 0, nr);
-	if (vm) {
-		highmem_count(HIGHMEM_STAT_PKMAP_GROWN, 1);
-	} else {
+	trace_pkmap_grow(start, nr);
+	if (!start) {
 		highmem_count(HIGHMEM_STAT_PKMAP_NOT_GROWN, 1);
 		kvfree(slots);
 		return false;
 	}
-
-	area->slots = slots;
-	area->start = (unsigned long)vm->addr;
-	mutex_lock(&pkmap_reclaim_lock);
-	area->fresh = true;
-	/* Pairs with next_area(): a reader of the size sees the rest. */
-	smp_store_release(&area->nr, nr);
-	pkmap_next_generation();
-	mutex_unlock(&pkmap_reclaim_lock);
-	pkmap_wake_all();
+	highmem_count(HIGHMEM_STAT_PKMAP_GROWN, 1);
+	/* Once: flush_cache_kmaps() covers these slots as well from now on. */
+	flush_cache_vmap(start, start + size);
+	pkmap_add_area(area, slots, start, nr);
 	return true;
 }
 
-static int __init pkmap_memalloc_init(void)
-{
-	pkmap_page_pte = pfn_pte(0, kmap_prot);
-	return pkmap_add_area(&pkmap_areas[PKMAP_MEMALLOC_AREA],
-			      PKMAP_MEMALLOC_SLOTS) ? 0 : -ENOMEM;
-}
-early_initcall(pkmap_memalloc_init);
-
 /*
- * Adds an area for a task that found all slots held, when pkmap_refills was @seen.
- * False if all areas exist, if an attempt failed lately, or if another task is adding
- * one: that task wakes this one.
+ * Adds an area for a task that found all slots held. False if all areas exist, if an
+ * attempt has failed lately, or if another task adds one: that task wakes this one.
  */
-static bool pkmap_grow(unsigned int seen)
+static bool pkmap_grow(unsigned int color)
 {
-	unsigned long share = VMALLOC_TOTAL / 8 / PKMAP_GROW_AREAS / PAGE_SIZE;
-	unsigned int nr = min_t(unsigned long, share, PKMAP_GROW_SLOTS);
-	struct pkmap_area *area = pkmap_areas + 1;
-	struct pkmap_area *last = &pkmap_areas[PKMAP_MEMALLOC_AREA];
-	bool grown = false;
+	struct pkmap_area *area = pkmap_areas;
+	bool grown = true;
 
 	if (!mutex_trylock(&pkmap_grow_lock))
 		return false;
-	while (area < last && area->nr)
+	while (area < pkmap_areas + PKMAP_AREAS && area->nr)
 		area++;
-	if (READ_ONCE(pkmap_refills) != seen) {
-		/* Another task has added one meanwhile. */
-		grown = true;
-	} else if (area < last &&
-		   time_after_eq64(get_jiffies_64(), pkmap_grow_after)) {
-		grown = pkmap_add_area(area, nr);
-		pkmap_grow_after = get_jiffies_64() + (grown ? 0 : PKMAP_GROW_RETRY);
+
+	if (area == pkmap_areas) {
+		pkmap_add_area(area, pkmap_slots, PKMAP_ADDR(0), LAST_PKMAP);
+	} else if (pkmap_has_clean(color)) {
+		/* Another task has added an area before this one had the lock. */
+	} else if (area == pkmap_areas + PKMAP_AREAS ||
+		   time_before64(get_jiffies_64(), pkmap_grow_after)) {
+		grown = false;
+	} else if (!pkmap_add_vmalloc(area)) {
+		pkmap_grow_after = get_jiffies_64() + PKMAP_GROW_RETRY;
+		grown = false;
 	}
 	mutex_unlock(&pkmap_grow_lock);
 	return grown;
 }
 
 /*
- * Sends kmap() to the next area that has clean slots since it was there last, as
- * far as is known. What is left there of other colours waits for the next time.
+ * Has @color a slot that no task holds and the current task may take? Slots that are
+ * being reclaimed count: the task then waits for the mutex in pkmap_refill().
  */
-static bool pkmap_go_on(void)
-{
-	struct pkmap_area *area = pkmap_area_now;
-
-	do {
-		if (++area == &pkmap_areas[PKMAP_MEMALLOC_AREA])
-			area = pkmap_areas;
-		if (area->fresh) {
-			area->fresh = false;
-			/*
-			 * Release: pairs with the address dependency of a task that
-			 * reads pkmap_area_now. The task sees the area's slots.
-			 */
-			smp_store_release(&pkmap_area_now, area);
-			pkmap_next_generation();
-			return true;
-		}
-	} while (area != pkmap_area_now);
-	return false;
-}
-
-#define PKMAP_ROOM	(BIT(PKMAP_CLEAN) | BIT(PKMAP_STALE) |	\
-			 BIT(PKMAP_CONDEMNED) | BIT(PKMAP_IDLE))
-
-/* Has @color a slot, in one of @states, that the current task may take? */
-static bool pkmap_any(unsigned int color, unsigned long states)
+static bool pkmap_room(unsigned int color)
 {
 	struct pkmap_area *area;
+	struct pkmap_slot *slot;
+	unsigned int room = 0;
 
 	for (area = next_area(NULL); area; area = next_area(area)) {
-		unsigned int nr, end = area_is_open(area) ? area->nr : 0;
+		for (slot = area->slots; slot < area->slots + area->nr; slot++) {
+			unsigned int state = pkmap_state(slot);
 
-		/* Not by way of the hand: others move it, and a slot could be missed. */
-		for (nr = 0; nr < end; nr++) {
-			unsigned int state = pkmap_state(&area->slots[nr]);
-
-			if (state <= PKMAP_IDLE && BIT(state) & states &&
-			    pkmap_color(area_vaddr(area, nr)) == color)
-				return true;
+			room += state <= PKMAP_IDLE && pkmap_color(slot->vaddr) == color;
 		}
 	}
-	return false;
+	return room > pkmap_reserve();
 }
 
 /*
- * Has a task do what costs least: go to the next area that has clean slots, reclaim
- * idle slots, look at clean slots once more. False if all slots are held. @seen is what
- * pkmap_refills was before the caller looked for a slot: if it has changed, another task
- * did one of these while this task waited for the mutex.
+ * Sleeps until pkmap_drop() or pkmap_add_area() wakes the task, or until it is time to
+ * try to grow again. @patience is what is left of pkmap_patience. When it ends, the wait
+ * is reported.
  *
- * Another task may take all slots that this found, or they are of other colours. Then
- * the caller comes back.
- */
-static bool pkmap_refill(unsigned int color, unsigned int seen)
-{
-	bool refilled = true;
-
-	mutex_lock(&pkmap_reclaim_lock);
-	if (seen == pkmap_refills && !pkmap_go_on()) {
-		if (pkmap_reclaim(false))
-			pkmap_go_on();
-		else
-			refilled = pkmap_any(color, BIT(PKMAP_CLEAN));
-	}
-	mutex_unlock(&pkmap_reclaim_lock);
-	return refilled;
-}
-
-/*
- * Is @page mapped? The page's lock waits for a task that is filling or clearing the
- * slot. A slot of that task is in the hash but cannot be held: without the lock, a task
- * that has preempted that task (PREEMPT_RT) would neither sleep nor get the slot.
- */
-static bool pkmap_is_mapped(const struct page *page)
-{
-	spinlock_t *lock = page_lock_of(page);
-	unsigned long flags;
-	bool mapped;
-
-	spin_lock_irqsave(lock, flags);
-	mapped = page_slot(page);
-	spin_unlock_irqrestore(lock, flags);
-	return mapped;
-}
-
-/*
- * Sleeps until a slot may be had or it is time to try to add an area again. Takes
- * one wake-up: a task that leaves without the slot that it stands for passes it on.
- * @patience is what is left of pkmap_patience. When it ends, the wait is reported.
+ * A wake-up wakes one task that waits exclusively, and all tasks that do not: these may
+ * take the reserve. Else a slot could come to the reserve and the one task that is woken
+ * could not take it.
  */
 static void pkmap_wait(const struct page *page, unsigned int color, long *patience)
 {
 	long sleep = *patience > 0 ? min_t(long, *patience, PKMAP_GROW_RETRY) :
 				     PKMAP_SLEEP_LONG;
 	wait_queue_head_t *queue = get_pkmap_wait_queue_head(color);
+	struct pkmap_slot *slot;
 	DEFINE_WAIT(wait);
 
 	trace_pkmap_wait_begin(page);
 	highmem_count(HIGHMEM_STAT_PKMAP_WAIT, 1);
 
-	prepare_to_wait_exclusive(queue, &wait, TASK_UNINTERRUPTIBLE);
+	if (current->flags & PF_MEMALLOC)
+		prepare_to_wait(queue, &wait, TASK_UNINTERRUPTIBLE);
+	else
+		prepare_to_wait_exclusive(queue, &wait, TASK_UNINTERRUPTIBLE);
 	highmem_race_window();
-	if (!pkmap_any(color, PKMAP_ROOM) && !pkmap_is_mapped(page))
+	if (!pkmap_room(color) && !page_slot(page, &slot, NULL))
 		sleep -= schedule_timeout(sleep);
 	else
 		sleep = 0;
@@ -995,7 +764,7 @@ static void pkmap_wait(const struct page *page, unsigned int color, long *patien
 	*patience -= min(*patience, sleep);
 }
 
-/* The pkmap pool: kmap() and kunmap() --------------------------------------- */
+/* kmap() and kunmap() ------------------------------------------------------ */
 
 static bool may_not_sleep(void)
 {
@@ -1003,58 +772,33 @@ static bool may_not_sleep(void)
 	       system_state >= SYSTEM_SCHEDULING;
 }
 
-/* @slot, which the caller holds, had been mapped before. */
-static __always_inline void *pkmap_hit(struct pkmap_slot *slot)
-{
-	WRITE_ONCE(slot->hot, true);
-	highmem_count(HIGHMEM_STAT_KMAP_HIT, 1);
-	return slot->vaddr;
-}
-
-/* @slot, which the caller has filled, was not in use before. */
-static __always_inline void *pkmap_miss(struct pkmap_slot *slot)
-{
-	trace_pkmap_fill(slot->page, slot->vaddr);
-	highmem_count(HIGHMEM_STAT_KMAP_MISS, 1);
-	return slot->vaddr;
-}
-
-/* kmap() of a page that has no slot, or whose slot changes. */
+/* No slot maps @page, or its slot is just being cleared. */
 static noinline void *kmap_high_slow(struct page *page)
 {
-	unsigned int refills, color = get_pkmap_color(page);
+	unsigned int color = get_pkmap_color(page);
 	long patience = READ_ONCE(pkmap_patience);
 	struct pkmap_slot *slot;
 	bool waited = false;
-	void *vaddr;
 
-	/* Without a need to sleep, the call works here as well. */
+	/* The call still succeeds as long as there are clean slots. */
 	WARN_ONCE(may_not_sleep(),
 		  "highmem: kmap() in atomic context; use kmap_local_page() there\n");
 
-	for (;;) {
-		/* Pairs with pkmap_next_generation(): never newer than the slots. */
-		refills = smp_load_acquire(&pkmap_refills);
-		slot = pkmap_claim(color);
-		if (slot && pkmap_fill(slot, page)) {
-			vaddr = pkmap_miss(slot);
-			break;
-		}
-		if (!slot && !pkmap_refill(color, refills) && !pkmap_grow(refills)) {
-			pkmap_wait(page, color, &patience);
-			waited = true;
-		}
-		slot = pkmap_get(page);
-		if (slot) {
-			vaddr = pkmap_hit(slot);
-			break;
-		}
+	while (!(slot = pkmap_map(page, color))) {
+		if (pkmap_refill(color) || pkmap_grow(color))
+			continue;
+		pkmap_wait(page, color, &patience);
+		waited = true;
 	}
 
-	/* The wake-up may have been for a slot that this task leaves. */
+	/*
+	 * This task may have been woken for a slot that it does not take, because the page
+	 * has one by now: pass the wake-up on. The lock of the queue orders the change of
+	 * that slot before this.
+	 */
 	if (unlikely(waited))
-		pkmap_wake(vaddr);
-	return vaddr;
+		pkmap_wake(slot->vaddr);
+	return slot->vaddr;
 }
 
 /**
@@ -1068,9 +812,13 @@ static noinline void *kmap_high_slow(struct page *page)
  */
 void *kmap_high(struct page *page)
 {
-	struct pkmap_slot *slot = pkmap_get(page);
+	struct pkmap_slot *slot;
 
-	return likely(slot) ? pkmap_hit(slot) : kmap_high_slow(page);
+	if (unlikely(!pkmap_get(page, &slot)))
+		return kmap_high_slow(page);
+	WRITE_ONCE(slot->hot, true);
+	highmem_count(HIGHMEM_STAT_KMAP_HIT, 1);
+	return slot->vaddr;
 }
 EXPORT_SYMBOL(kmap_high);
 
@@ -1089,11 +837,17 @@ EXPORT_SYMBOL(kmap_high);
  */
 void *kmap_high_get(struct page *page)
 {
-	struct pkmap_slot *slot = pkmap_get(page);
+	struct pkmap_slot *slot;
 
-	return slot ? slot->vaddr : NULL;
+	return pkmap_get(page, &slot) ? slot->vaddr : NULL;
 }
 #endif
+
+static noinline void kunmap_unmapped(const struct page *page)
+{
+	WARN_ONCE(1, "highmem: kunmap() of page %p (pfn %#lx) that is not mapped\n",
+		  page, page_to_pfn(page));
+}
 
 /**
  * kunmap_high() - out-of-line part of kunmap()
@@ -1101,62 +855,52 @@ void *kmap_high_get(struct page *page)
  *
  * Call kunmap(), which knows what to do with other pages.
  *
- * The mapping stays until its slot is wanted for another page, so that a page
- * that is mapped again soon keeps its address. A page that is not mapped is
- * reported once.
+ * The page stays mapped until its slot is reclaimed, so that a page that is mapped again
+ * soon keeps its address. A page that is not mapped is reported once.
  *
  * Context: any but NMI; does not sleep.
  */
 void kunmap_high(struct page *page)
 {
-	/* The caller holds the slot: it maps the page until it is dropped. */
-	struct pkmap_slot *slot = page_slot(page);
+	struct pkmap_slot *slot;
 
-	WARN_ONCE(!slot || !pkmap_drop(slot),
-		  "highmem: kunmap() of page %p (pfn %#lx) that is not mapped\n",
-		  page, page_to_pfn(page));
+	/* The caller holds the slot: it maps the page until the drop. */
+	if (unlikely(!page_slot(page, &slot, NULL)) || unlikely(!pkmap_drop(slot)))
+		kunmap_unmapped(page);
 }
 EXPORT_SYMBOL(kunmap_high);
 
-/* The pkmap pool: what debugfs shows ----------------------------------------- */
+/* debugfs ------------------------------------------------------------------ */
 
 #ifdef CONFIG_DEBUG_FS
-static void area_show(struct seq_file *m, const struct pkmap_area *area)
-{
-	unsigned int count[PKMAP_IDLE + 1] = { };
-	unsigned int nr, holders = 0, held = 0, hot = 0;
-
-	for (nr = 0; nr < area->nr; nr++) {
-		int state = pkmap_state(&area->slots[nr]);
-
-		hot += state >= PKMAP_IDLE && READ_ONCE(area->slots[nr].hot);
-		if (state >= 0 && state <= PKMAP_IDLE) {
-			count[state]++;
-		} else {
-			held++;
-			holders += state > 0 ? state - PKMAP_IDLE : 0;
-		}
-	}
-	seq_printf(m, "%#lx %u clean %u idle %u held %u holders %u hot %u busy %u\n",
-		   (unsigned long)area_vaddr(area, 0), area->nr, count[PKMAP_CLEAN],
-		   count[PKMAP_IDLE], held, holders, hot, count[PKMAP_BUSY] +
-		   count[PKMAP_STALE] + count[PKMAP_CONDEMNED]);
-}
-
 /**
  * pkmap_show() - a line for each area of the pool
  * @m: where it is written
  *
  * The address of the area, how many slots it has, and how many of them are in
- * which state. The counts are taken one by one while others go on.
+ * which state. The slots are read one by one while they change.
  *
  * Context: task context.
  */
 void pkmap_show(struct seq_file *m)
 {
 	struct pkmap_area *area;
+	struct pkmap_slot *slot;
 
-	for (area = next_area(NULL); area; area = next_area(area))
-		area_show(m, area);
+	for (area = next_area(NULL); area; area = next_area(area)) {
+		unsigned int clean = 0, idle = 0, holders = 0, hot = 0;
+
+		for (slot = area->slots; slot < area->slots + area->nr; slot++) {
+			int state = pkmap_state(slot);
+
+			clean += state == PKMAP_UNMAPPED;
+			idle += state == PKMAP_CONDEMNED || state == PKMAP_IDLE;
+			holders += max(state - PKMAP_IDLE, 0);
+			hot += state >= PKMAP_IDLE && READ_ONCE(slot->hot);
+		}
+		seq_printf(m, "%#lx %u clean %u idle %u held %u holders %u hot %u\n",
+			   area->start, area->nr, clean, idle, area->nr - clean - idle,
+			   holders, hot);
+	}
 }
 #endif
