@@ -19,7 +19,7 @@ LOGS=$BUILD/log
 JOBS=$(nproc)
 
 # Files whose warnings are our business, as a compiler names them.
-OUR_FILES='mm/(highmem|highmem_debug|kmap_local|folio_map)\.[ch]'
+OUR_FILES='mm/(highmem|highmem_debug|pkmap|kmap_local|folio_map)\.[ch]'
 OUR_FILES+='|linux/highmem(-internal)?\.h|mm/highmem_32\.c|asm/highmem\.h'
 # shellcheck disable=SC2034
 OUR_FILES+='|tests/highmem_[a-z_]*\.[ch]'

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# How tools/testing/highmem/test.c is built: mm/highmem.c and mm/kmap_local.c as
+# How tools/testing/highmem/test.c is built: mm/pkmap.c and mm/kmap_local.c as
 # a program. For driver/fuzz and driver/mutants.
 
 USER_TEST=$ROOT/tools/testing/highmem
@@ -21,7 +21,7 @@ user_headers() {
 	rm -rf "$dir"
 	mkdir -p "$dir/generated"
 	: >"$dir/generated/autoconf.h"
-	for name in $(cat "$USER_SOURCES"/mm/{highmem,kmap_local}.c \
+	for name in $(cat "$USER_SOURCES"/mm/{highmem,pkmap,kmap_local}.c \
 		"$USER_SOURCES"/{mm/highmem_debug.h,include/linux/highmem*.h} \
 		"$USER_SOURCES/arch/x86/include/asm/highmem.h" \
 		"$kernel"/include/linux/{list_nulls,rculist_nulls,hash}.h |

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How high memory is watched and tried: counters that cost nothing while they
- * are off, and race windows that can be held open.
+ * Private to mm/: counters that cost a patched-out branch while they are off, and race
+ * windows for tests.
  */
 #ifndef _MM_HIGHMEM_DEBUG_H
 #define _MM_HIGHMEM_DEBUG_H
@@ -85,9 +85,9 @@ void pkmap_show(struct seq_file *m);
 bool kmap_local_is_lazy(void);
 
 /*
- * Stands between two steps of a protocol that takes no lock. Now and then it
- * waits for as long as another CPU may need to come in between. A test that wants
- * to come in between itself is called there, whatever the context and the task.
+ * Stands between two steps of a protocol that takes no lock. One call in 32 delays the
+ * CPU, so that other CPUs take steps in between. A test can have a function called here,
+ * in every context.
  */
 #ifdef CONFIG_DEBUG_HIGHMEM_RACES
 extern void (*highmem_race_visit)(void);

@@ -4,7 +4,7 @@
  * may include this one) and what implements it for a given configuration.
  *
  *   CONFIG_HIGHMEM	pages without a direct mapping exist: kmap() needs the
- *			pkmap pool (mm/highmem.c), kmap_local needs the stack.
+ *			pkmap pool (mm/pkmap.c), kmap_local needs the stack.
  *   CONFIG_KMAP_LOCAL	the stack of local mappings (mm/kmap_local.c) is built.
  *			HIGHMEM implies it; x86-32 has it without HIGHMEM for
  *			<linux/io-mapping.h>, x86-64 for debugging only.
@@ -38,9 +38,12 @@
  *   Writes back what a virtually indexed cache holds for pkmap addresses. Called
  *   with a mutex held and interrupts on, before the PTEs of idle slots are cleared.
  *
- * ``set_pte_at()``, ``flush_cache_vmap()``, ``flush_tlb_kernel_range()``
- *   Called for a slot without a lock. The latter two may wait for other CPUs;
- *   flush_cache_vmap() is for slots in vmalloc space only.
+ * ``set_pte_at()``, ``pte_clear()``
+ *   Called for a slot with a spinlock held and interrupts off.
+ *
+ * ``flush_cache_vmap()``, ``flush_tlb_kernel_range()``
+ *   Called without a spinlock, so that they may wait for other CPUs. The first is
+ *   called once for slots in vmalloc space, when the pool gets them.
  *
  * and may define
  *
@@ -49,13 +52,12 @@
  *
  * ``pkmap_flush_tlb_all()``
  *   Flushes all pkmap addresses from all TLBs at once, where that is cheaper than
- *   flush_tlb_kernel_range() for the slots that were cleared. Returns when it is done.
+ *   flush_tlb_kernel_range() for each area. Returns when it is done.
  *
- * ``get_pkmap_color()``, ``get_next_pkmap_nr()`` and two more
- *   For caches that alias: a page is only mapped in slots of its colour. Either
- *   none of them is defined or all, with ``get_pkmap_entries_count()`` and
- *   ``get_pkmap_wait_queue_head()``. ``get_next_pkmap_nr()`` may run on several
- *   CPUs at once; what it returns is a place to look, no more.
+ * ``get_pkmap_color()``, ``get_pkmap_wait_queue_head()``
+ *   For caches that alias: a page is only mapped in slots of its colour, which is
+ *   ``DCACHE_ALIAS()`` of their address. Either both are defined or none, with
+ *   ``DCACHE_N_COLORS``.
  *
  * ``ARCH_NEEDS_KMAP_HIGH_GET``, ``arch_kmap_local_high_get()``
  *   The second is a use of kmap_high_get(): an address in the pkmap area which
@@ -141,11 +143,13 @@ static inline void kmap_flush_tlb(unsigned long addr) { }
 /* The reserve of kmap_local, and what the pkmap pool has in vmalloc space */
 bool is_kmap_vmalloc_addr(unsigned long addr);
 
-/* mm/highmem.c */
+/* mm/pkmap.c */
 void *kmap_high(struct page *page);
 void kunmap_high(struct page *page);
-struct page *__kmap_to_page(void *addr);
 void __kmap_flush_unused(void);
+
+/* mm/highmem.c */
+struct page *__kmap_to_page(void *addr);
 unsigned long __nr_free_highpages(void);
 unsigned long __totalhigh_pages(void);
 

@@ -209,7 +209,7 @@ static void counts_nothing_when_off(struct kunit *test)
 /* ---------------------------------------------------------- the pool's listing */
 
 struct area_line {
-	unsigned int slots, clean, idle, held, holders, hot, busy;
+	unsigned int slots, clean, idle, held, holders, hot;
 };
 
 #define LISTING_SIZE	4096
@@ -229,20 +229,17 @@ static struct area_line read_listing(struct kunit *test)
 	while ((line = strsep(&rest, "\n")) && *line) {
 		struct area_line a;
 		unsigned long start;
-		int got = sscanf(line, "%lx %u clean %u idle %u held %u holders %u hot %u busy %u",
+		int got = sscanf(line, "%lx %u clean %u idle %u held %u holders %u hot %u",
 				 &start, &a.slots, &a.clean, &a.idle, &a.held, &a.holders,
-				 &a.hot, &a.busy);
+				 &a.hot);
 
-		KUNIT_EXPECT_EQ_MSG(test, got, 8, "in line \"%s\"", line);
-		KUNIT_EXPECT_EQ_MSG(test, a.slots, a.clean + a.idle + a.held + a.busy,
-				    "in line \"%s\"", line);
+		KUNIT_EXPECT_EQ_MSG(test, got, 7, "in line \"%s\"", line);
 		sum.slots += a.slots;
 		sum.clean += a.clean;
 		sum.idle += a.idle;
 		sum.held += a.held;
 		sum.holders += a.holders;
 		sum.hot += a.hot;
-		sum.busy += a.busy;
 	}
 	return sum;
 }
@@ -253,6 +250,9 @@ static void listing_follows_use(struct kunit *test)
 	struct area_line before, during, after;
 	unsigned int i;
 
+	/* The first kmap() of all adds the first area */
+	kmap(set->page[0]);
+	kunmap(set->page[0]);
 	kmap_flush_unused();
 	before = read_listing(test);
 	/* Three idle, two held, one of these by two and hence hot */

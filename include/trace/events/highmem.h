@@ -30,7 +30,7 @@ TRACE_EVENT(pkmap_fill,
  * pkmap_reclaim - idle slots were made free, or there were none
  * @all: kmap_flush_unused() asked for it; otherwise kmap() found no free slot
  * @condemned: slots that were idle and not spared
- * @freed: those of them that nobody mapped again before they were cleared
+ * @freed: those of them that kmap() did not take back before they were cleared
  *
  * Every event with slots freed stands for a flush of all TLBs.
  */
@@ -47,8 +47,7 @@ TRACE_EVENT(pkmap_reclaim,
 		      __entry->condemned, __entry->freed));
 
 /**
- * pkmap_grow - all slots were held, or used up too soon after reclaim, so an area
- * was asked of vmalloc space
+ * pkmap_grow - all slots were held, so an area was asked of vmalloc space
  * @start: its address; 0 if there was no memory or no address space for it
  * @slots: how many slots it has
  *

@@ -77,7 +77,7 @@ struct task {
 	bool one_cpu;		/* it was there since migrate_disable() */
 	unsigned long queued_at;
 	unsigned long grown_at;	/* when it has last had page tables for an area */
-	unsigned int queued_areas; /* that there were then, a bit for each */
+	unsigned int queued_areas; /* how many there were then */
 	int cpu;
 	bool done;
 #ifndef THREADS
@@ -191,21 +191,11 @@ int sim_this_cpu(void) { return this_cpu->id; }
 #ifdef THREADS
 static void note_change(unsigned int vpn) { }
 static void note_release(unsigned long addr) { }
-static void note_lost(unsigned int vpn) { }
 #else
 static unsigned long changed_at[SIM_PTES];	/* when a PTE last changed */
 static unsigned long released_at[SIM_PTES];	/* or last lost a holder */
 static void note_change(unsigned int vpn) { changed_at[vpn] = sim_now; }
 static void note_release(unsigned long addr) { released_at[vpn_of(addr)] = sim_now; }
-
-/* Slots that kmap() with interrupts off has left BUSY, for ever */
-static bool lost[SIM_PTES];
-static unsigned int nr_lost;
-static void note_lost(unsigned int vpn)
-{
-	nr_lost += !lost[vpn];
-	lost[vpn] = true;
-}
 #endif
 
 /* Chance ----------------------------------------------------------------------- */
@@ -324,8 +314,6 @@ void pte_clear(void *mm, unsigned long addr, pte_t *ptep)
 {
 	sim_point();
 	check(ptep == virt_to_kpte(addr), "PTE and address differ");
-	if (self()->mistaken)
-		note_lost(vpn_of(addr));
 	pte_changes(ptep, __pte(0));
 	native_pte_clear(mm, addr, ptep);
 }
@@ -346,10 +334,10 @@ void flush_tlb_one_kernel(unsigned long addr)
 	tlb_flush(this_cpu, vpn_of(addr));
 }
 
-/* With the help of all CPUs, too. One that has interrupts off by mistake hangs. */
+/* With the help of all CPUs, too */
 void flush_cache_vmap(unsigned long start, unsigned long end)
 {
-	check(self()->mistaken || (!irqs_disabled() && !preempt_count()),
+	check(!irqs_disabled() && !preempt_count(),
 	      "a cache is flushed with a lock held or interrupts off");
 	sim_point();
 }
@@ -400,7 +388,7 @@ int apply_to_page_range(void *mm, unsigned long addr, unsigned long size,
 
 	if (out_of_memory())
 		return -ENOMEM;
-	for (; addr < end; addr += PAGE_SIZE)
+	for (; fn && addr < end; addr += PAGE_SIZE)
 		fn(virt_to_kpte(addr), addr, data);
 	self()->grown_at = sim_now;
 	return 0;
@@ -597,8 +585,10 @@ bool waitqueue_active(wait_queue_head_t *queue)
 static void queue_remove(wait_queue_head_t *queue, int i)
 {
 	store(&queue->nr, queue->nr - 1);
-	for (; i < queue->nr; i++)
+	for (; i < queue->nr; i++) {
 		queue->sleeper[i] = queue->sleeper[i + 1];
+		queue->exclusive[i] = queue->exclusive[i + 1];
+	}
 }
 
 /* With interrupts off: they wake, too. */
@@ -615,28 +605,36 @@ static void queue_unlock(wait_queue_head_t *queue)
 	current->irqs_off = in_hardirq();
 }
 
+/* Unless @all, one that waits exclusively, and all others */
 void sim_wake(wait_queue_head_t *queue, bool all)
 {
+	bool one = false;
+	int i = 0;
+
 	queue_lock(queue);
-	while (queue->nr) {
-		__atomic_store_n(&queue->sleeper[0]->state, TASK_RUNNING,
+	while (i < queue->nr) {
+		if (queue->exclusive[i] && one && !all) {
+			i++;
+			continue;
+		}
+		one |= queue->exclusive[i];
+		__atomic_store_n(&queue->sleeper[i]->state, TASK_RUNNING,
 				 __ATOMIC_RELEASE);
-		queue_remove(queue, 0);
-		if (!all)
-			break;
+		queue_remove(queue, i);
 	}
 	queue_unlock(queue);
 }
 
 static void note_queued(struct task *task);
 
-void prepare_to_wait_exclusive(wait_queue_head_t *queue, int *wait, int state)
+void sim_prepare_to_wait(wait_queue_head_t *queue, int state, bool exclusive)
 {
 	self()->queued_at = ULONG_MAX;	/* not yet, see note_queued() */
 	queue_lock(queue);
 	check(queue->nr < SIM_SLEEPERS, "too many sleepers");
 	store(&current->state, state);
 	queue->sleeper[queue->nr] = current;
+	queue->exclusive[queue->nr] = exclusive;
 	store(&queue->nr, queue->nr + 1);
 	queue_unlock(queue);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What mm/highmem.c and mm/kmap_local.c need of the kernel, in user space.
+ * What mm/pkmap.c and mm/kmap_local.c need of the kernel, in user space.
  *
  * Every <linux/...> and <asm/...> header that they include and that is neither
  * in this repository nor taken from the kernel's source as it is (driver/fuzz has
@@ -121,10 +121,7 @@ do {									\
 	__atomic_store_n(p, __v, order);				\
 })
 
-/* What is read by way of an area's address depends on that. */
-#define READ_ONCE(x)							\
-	sim_load(&(x), __builtin_types_compatible_p(typeof(x), struct pkmap_area *) ? \
-		       __ATOMIC_ACQUIRE : __ATOMIC_RELAXED)
+#define READ_ONCE(x)		sim_load(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v)	sim_store(&(x), v, __ATOMIC_RELAXED)
 /* The kernel's names. Each use says which one is its partner. */
 #define smp_load_acquire(p)	sim_load(p, __ATOMIC_ACQUIRE)
@@ -287,6 +284,8 @@ static inline bool PageHighMem(const struct page *page) { return true; }
 	(SIM_BASE + (SIM_PTES - 1 - (unsigned long)(idx)) * PAGE_SIZE)
 /* By how much kmap() grows the pool; 4 MB would never be used up here. */
 #define SZ_4M			(4 * PAGE_SIZE)
+/* And its reserve */
+#define SZ_64K			(2 * PAGE_SIZE)
 
 typedef union {
 	struct { u32 pte_low, pte_high; };
@@ -494,6 +493,7 @@ typedef struct wait_queue_head {
 	spinlock_t lock;
 	int nr;
 	struct task_struct *sleeper[SIM_SLEEPERS];
+	bool exclusive[SIM_SLEEPERS];
 } wait_queue_head_t;
 #define DECLARE_WAIT_QUEUE_HEAD(name)	wait_queue_head_t name
 #define DEFINE_WAIT(name)		int name = 0
@@ -502,13 +502,15 @@ typedef struct wait_queue_head {
 #define jiffies				((u32)sim_jiffies())
 #define get_jiffies_64()		sim_jiffies()
 #define time_is_after_jiffies(a)	((s32)(jiffies - (u32)(a)) < 0)
-#define time_after_eq64(a, b)		((s64)((a) - (b)) >= 0)
+#define time_before64(a, b)		((s64)((a) - (b)) < 0)
 u64 sim_jiffies(void);
 bool waitqueue_active(wait_queue_head_t *queue);
 void sim_wake(wait_queue_head_t *queue, bool all);
 #define wake_up(q)			sim_wake(q, false)
 #define wake_up_all(q)			sim_wake(q, true)
-void prepare_to_wait_exclusive(wait_queue_head_t *queue, int *wait, int state);
+void sim_prepare_to_wait(wait_queue_head_t *queue, int state, bool exclusive);
+#define prepare_to_wait(q, wait, state)			sim_prepare_to_wait(q, state, false)
+#define prepare_to_wait_exclusive(q, wait, state)	sim_prepare_to_wait(q, state, true)
 void finish_wait(wait_queue_head_t *queue, int *wait);
 long schedule_timeout(long timeout);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mm/highmem.c and mm/kmap_local.c in user space: tasks call kmap(),
+ * mm/pkmap.c and mm/kmap_local.c in user space: tasks call kmap(),
  * kmap_local_page() and the others in any order that is allowed, and in some that
  * are not, on the machine of machine.h, which says what is simulated.
  *
@@ -24,8 +24,13 @@
 /* In one of the programs as on architectures that flush range by range. */
 #undef pkmap_flush_tlb_all
 #endif
+#include <mm/pkmap.c>
 #include <mm/highmem.c>
 #include "machine.h"
+
+#define for_each_pkmap_slot(slot, area)					\
+	for (area = next_area(NULL); area; area = next_area(area))	\
+		for (slot = area->slots; slot < area->slots + area->nr; slot++)
 
 /*
  * How many pages are for kmap(). Few of them meet often; many, which tasks then
@@ -282,7 +287,6 @@ static void local_misuse(void)
 static void page_released(unsigned int page) { }
 static void check_woken(unsigned long grown_at) { }
 static bool slot_is_stuck(const struct pkmap_slot *slot) { return false; }
-static bool is_lost(unsigned int vpn) { return false; }
 static void note_queued(struct task *task) { }
 #else
 static unsigned int busy[SIM_PAGES];	/* calls for this page that go on */
@@ -305,8 +309,6 @@ static bool slot_is_stuck(const struct pkmap_slot *slot)
 {
 	return slot->page && stuck[slot->page - sim_pages];
 }
-
-static bool is_lost(unsigned int vpn) { return lost[vpn]; }
 #endif
 
 static void pool_map(unsigned int nr)
@@ -374,7 +376,7 @@ static void pool_unmap_idle(unsigned int nr)
 	struct pkmap_slot *slot;
 
 	quiet = true;
-	if (!busy[nr] && page_slot(&sim_pages[nr], &slot) &&
+	if (!busy[nr] && page_slot(&sim_pages[nr], &slot, NULL) &&
 	    pkmap_state(slot) == PKMAP_IDLE) {
 		expect("that is not mapped");
 		kunmap_high(&sim_pages[nr]);
@@ -385,17 +387,12 @@ static void pool_unmap_idle(unsigned int nr)
 #endif
 }
 
-/*
- * Is told so, and works. But should another task be faster to map the page, the
- * slot that was meant for it is lost: so this ends when some are.
- */
+/* Is told so, and works */
 static void pool_map_irqs_off(unsigned int nr)
 {
 #ifndef THREADS
 	struct task *task = self();
 
-	if (nr_lost >= 3)
-		return;
 	expect("");
 	task->mistaken = true;
 	task->t.irqs_off = true;
@@ -439,7 +436,7 @@ static void pool_leak(void)
 		return;
 	quiet = true;
 	stuck[m->page] = true;
-	check(page_slot(&sim_pages[m->page], &slot), "a held page is not findable");
+	check(page_slot(&sim_pages[m->page], &slot, NULL), "a held page is not findable");
 	slot->state.counter = (INT_MAX & ~PKMAP_FILL_MASK) |
 			      (slot->state.counter & PKMAP_FILL_MASK);
 	quiet = false;
@@ -519,8 +516,7 @@ static void check_flushed(unsigned long began)
 		      "%#lx shows frame %#llx after kmap_flush_unused()",
 		      SIM_BASE + vpn * PAGE_SIZE, (unsigned long long)pte_pfn(pte));
 		for (cpu = 0; cpu < SIM_CPUS; cpu++) {
-			if (!tlb_knows(&cpus[cpu], vpn) || lost[vpn] ||
-			    !may_use(cpu, vpn))
+			if (!tlb_knows(&cpus[cpu], vpn) || !may_use(cpu, vpn))
 				continue;
 			pte.pte = cpus[cpu].tlb[vpn].pte;
 			check(may_be_known(vpn, pte, began),
@@ -733,9 +729,7 @@ static void boot(bool strict, unsigned int begin)
 	memset(behind, 0, sizeof(behind));
 	memset(pkmap_slots, 0, sizeof(pkmap_slots));
 	memset(pkmap_areas, 0, sizeof(pkmap_areas));
-	pkmap_areas[0].slots = pkmap_slots;
-	pkmap_areas[0].nr = LAST_PKMAP;
-	pkmap_area_now = pkmap_areas;
+	memset(pkmap_clean, 0, sizeof(pkmap_clean));
 	boot_jiffies = begins[begin % ARRAY_SIZE(begins)];
 	pkmap_grow_after = 0;
 	memset(&pkmap_grow_lock, 0, sizeof(pkmap_grow_lock));
@@ -759,50 +753,60 @@ static void boot(bool strict, unsigned int begin)
 	}
 	this_cpu = &cpus[0];
 	page_address_init();
-	check(!pkmap_memalloc_init(), "no area for PF_MEMALLOC");
 	check(!kmap_local_reserve_init(), "no reserve");
 	check(!kmap_local_lazy_init(), "no hotplug state");
 	quiet = false;
 }
 
-/* Misuse may have made it so. */
-static bool slot_is_of_no_use(const struct pkmap_area *area, unsigned int nr)
+/* So many slots are in the clean list, and are as they must be there. */
+static unsigned int count_clean(void)
 {
-	return slot_is_stuck(&area->slots[nr]) ||
-	       (is_lost(vpn_of((unsigned long)area_vaddr(area, nr))) &&
-		pkmap_state(&area->slots[nr]) == PKMAP_BUSY);
+	struct pkmap_slot *slot;
+	unsigned int nr = 0, cpu;
+
+	for (slot = pkmap_clean[0].first; slot; slot = slot->next) {
+		unsigned int vpn = vpn_of((unsigned long)slot->vaddr);
+
+		nr++;
+		check(pkmap_state(slot) == PKMAP_UNMAPPED, "a clean slot is in state %d",
+		      pkmap_state(slot));
+		check(!pte_val(sim_ptes[vpn]), "a clean slot is mapped");
+		for (cpu = 0; cpu < SIM_CPUS; cpu++)
+			check(!tlb_knows(&cpus[cpu], vpn), "CPU %u knows a clean slot", cpu);
+	}
+	return nr;
 }
 
 /* All tasks are done: nothing is held, and nothing is left after a flush. */
 static void check_end(void)
 {
+	unsigned int vpn, cpu, nr, unmapped = 0;
 	struct pkmap_area *area;
-	unsigned int vpn, cpu, nr;
+	struct pkmap_slot *slot;
 
 	quiet = true;
 	this_cpu = &cpus[0];
-	for (area = next_area(NULL); area; area = next_area(area)) {
-		for (nr = 0; nr < area->nr; nr++) {
-			int state = pkmap_state(&area->slots[nr]);
+	for_each_pkmap_slot(slot, area) {
+		int state = pkmap_state(slot);
 
-			check(slot_is_of_no_use(area, nr) ||
-			      state == PKMAP_IDLE || state == PKMAP_CLEAN,
-			      "slot %u is in state %d in the end", nr, state);
-		}
+		check(slot_is_stuck(slot) || state == PKMAP_IDLE || state == PKMAP_UNMAPPED,
+		      "a slot is in state %d in the end", state);
 	}
 	for (nr = 0; nr < reserve_slots; nr++)
 		check(!reserve[nr].owner, "slot %u of the reserve is not free", nr);
 	check(!pkmap_wait_queue.nr, "a sleeper is left in the queue");
 
 	kmap_flush_unused();
-	for (area = next_area(NULL); area; area = next_area(area)) {
-		for (nr = 0; nr < area->nr; nr++) {
-			int state = pkmap_state(&area->slots[nr]);
+	for_each_pkmap_slot(slot, area) {
+		int state = pkmap_state(slot);
 
-			check(slot_is_of_no_use(area, nr) || state == PKMAP_CLEAN,
-			      "slot %u is in state %d after flushing", nr, state);
-		}
+		check(slot_is_stuck(slot) || state == PKMAP_UNMAPPED,
+		      "a slot is in state %d after flushing", state);
+		unmapped += state == PKMAP_UNMAPPED;
 	}
+	nr = count_clean();
+	check(nr == unmapped && nr == pkmap_clean[0].nr,
+	      "%u slots are clean in the end, not %u", nr, unmapped);
 	for (vpn = 0; vpn < SIM_PTES; vpn++) {
 		struct page *page = pte_page(sim_ptes[vpn]);
 
@@ -812,8 +816,7 @@ static void check_end(void)
 #endif
 		check(!page, "%#lx is mapped in the end", SIM_BASE + vpn * PAGE_SIZE);
 		for (cpu = 0; cpu < SIM_CPUS; cpu++)
-			check(is_lost(vpn) || !tlb_knows(&cpus[cpu], vpn) ||
-			      !may_use(cpu, vpn),
+			check(!tlb_knows(&cpus[cpu], vpn) || !may_use(cpu, vpn),
 			      "CPU %u knows %#lx in the end", cpu,
 			      SIM_BASE + vpn * PAGE_SIZE);
 	}
@@ -939,43 +942,38 @@ static void start_task(void)
 	run_task();
 }
 
-/* A bit for each area that exists and that this task may take slots of */
-static unsigned int areas_of(const struct task *task)
+/* How many areas there are */
+static unsigned int count_areas(void)
 {
-	unsigned int i, areas = 0;
+	struct pkmap_area *area;
+	unsigned int areas = 0;
 
-	for (i = 0; i < PKMAP_AREAS; i++) {
-		if (pkmap_areas[i].nr && (i != PKMAP_MEMALLOC_AREA ||
-					  task->t.flags & PF_MEMALLOC))
-			areas |= BIT(i);
-	}
+	for (area = next_area(NULL); area; area = next_area(area))
+		areas++;
 	return areas;
 }
 
-/* Could this task have a slot of these areas, one that was not changed since? */
-static bool slot_to_be_had(unsigned int areas, unsigned long since)
+/* Could @task have a slot of the first @areas, one that was not changed since? */
+static bool slot_to_be_had(const struct task *task, unsigned int areas,
+			   unsigned long since)
 {
 	struct pkmap_area *area;
-	unsigned int nr;
+	struct pkmap_slot *slot;
+	unsigned int nr = 0;
 
-	for (area = next_area(NULL); area; area = next_area(area)) {
-		if (!(areas & BIT(area - pkmap_areas)))
-			continue;
-		for (nr = 0; nr < area->nr; nr++) {
-			unsigned int state = pkmap_state(&area->slots[nr]);
+	for_each_pkmap_slot(slot, area) {
+		unsigned int state = pkmap_state(slot);
 
-			if (state <= PKMAP_IDLE && state != PKMAP_BUSY &&
-			    area->slots[nr].state.changed_at <= since)
-				return true;
-		}
+		nr += area < pkmap_areas + areas && state <= PKMAP_IDLE &&
+		      slot->state.changed_at <= since;
 	}
-	return false;
+	return nr > (task->t.flags & PF_MEMALLOC ? 0 : PKMAP_RESERVE);
 }
 
 static void note_queued(struct task *task)
 {
 	task->queued_at = sim_now;
-	task->queued_areas = areas_of(task);
+	task->queued_areas = count_areas();
 }
 
 /*
@@ -987,10 +985,10 @@ static void check_sleep(const struct task *task)
 	struct pkmap_slot *slot;
 
 	quiet = true;
-	check(!slot_to_be_had(task->queued_areas, task->queued_at),
+	check(!slot_to_be_had(task, task->queued_areas, task->queued_at),
 	      "task %d goes to sleep beside a slot", task->t.pid);
-	check(!page_slot(&sim_pages[task->wanted], &slot) ||
-	      pkmap_state(slot) == PKMAP_BUSY ||
+	check(!page_slot(&sim_pages[task->wanted], &slot, NULL) ||
+	      pkmap_state(slot) == PKMAP_UNMAPPED ||
 	      slot->state.changed_at > task->queued_at,
 	      "task %d goes to sleep beside its page", task->t.pid);
 	quiet = false;
@@ -1006,7 +1004,7 @@ static void all_sleep(void)
 		if (tasks[i].done)
 			continue;
 		sleepers++;
-		check(!slot_to_be_had(areas_of(&tasks[i]), sim_now),
+		check(!slot_to_be_had(&tasks[i], PKMAP_AREAS, sim_now),
 		      "task %d sleeps beside a slot", tasks[i].t.pid);
 	}
 	check(sleepers, "no task is left, but they are not done");
@@ -1031,27 +1029,16 @@ static void check_pool(void)
 {
 	unsigned char shown[SIM_PAGES] = { };
 	struct pkmap_area *area;
-	unsigned int nr, cpu;
+	struct pkmap_slot *slot;
 
 	quiet = true;
-	for (area = next_area(NULL); area; area = next_area(area)) {
-		for (nr = 0; nr < area->nr; nr++) {
-			struct pkmap_slot *slot = &area->slots[nr];
-			unsigned int vpn = vpn_of((unsigned long)area_vaddr(area, nr));
-			int state = pkmap_state(slot);
-
-			if (state == PKMAP_CLEAN) {
-				check(!pte_val(sim_ptes[vpn]), "a clean slot is mapped");
-				for (cpu = 0; cpu < SIM_CPUS; cpu++)
-					check(!tlb_knows(&cpus[cpu], vpn),
-					      "CPU %u knows a clean slot", cpu);
-			} else if (state >= PKMAP_CONDEMNED || state < 0) {
-				check(slot->page && !shown[slot->page - sim_pages]++,
-				      "a page in two slots");
-				check(pte_page(sim_ptes[vpn]) == slot->page,
-				      "a slot's page and PTE differ");
-			}
-		}
+	count_clean();
+	for_each_pkmap_slot(slot, area) {
+		if (pkmap_state(slot) == PKMAP_UNMAPPED)
+			continue;
+		check(slot->page && !shown[slot->page - sim_pages]++, "a page in two slots");
+		check(pte_page(sim_ptes[vpn_of((unsigned long)slot->vaddr)]) == slot->page,
+		      "a slot's page and PTE differ");
 	}
 	quiet = false;
 }
@@ -1105,8 +1092,6 @@ static unsigned long run(void)
 	memset(busy, 0, sizeof(busy));
 	memset(used_at, 0, sizeof(used_at));
 	memset(stuck, 0, sizeof(stuck));
-	memset(lost, 0, sizeof(lost));
-	nr_lost = 0;
 	boot(how & 1 && how & 2, chance(4));
 	memory_is_out = how & 4;
 	many_pages = how & 8;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The way from a page to its slot in mm/highmem.c, for the model checker Spin.
+ * The way from a page to its slot in mm/pkmap.c, for the model checker Spin.
  *
- * page_slot_state() walks a chain of slots without a lock, while others hide slots
+ * page_slot() walks a chain of slots without a lock, while others hide slots
  * of it, fill them for other pages and put them into other chains. What is checked:
  *
  *   - a page that one slot shows all the while is found;
@@ -16,8 +16,7 @@
  * Spin's memory is sequentially consistent. What the model takes for granted: the
  * release in hlist_nulls_add_head_rcu() comes after slot->page and node->next are
  * stored, and a walk that comes to a slot by its address sees both. Mutants
- * marked "order" swap that. Struct pages with an address of their own
- * (WANT_PAGE_VIRTUAL) have no chains.
+ * marked "order" swap that.
  *
  * MUT_... breaks a step, and Spin must find an error then.
  */
@@ -47,8 +46,8 @@ bool taken[SLOTS];		/* by a mover */
 bool page_lock[4];
 #define LOCK		page_lock[p]
 #else
-bool page_lock[2];		/* pkmap_page_locks[]: one for all pages of a chain */
-#define LOCK		page_lock[CHAIN(p)]
+bool pkmap_lock;
+#define LOCK		pkmap_lock
 #endif
 
 /*
@@ -84,7 +83,7 @@ inline is_linked()
 }
 
 /* hlist_nulls_add_head_rcu(); the caller has the lock */
-inline slot_make_findable()
+inline add_head()
 {
 #ifdef MUT_ADD_TAIL
 	d_step {
@@ -115,7 +114,7 @@ inline slot_make_findable()
 #endif
 }
 
-/* In pkmap_fill() */
+/* In pkmap_map() and pkmap_fill() */
 inline fill()
 {
 	atomic { CHOOSE(IS_FREE); taken[s] = true };
@@ -127,7 +126,7 @@ inline fill()
 		/* A walk that is late may be at this slot still. */
 		d_step { page[s] = p; SEEN };
 #endif
-		slot_make_findable()
+		add_head()
 	fi;
 progress_fill:
 	atomic { taken[s] = false; LOCK = false; s = 0; p = 0 }
@@ -137,7 +136,7 @@ progress_fill:
 #define LEADS(t)	(linked[t] && next[t] == s)
 
 /* hlist_nulls_del_rcu(), in pkmap_clear() */
-inline slot_hide()
+inline hide()
 {
 	atomic {
 		CHOOSE(IS_SHOWN);
@@ -177,7 +176,7 @@ proctype mover()
 
 	do
 	:: fill()
-	:: slot_hide()
+	:: hide()
 	od
 }
 
@@ -198,7 +197,7 @@ inline begin()
 	}
 }
 
-/* page_slot_state() */
+/* page_slot() */
 proctype walker()
 {
 	byte n;

@@ -1,31 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The slot protocol of mm/highmem.c, for the model checker Spin.
+ * The slot protocol of mm/pkmap.c, for the model checker Spin.
  *
  * "make model" looks at every state that the scenarios in the file "scenarios"
  * can get into, with any number of calls one after the other. What is in one
  * atomic or d_step is one access that others can see, with what only its own task,
- * or the holder of the same lock, can see. Read the table of states in mm/highmem.c
+ * or the holder of the same lock, can see. Read the table of states in mm/pkmap.c
  * first. Its steps are here:
  *
- *   from, to			inline		function of mm/highmem.c
- *   CLEAN, BUSY		pkmap_claim	area_claim(), pkmap_claim()
- *   BUSY, held			pkmap_fill	pkmap_fill()
- *   BUSY, CLEAN		pkmap_unfill	pkmap_unfill(), label found of pkmap_fill
- *   IDLE and held, held	pkmap_hold	page_slot_state(), pkmap_hold()
- *   CONDEMNED, held		pkmap_save	page_slot_state(), pkmap_save()
- *   held, IDLE or held		kunmap		kunmap_high(), pkmap_try_drop()
- *   held, the same		look_again	kmap_high_mistaken(), pkmap_get()
+ *   from, to			inline		function of mm/pkmap.c
+ *   UNMAPPED, held		pkmap_map	pkmap_map(), pkmap_fill()
+ *   IDLE and held, held	pkmap_hold	page_slot(), pkmap_hold()
+ *   CONDEMNED, held		pkmap_save	page_slot(), pkmap_hold()
+ *   held, IDLE or held		kunmap		kunmap_high(), pkmap_drop()
+ *   held, the same		look_again	the end of pkmap_hold()
  *   held, STUCK		pkmap_hold	pkmap_hold()
- *   STUCK, the same		stuck		pkmap_is_stuck(), in pkmap_get()
+ *   STUCK, the same		stuck		pkmap_hold()
  *   IDLE, CONDEMNED		pkmap_condemn	pkmap_condemn()
- *   CONDEMNED, STALE		pkmap_clear	pkmap_clear()
- *   STALE, the same		flush_tlbs	pkmap_flush_tlb()
- *   STALE, CLEAN		release_slot	pkmap_release()
- *   none			pkmap_wait	pkmap_wait(), pkmap_any()
- *   none			wake_one	pkmap_wake(), pkmap_wake_one()
+ *   CONDEMNED, UNMAPPED	pkmap_clear	pkmap_clear()
+ *   UNMAPPED, the same		flush_tlbs	pkmap_flush_tlb()
+ *   UNMAPPED, clean		add_clean	pkmap_add_clean()
+ *   none			pkmap_wait	pkmap_wait(), pkmap_room()
+ *   none			wake_one	pkmap_wake()
  *
- * pkmap_get is the loop of pkmap_get(), with the steps above in C's order.
+ * pkmap_get is pkmap_get() in an interrupt, with the steps above in C's order.
  *
  * What is checked, by assertion or because Spin reports a state in which
  * nothing moves and somebody is not done:
@@ -50,17 +48,15 @@
  *   fills    The count in a state word matters only to who compares it with an
  *            older one. age[] is the difference, modulo FILLS, for each of
  *            them. FILLS 0 is a count that never wraps.
- *   lookup   page_slot_state() may come to a slot so late that it could be any
+ *   lookup   page_slot() may come to a slot so late that it could be any
  *            (lookup.pml walks the chains). So the tasks look at any slot, its
  *            state first, and want the page that they then see in it; another
  *            page would end the look without a trace.
  *   kmap()   takes its steps in any order and as often as it likes. That covers
- *            kmap_high(), kmap_high_again(), kmap_high_mistaken(),
- *            kmap_high_slow() and kmap_high_refill(), which each have an order.
+ *            kmap_high() and kmap_high_slow(), which each have an order.
  *            What fails without a trace, such as a compare-and-exchange, starts
  *            again. A task in pkmap_refill() has no slot and no page: it is a
- *            process apart. pkmap_claim() stands for area_claim() as well: who
- *            finds a clean slot takes it, whatever the search missed before.
+ *            process apart.
  *   get      The interrupt that calls kmap_high_get() does what pkmap_get() does,
  *            in that order, and compares the whole state word. It comes on top
  *            of a mapper, of reclaim or of nobody, and whom it is on top of does
@@ -75,12 +71,12 @@
  *   sleep    has no time limit. Who sleeps in the end, with everybody else done or
  *            asleep, must have no slot that it could take, and no page to share
  *            that was there when it began to wait.
- *   areas    With RESERVE, slot 1 (of 0 and 1) is one of the area that only tasks
- *            which free memory may use, and task 0 is such a task.
+ *   reserve  With RESERVE, the last clean slot is for tasks that free memory, and
+ *            task 0 is such a task.
  *   leaks    With LEAKED, slot 0 has holders that never let go, and one more
  *            makes its state word negative.
  *
- * With ONE_STEP pkmap_hold() and pkmap_save() are one step with the look before.
+ * With ONE_STEP pkmap_hold and pkmap_save are one step with the look before.
  * That leaves out no behaviour: the looks change nothing, and a hold that is had is
  * one of a slot that was not filled since, whose page is thus the one that was seen.
  * (That it is so is what the other scenarios show.)
@@ -90,7 +86,7 @@
  *
  * Spin's memory is sequentially consistent. What the model takes for granted:
  * a compare-and-exchange that succeeds is a full barrier; pkmap_fill() stores
- * the state last, with release; page_slot_state() reads it first, with acquire;
+ * the state last, with release; page_slot() reads it first, with acquire;
  * prepare_to_wait_exclusive() has a full barrier between queueing and looking at
  * slots, and kunmap() one between its change of state and the look at the queue;
  * locks order as locks do; flush_tlb_kernel_range() comes after pte_clear(). Mutants
@@ -131,7 +127,7 @@
 			   while and the other for ever: so mappers do sleep */
 #endif
 #ifndef RESERVE
-#define RESERVE	0	/* may only task 0 take the second slot? */
+#define RESERVE	0	/* is the last clean slot for task 0? */
 #endif
 #ifndef ONE_STEP
 #define ONE_STEP 0	/* is a look at a slot one step with the hold? */
@@ -149,16 +145,16 @@
 #define TASKS	(MAPPERS + GETTERS)
 
 /* enum pkmap_state; IDLE + n has n holders, and STUCK too many to be counted. */
-#define CLEAN		0
-#define BUSY		1
-#define STALE		2
-#define CONDEMNED	3
-#define IDLE		4
+#define UNMAPPED	0
+#define CONDEMNED	1
+#define IDLE		2
 #define STUCK		15
 
 byte state[SLOTS];		/* without the count of fills */
 byte page[SLOTS];		/* slot->page; stays when the slot is hidden */
 bool findable[SLOTS];		/* in the table from pages to slots */
+bool clean[SLOTS];		/* in the clean list */
+bool victim[SLOTS];		/* in the list of pkmap_reclaim() */
 byte pte[SLOTS];		/* a page or 0 */
 
 /* The set of CPU c for slot s, a bit for each page, is tlb[3 * s + c]. */
@@ -168,7 +164,7 @@ byte tlb[3 * SLOTS];
 	(tlb[3 * (s)] == (set) && tlb[3 * (s) + 1] == (set) &&		\
 	 tlb[3 * (s) + 2] == (set))
 
-bool page_lock[PAGES + 1];
+bool pkmap_lock;
 bool reclaim_lock;
 bool queued[TASKS];		/* in the wait queue and not woken yet */
 
@@ -240,7 +236,7 @@ byte below;
 #endif
 
 #ifdef MUT_SAVE_STALE
-#define CAN_SAVE(s)	(state[s] == CONDEMNED || state[s] == STALE)
+#define CAN_SAVE(s)	(state[s] == CONDEMNED || state[s] == UNMAPPED)
 #else
 #define CAN_SAVE(s)	(state[s] == CONDEMNED)
 #endif
@@ -312,10 +308,9 @@ inline wake_one()
 inline pkmap_wake()
 {
 #if RESERVE && !defined(MUT_RESERVE_WAKE_ONE)
-	if
-	:: s == 1 -> queued[0] = false; queued[1] = false
-	:: else -> wake_one()
-	fi
+	/* Task 0 does not wait exclusively: it is woken, and one of the others */
+	queued[0] = false;
+	queued[1] = false
 #else
 	wake_one()
 #endif
@@ -333,7 +328,7 @@ inline pkmap_wake()
 #endif
 
 /*
- * The two steps of pkmap_try_drop(). After them the task starts again: a wake-up is
+ * The two steps of pkmap_drop(). After them the task starts again: a wake-up is
  * the last that either caller does, if it does it at all.
  */
 inline one_less()
@@ -383,7 +378,7 @@ inline use()
  */
 inline kunmap(ready)
 {
-#ifdef MUT_USE_LATE		/* order: the access against pkmap_try_drop() */
+#ifdef MUT_USE_LATE		/* order: the access against pkmap_drop() */
 	atomic { ready -> state[s]--; holders[s]-- };
 	atomic { use(); START_AGAIN }
 #else
@@ -406,7 +401,7 @@ inline kunmap(ready)
 #endif
 }
 
-/* What pkmap_get() and kmap_high() do when they have a hold. */
+/* What pkmap_hold() does when it has a hold. */
 inline look_again()
 {
 	if
@@ -422,7 +417,7 @@ inline look_again()
 }
 
 /*
- * page_slot_state(): the state first, and then the page. CAN says which states the
+ * pkmap_hold(): the state first, and then the page. CAN says which states the
  * caller can do something with.
  */
 #if SLOTS == 2
@@ -432,7 +427,7 @@ inline look_again()
 #endif
 #define SHOWS_ANY(s)	page[s]
 
-/* In kmap_high() and pkmap_get() */
+/* pkmap_hold() of a slot that is idle or held */
 inline pkmap_hold()
 {
 #if ONE_STEP
@@ -482,7 +477,7 @@ inline pkmap_hold()
 #endif
 }
 
-/* In pkmap_get() */
+/* pkmap_hold() of a slot that is condemned */
 inline pkmap_save()
 {
 #if ONE_STEP
@@ -530,7 +525,7 @@ inline pkmap_save()
 #if LEAKED
 #define IS_STUCK(s)	(state[s] == STUCK)
 
-/* pkmap_is_stuck(): the state first, and then the page. Such a slot stays. */
+/* pkmap_hold(): the state first, and then the page. Such a slot stays. */
 inline stuck()
 {
 	ANY_SLOT(IS_STUCK);
@@ -539,30 +534,6 @@ inline stuck()
 #endif
 
 /* Slots ------------------------------------------------------------------ */
-
-#if RESERVE
-#define OPEN(s)		((s) == 0 || me == 0)
-#else
-#define OPEN(s)		true
-#endif
-
-inline pkmap_claim()
-{
-	atomic {
-		if
-		:: state[0] == CLEAN && OPEN(0) -> s = 0
-#if SLOTS == 2
-		:: state[1] == CLEAN && OPEN(1) -> s = 1
-#endif
-		fi;
-#ifndef MUT_CLAIM_PLAIN
-		state[s] = BUSY
-#endif
-	}
-#ifdef MUT_CLAIM_PLAIN
-	state[s] = BUSY;
-#endif
-}
 
 /* set_pte_at(): from here on any TLB may know the page. */
 inline set_pte()
@@ -582,7 +553,7 @@ inline make_findable()
 
 inline set_held()	/* the last that pkmap_fill() does, with release */
 {
-	assert(state[s] == BUSY);
+	assert(state[s] == UNMAPPED);
 	state[s] = IDLE + 1;
 	OLDER(0);
 #if TASKS > 1
@@ -595,73 +566,71 @@ inline set_held()	/* the last that pkmap_fill() does, with release */
 	assert(COUNT_OK(s))
 }
 
-/* A CPU that flushes one slot may load it again at once, too. */
-inline flush_slot(c)
-{
-	d_step { tlb[3 * s + c] = SET(pte[s]) }
-}
+/* May the task take a clean slot? */
+#if RESERVE
+#define RESERVED	(me == 0 -> 0 : RESERVE)
+#else
+#define RESERVED	0
+#endif
+#if SLOTS == 2
+#define SUM(what)	(what(0) + what(1))
+#else
+#define SUM(what)	what(0)
+#endif
+#define IS_CLEAN(s)	clean[s]
+#define HAS_CLEAN	(SUM(IS_CLEAN) > RESERVED)
 
-inline pkmap_unfill()
+/*
+ * In pkmap_map(), with the lock: is the page mapped? Then the task may hold it. Is there
+ * no slot? Then it may wait for one. Both start again here.
+ */
+inline take_clean()
 {
-#ifndef MUT_UNFILL_NO_CLEAR
-	pte[s] = 0;
-#endif
-#ifndef MUT_UNFILL_NO_FLUSH
-	flush_slot(0);
-	flush_slot(1);
-	flush_slot(2)
-#endif
-}
-
-inline pkmap_fill()
-{
-	atomic {
-		ANY_PAGE
-#ifndef MUT_FILL_PTE_LAST
-		;
-		set_pte()
-#endif
-	}
-	atomic {	/* nobody sees a page that the lock is not had for */
-#ifndef MUT_FILL_NO_LOCK
-		!page_lock[p] -> page_lock[p] = true;
-#endif
-		if
+	if
 #ifndef MUT_FILL_NO_LOOK
-		:: SHOWN -> page_lock[p] = false; goto found
+	:: SHOWN -> pkmap_lock = false; START_AGAIN
+	:: !SHOWN && !HAS_CLEAN -> pkmap_lock = false; START_AGAIN
+	:: !SHOWN && HAS_CLEAN
+#else
+	:: !HAS_CLEAN -> pkmap_lock = false; START_AGAIN
+	:: HAS_CLEAN
 #endif
-		:: else
-		fi;
-#if !defined(MUT_FILL_STATE_FIRST) && !defined(MUT_FILL_NO_LOCK)
+	fi;
+	ANY_SLOT(IS_CLEAN);
+#ifndef MUT_TAKE_KEEPS
+	clean[s] = false
+#endif
+}
+
+inline pkmap_map()
+{
+#ifdef MUT_FILL_NO_LOCK
+	ANY_PAGE;
+	atomic { take_clean(); set_pte() };
+	d_step { page[s] = p; make_findable() };
+#else
+	atomic {
+		!pkmap_lock -> pkmap_lock = true;
+		ANY_PAGE;
+		take_clean();
+#ifndef MUT_FILL_PTE_LAST
+		set_pte();
+#endif
+#ifndef MUT_FILL_STATE_FIRST
 		page[s] = p;
 		make_findable()
 #endif
 	}
-#ifdef MUT_FILL_NO_LOCK
-	d_step { page[s] = p; make_findable() };
 #endif
 #ifdef MUT_FILL_STATE_FIRST	/* order: the release, against slot->page */
 	d_step { set_held() };
-	d_step { page[s] = p; make_findable(); page_lock[p] = false };
+	d_step { page[s] = p; make_findable(); pkmap_lock = false }
 #elif defined(MUT_FILL_PTE_LAST) /* order: the release, against the PTE */
 	d_step { set_held() };
-	d_step { set_pte(); page_lock[p] = false };
+	d_step { set_pte(); pkmap_lock = false }
 #else
-	d_step { set_held(); page_lock[p] = false };
+	d_step { set_held(); pkmap_lock = false }
 #endif
-	goto mapped;
-found:
-	pkmap_unfill();
-	atomic {
-		assert(state[s] == BUSY && !findable[s] && TLBS_ARE(s, 0));
-#ifndef MUT_UNFILL_KEEPS
-		state[s] = CLEAN;
-#endif
-#if !WAIT || defined(MUT_UNFILL_NO_WAKE)
-		START_AGAIN
-#endif
-	}
-	atomic { pkmap_wake(); START_AGAIN }
 }
 
 /* Reclaim ---------------------------------------------------------------- */
@@ -699,24 +668,24 @@ inline pkmap_hide(i)
 #ifndef MUT_PTE_AFTER_FLUSH
 	pte[i] = 0;
 #endif
-	page_lock[page[i]] = false;
-	some = true
+	victim[i] = true;
+	some = true;
+	pkmap_lock = false
 }
 
 inline pkmap_clear(i)
 {
 	if
 #ifdef MUT_CLEAR_NO_LOOK
-	:: TO_CLEAR(i) -> atomic { !page_lock[page[i]] ->
+	:: TO_CLEAR(i) -> atomic { !pkmap_lock ->
 #else
-	:: atomic { TO_CLEAR(i) && !page_lock[page[i]] ->
+	:: atomic { TO_CLEAR(i) && !pkmap_lock ->
 #endif
-			page_lock[page[i]] = true;
+			pkmap_lock = true;
 #ifdef MUT_CLEAR_CLEAN
-			state[i] = CLEAN
-#else
-			state[i] = STALE
+			clean[i] = true;
 #endif
+			state[i] = UNMAPPED
 		}
 		d_step { pkmap_hide(i) }
 	:: !TO_CLEAR(i)
@@ -743,22 +712,19 @@ inline flush_tlbs()
 #endif
 }
 
-inline release_slot(i)
+inline add_clean(i)
 {
 	d_step {
 		if
-		:: state[i] == STALE ->
-			assert(!findable[i] && TLBS_ARE(i, 0));
-			state[i] = CLEAN
-		:: else
-		fi
+		:: victim[i] ->
 #ifdef MUT_PTE_AFTER_FLUSH
-		;
-		if
-		:: state[i] == CLEAN -> pte[i] = 0
+			pte[i] = 0;
+#endif
+			assert(state[i] == UNMAPPED && !findable[i] && TLBS_ARE(i, 0));
+			victim[i] = false;
+			clean[i] = true
 		:: else
 		fi
-#endif
 	}
 }
 
@@ -767,7 +733,7 @@ inline pkmap_release()
 #ifndef MUT_RELEASE_FIRST
 	flush_tlbs();
 #endif
-	EACH(release_slot)
+	EACH(add_clean)
 #ifdef MUT_RELEASE_FIRST
 	;
 	flush_tlbs()
@@ -814,37 +780,26 @@ inline lock_reclaim()
 
 /* Waiting ------------------------------------------------------------------ */
 
-#define ROOM(s)		(state[s] != BUSY && state[s] <= IDLE && OPEN(s))
-
-/*
- * pkmap_any() looks at one slot after the other. Not by way of the hand, which
- * others move and may move back: that could miss one.
- */
-#ifdef MUT_ANY_BY_HAND
-byte hand;			/* of pkmap_areas[0] */
-
-inline look_by_hand()
-{
-	n = hand;
-	hand = (n + 1) % SLOTS;
-	if
-	:: ROOM(n) -> n = 0; goto room
-	:: else -> n = 0
-	fi
-}
+#ifdef MUT_ROOM_NO_CONDEMNED
+#define ROOM(s)		(clean[s] || state[s] == IDLE)
+#else
+#define ROOM(s)		(state[s] <= IDLE)
 #endif
 
-#ifdef MUT_ANY_NO_CONDEMNED
-#undef ROOM
-#define ROOM(s)		(state[s] == CLEAN || state[s] == IDLE && OPEN(s))
-#endif
-
+/* pkmap_room() looks at one slot after the other and counts. */
 inline look_for_room()
 {
 #ifdef MUT_WAIT_NO_LOOK
 	skip;
-#elif defined(MUT_ANY_BY_HAND)
-	EACH2(look_by_hand);
+#elif RESERVE
+	n = (ROOM(0) -> 1 : 0);
+	n = n + (ROOM(1) -> 1 : 0);
+	atomic {
+		if
+		:: n > RESERVED -> n = 0; goto room
+		:: else -> n = 0
+		fi
+	};
 #else
 	if
 	:: ROOM(0) -> goto room
@@ -879,12 +834,14 @@ inline look_for_room()
  * task that sleeps when that comes later: its sleep ends after a time, in the
  * code, and then it looks again.
  */
+#define IS_FREE(s)	(state[s] <= IDLE)
+#define HAS_ROOM	(SUM(IS_FREE) > RESERVED)
 #ifdef LIMIT_SHARE		/* with KEEPS */
-#define HAS_NONE	!(ANY(ROOM) || SHOWN)
+#define HAS_NONE	!(HAS_ROOM || SHOWN)
 #elif KEEPS
-#define HAS_NONE	!(ANY(ROOM) || was_kept)
+#define HAS_NONE	!(HAS_ROOM || was_kept)
 #else
-#define HAS_NONE	!ANY(ROOM)
+#define HAS_NONE	!HAS_ROOM
 #endif
 
 inline pkmap_wait()
@@ -927,7 +884,7 @@ room:
 #define STEP_LOCALS	byte old;
 #elif defined(MUT_WAKE_FIRST)
 #define STEP_LOCALS	bool seen;
-#elif defined(MUT_ANY_BY_HAND)
+#elif RESERVE
 #define STEP_LOCALS	byte n;
 #else
 #define STEP_LOCALS
@@ -952,18 +909,15 @@ again:
 		if
 		:: pkmap_hold()
 		:: pkmap_save()
-		:: pkmap_claim(); pkmap_fill()
+		:: pkmap_map()
 #if WAIT
 		:: pkmap_wait()
 #endif
 #if LEAKED
 		:: stuck()
 #endif
-#ifdef MUT_ANY_BY_HAND		/* area_next(), in a search that finds nothing */
-		:: n = hand; hand = (n + 1) % SLOTS; n = 0; goto again
-#endif
 		fi;
-mapped:		do
+		do
 #if WAIT
 #ifdef MUT_NO_PASS_ON
 		:: atomic { waited -> waited = false }
@@ -1000,7 +954,7 @@ again:
 
 #if GETTERS
 /*
- * Is there a page that is held all the while? Then page_slot_state() finds it and
+ * Is there a page that is held all the while? Then page_slot() finds it and
  * no other, as lookup.pml shows.
  */
 #define HELD_SLOT(s)	(findable[s] && state[s] > IDLE)
@@ -1037,7 +991,7 @@ look:
 	fi;
 	p = page[s];
 #if LEAKED && !defined(MUT_GET_NOT_STUCK)
-	if	/* pkmap_is_stuck(): once it is, it stays so */
+	if	/* pkmap_hold(): a slot that is stuck stays so */
 	:: atomic { state[s] == STUCK && page[s] == p -> held(); goto got }
 	:: else
 	fi;
@@ -1119,7 +1073,7 @@ proctype reclaimer() GOES_ON
 
 #if FLUSHERS
 /* Was the slot's mapping there, and nobody's, when the call began? */
-#define NOT_USED(s)	(state[s] >= STALE && state[s] <= IDLE)
+#define NOT_USED(s)	(victim[s] || state[s] == CONDEMNED || state[s] == IDLE)
 
 /* It is gone, or somebody has used it since. */
 #define GONE(s)		(pte[s] == 0 && TLBS_ARE(s, 0) || !unused[s])
@@ -1195,7 +1149,7 @@ inline hold_from_start(i)
 }
 #endif
 
-#define RESTS(s)	(state[s] == CLEAN || state[s] >= IDLE)
+#define RESTS(s)	(clean[s] || state[s] >= IDLE)
 
 init
 {
@@ -1203,6 +1157,10 @@ init
 	byte p, s;
 #endif
 	atomic {
+#if !HELD
+		clean[0] = !LEAKED;
+		clean[SLOTS - 1] = true;
+#endif
 #if LEAKED
 		leak_at_start();
 #endif
@@ -1235,5 +1193,5 @@ init
 	/* In the end nobody has anything half done. */
 	timeout ->
 	assert(RESTS(0) && RESTS(SLOTS - 1) && !reclaim_lock);
-	assert(!page_lock[1] && !page_lock[2] && !page_lock[PAGES])
+	assert(!pkmap_lock)
 }

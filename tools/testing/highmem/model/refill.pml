@@ -2,25 +2,21 @@
 /*
  * How kmap() gets slots when there is no clean one, for the model checker Spin.
  *
- * kmap_high_slow() in mm/highmem.c looks at some slots only. If none of them is
- * clean, kmap_high_refill() has pkmap_refill() make some, and looks at all slots. If
- * none can be made, it calls pkmap_grow(), or sleeps. pkmap_refills tells a task that
- * waited for the mutex that another task has made some, so that one of them reclaims.
- * What is checked is that tasks do not send each other round in this loop for ever: in
- * every cycle of states a task gets a slot or goes to sleep. pkmap_refill() fails only if
- * no clean slot of the task's kind exists; and no task reclaims though slots were made
- * since it began to look.
+ * kmap_high_slow() in mm/pkmap.c takes a clean slot. If there is none, pkmap_refill()
+ * reclaims idle slots, unless another task has done so while this one waited for the
+ * mutex. If all slots are held, pkmap_grow() adds some, or the task sleeps. What is
+ * checked:
  *
- * Slots are counted, not told apart (pkmap.pml does that): clean, idle or held,
- * for each of two kinds, since what one task reclaims may be of no use to it: of
- * another colour, or in the area of those that free memory.
- * "fresh" counts the areas that pkmap_go_on() may send kmap() to. Time is not here:
+ *   - tasks do not send each other round in this loop for ever: in every cycle of
+ *     states a task gets a slot or goes to sleep;
+ *   - no task reclaims beside a clean slot of its kind;
+ *   - pkmap_refill() fails only if no slot of the task's kind was idle.
+ *
+ * Slots are counted, not told apart (pkmap.pml does that): clean, idle or held, for
+ * each of two kinds, since what one task reclaims may be of no use to it: of another
+ * colour, or in the reserve. hot[] stands for slots that were mapped again: reclaim
+ * spares them once, if the other kind has idle slots that are not hot. Time is not here:
  * growing fails when there are no areas left.
- *
- * Here a search finds a clean slot if there is one. In the code it may miss one,
- * when other searches move the hand meanwhile or the CPU reads pkmap_refills after
- * the states. pkmap_any(), under the mutex, misses none: so that costs another
- * round, and no more.
  *
  * MUT_... breaks a step, and Spin must find an error then.
  */
@@ -41,133 +37,66 @@
 
 byte clean[2];
 byte idle[2];
+bool hot[2];
 byte areas = AREAS;		/* that can be had still */
-byte fresh;			/* that kmap() was not sent to since they got clean slots */
-#define ALL_AREAS	2	/* as many as have slots that reclaim may clean */
 bool reclaim_lock;
 bool grow_lock;
-
-/* Is pkmap_refills another than task t has seen? It does not wrap. */
-bool changed[TASKS];
-
-/* Only for an assertion: were slots made since task t began to look for one? */
-bool made[TASKS];
-
-#if TASKS == 1
-#define ALL(what)	what[0] = true
-#elif TASKS == 2
-#define ALL(what)	what[0] = true; what[1] = true
-#else
-#define ALL(what)	what[0] = true; what[1] = true; what[2] = true
-#endif
-
-inline refills_grows()
-{
-	ALL(changed)
-}
 
 inline lock_reclaim()
 {
 	atomic { !reclaim_lock -> reclaim_lock = true }
 }
 
-/* Of both kinds, as it spares none if it finds little. */
-inline pkmap_reclaim()
+inline free_kind(k)
 {
-	d_step {
-		if
-		:: idle[0] + idle[1] > 0 ->
-			/* kmap() is not sent to the area of those who free memory. */
-			fresh = (idle[0] > 0 -> ALL_AREAS : fresh);
-			clean[0] = clean[0] + idle[0];
-			clean[1] = clean[1] + idle[1];
-			idle[0] = 0;
-			idle[1] = 0;
-			ALL(made);
-			gained = true
-		:: else
-		fi
-	}
-#ifndef MUT_RECLAIM_NO_COUNT
-	if
-	:: gained -> d_step { refills_grows() }
-	:: else
-	fi
-#endif
+	clean[k] = clean[k] + idle[k];
+	idle[k] = 0
 }
 
-inline pkmap_add_area()
-{
-	d_step {
-		areas--;
-		clean[0]++;
-		clean[1]++;
-		fresh++;
-		refills_grows();
-		ALL(made);
-		gained = true
-	}
-}
+#define SPARED(k)	(!all && hot[k] && !hot[1 - (k)] && idle[1 - (k)] > 0)
 
-/* Sends kmap() to an area that it was not in since it has clean slots. */
-inline pkmap_go_on()
+inline pkmap_reclaim(all)
 {
 	d_step {
+		freed = idle[0] + idle[1] > 0;
 		if
-		:: fresh > 0 ->
-#ifndef MUT_GO_ON_FOR_EVER
-			fresh--;
-#endif
-			refills_grows();
-			refilled = true
-		:: else
-		fi
+		:: SPARED(0) -> free_kind(1)
+		:: SPARED(1) -> free_kind(0)
+		:: else -> free_kind(0); free_kind(1)
+		fi;
+		hot[0] = false;
+		hot[1] = false
 	}
 }
 
 inline pkmap_refill()
 {
 	lock_reclaim();
-	if
-#ifdef MUT_REFILL_NO_SEEN
-	:: true
+	do
+#ifndef MUT_REFILL_NO_LOOK
+	:: clean[me % 2] > 0 -> refilled = true; break
+	:: else ->
 #else
-	:: changed[me] -> refilled = true
-	:: else
+	:: true ->
 #endif
-	fi;
-	if
-	:: !refilled -> pkmap_go_on()
-	:: else
-	fi;
-	if
-	:: !refilled ->
-		assert(!made[me]);
-		pkmap_reclaim();
+		/* Without this mutex only pkmap_grow() makes slots clean. */
+		assert(clean[me % 2] == 0 || areas < AREAS);
+		d_step { pkmap_reclaim(false); left = idle[me % 2] > 0 };
 		if
-		:: gained -> pkmap_go_on(); refilled = true
-		:: else
-		fi;
-		gained = false
-	:: else
-	fi;
-	if
-#ifndef MUT_REFILL_NO_ANY
-	:: !refilled && clean[me % 2] > 0 -> refilled = true	/* pkmap_any() */
+#ifndef MUT_REFILL_ONCE
+		:: freed
+		:: !freed -> assert(!left); break
+#else
+		:: true -> refilled = clean[me % 2] > 0; assert(refilled || !left); break
 #endif
-	:: refilled
-	:: else -> assert(clean[me % 2] == 0)
-	fi;
-#ifdef MUT_REFILL_COUNTS_ALL
-	if
-	:: refilled -> refills_grows()
-	:: else
-	fi;
-#endif
+		fi
+	od;
+	freed = false;
+	left = false;
 	reclaim_lock = false
 }
 
-/* Without the mutex but to publish the area. One task at a time, by a trylock. */
+/* One task at a time, by a trylock. A task that has added an area wakes all others. */
 inline pkmap_grow()
 {
 	bool mine = false;
@@ -179,13 +108,14 @@ inline pkmap_grow()
 		fi
 	};
 	if
-	:: mine && changed[me] -> refilled = true
-	:: mine && !changed[me] && areas > 0 ->
-		lock_reclaim();
-		pkmap_add_area();
-		gained = false;
-		refilled = true;
-		reclaim_lock = false
+	:: mine && clean[me % 2] > 0 -> refilled = true
+	:: mine && clean[me % 2] == 0 && areas > 0 ->
+		d_step {
+			areas--;
+			clean[0]++;
+			clean[1]++;
+			refilled = true
+		}
 	:: else
 	fi;
 	if
@@ -196,16 +126,13 @@ inline pkmap_grow()
 
 proctype mapper(byte me)
 {
-	bool refilled, gained;
+	bool refilled, freed, left;
 
 	do
-	:: d_step { changed[me] = false; made[me] = false };
-		if	/* kmap_high_slow(): area_claim() */
-		:: atomic { clean[me % 2] > 0 -> clean[me % 2]-- }; goto mapped
-		:: true		/* no clean one among those it looks at */
-		fi;
-		do	/* kmap_high_refill() */
-		:: pkmap_refill();
+	::	do	/* kmap_high_slow() */
+		:: atomic { clean[me % 2] > 0 -> clean[me % 2]-- }; break
+		:: clean[me % 2] == 0 ->
+			pkmap_refill();
 			if
 			:: !refilled -> pkmap_grow()
 			:: else
@@ -215,23 +142,14 @@ proctype mapper(byte me)
 			:: else ->
 				/* pkmap_wait(): for a time at most */
 progress_sleep:			skip
-			fi;
-#ifdef MUT_REFILLS_LATE		/* order: pkmap_refills is read after the slots */
-			made[me] = false;
-#else
-			d_step { changed[me] = false; made[me] = false };
-#endif
-			if	/* pkmap_claim() */
-			:: atomic { clean[me % 2] > 0 -> clean[me % 2]-- }; break
-			:: clean[me % 2] == 0
 			fi
-#ifdef MUT_REFILLS_LATE
-			;
-			changed[me] = false
-#endif
 		od;
-mapped:		/* kmap() returns; later comes kunmap() */
-progress_map:	idle[me % 2]++
+		/* kmap() returns; it may be called again; later comes kunmap() */
+progress_map:	if
+		:: hot[me % 2] = true
+		:: true
+		fi;
+		idle[me % 2]++
 	od
 }
 
@@ -239,13 +157,13 @@ progress_map:	idle[me % 2]++
 /* A task in __kmap_flush_unused(); with nothing idle it makes no difference. */
 proctype flusher()
 {
-	bool gained;
+	bool freed;
 
 	do
 	:: idle[0] + idle[1] > 0 ->
 		lock_reclaim();
-		pkmap_reclaim();
-		gained = false;
+		pkmap_reclaim(true);
+		freed = false;
 		reclaim_lock = false
 	od
 }

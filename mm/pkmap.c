@@ -1,0 +1,906 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The pkmap pool: kmap() and kunmap(), mappings that every CPU uses and that last until
+ * they are dropped; and page_address(), which looks them up.
+ *
+ *   kmap()    kmap_high(): pkmap_get() looks the page up and adds a holder
+ *	       else kmap_high_slow(): pkmap_map(), pkmap_fill(), set_pte_at()
+ *   kunmap()  kunmap_high(): pkmap_drop() drops a holder; the PTE stays
+ *   reclaim   pkmap_reclaim(): pkmap_condemn(), pkmap_clear(), pkmap_flush_tlb(),
+ *	       pkmap_add_clean()
+ */
+
+#include <linux/atomic.h>
+#include <linux/export.h>
+#include <linux/hash.h>
+#include <linux/highmem.h>
+#include <linux/jiffies.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/rculist_nulls.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/seq_file.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/vmalloc.h>
+#include <linux/wait.h>
+
+#include <asm/tlbflush.h>
+
+#include <trace/events/highmem.h>
+
+#include "highmem_debug.h"
+
+/* Slots and their states --------------------------------------------------- */
+
+/*
+ * A slot is one page of address space, with its PTE. The high bits of its state word
+ * are a state of this table. The low bits count how often the slot was filled, modulo
+ * 256.
+ *
+ *   state	PTE	in the table	next state, and the function that changes it
+ *   UNMAPPED	none	no		IDLE + 1	pkmap_fill()
+ *   IDLE + n	valid	yes		IDLE + n + 1	pkmap_hold()
+ *					IDLE + n - 1	pkmap_drop()
+ *   IDLE	valid	yes		IDLE + 1	pkmap_hold()
+ *					CONDEMNED	pkmap_condemn()
+ *   CONDEMNED	valid	yes		IDLE + 1	pkmap_hold()
+ *					UNMAPPED	pkmap_clear()
+ *
+ * IDLE + n has n holders. With 8 million holders the word is negative, which only leaks
+ * can do: the slot then keeps its page for ever, and its holders are not counted.
+ *
+ * What always holds:
+ *
+ *   1. No stale TLB entry. pkmap_fill() takes slots from the clean lists only. A slot
+ *	comes to a clean list after its PTE is cleared and all TLBs are flushed.
+ *   2. A page is in one slot at most. pkmap_map() looks for it and fills a slot in one
+ *	section of pkmap_lock.
+ *   3. The page of a slot, its PTE and its link in the table change with pkmap_lock
+ *	held: in pkmap_fill() before the slot leaves UNMAPPED, and in pkmap_clear()
+ *	after it has become UNMAPPED. So they are constant while a slot has holders.
+ *   4. The holders of a slot are users of its page. So an idle slot has no holder that
+ *	pkmap_condemn() could miss, and kmap_flush_unused() is complete. The exception
+ *	is in pkmap_hold().
+ *
+ * CONDEMNED is for virtually indexed caches. They are flushed while the PTE is valid. If
+ * a task wants to write to the page then, it holds the same slot again, and pkmap_clear()
+ * leaves that slot alone.
+ *
+ * Lookups take no lock. Slots are never freed, so a late lookup can come to a slot that
+ * maps another page by now, or is in another chain. pkmap_hold() recognises the first
+ * case, page_slot() the second.
+ *
+ * Lock order: pkmap_grow_lock, pkmap_reclaim_lock, pkmap_lock. No spinlock is held
+ * while caches or TLBs are flushed, since that can wait for all CPUs. kmap() must not be
+ * called in an interrupt, and reports it. pkmap_lock is held with interrupts off, so that
+ * such a call does not deadlock on the lock. If there is no clean slot, it does hang.
+ */
+enum pkmap_state {
+	PKMAP_UNMAPPED,
+	PKMAP_CONDEMNED,
+	PKMAP_IDLE,
+};
+
+#define PKMAP_FILL_BITS		8
+#define PKMAP_FILL_MASK		(BIT(PKMAP_FILL_BITS) - 1)
+#define PKMAP_WORD(state)	((int)(state) << PKMAP_FILL_BITS)
+
+struct pkmap_slot {
+	atomic_t state;			/* see above */
+	bool hot;			/* mapped again since the last pkmap_condemn() */
+	struct page *page;		/* of the PTE */
+	void *vaddr;			/* constant, as ptep is */
+	pte_t *ptep;
+	struct hlist_nulls_node node;	/* in page_address_table */
+	struct pkmap_slot *next;	/* in a clean list, or private to pkmap_reclaim() */
+};
+
+/*
+ * The first area is the architecture's window. The first kmap() adds it. The others are
+ * vmalloc space: pkmap_grow() adds them, with their page tables, when all slots are
+ * held. They take an eighth of vmalloc space at most, and stay.
+ */
+#define PKMAP_GROW_AREAS	4
+#define PKMAP_GROW_SLOTS	(SZ_4M >> PAGE_SHIFT)	/* at most */
+#define PKMAP_AREAS		(1 + PKMAP_GROW_AREAS)
+
+static struct pkmap_area {
+	struct pkmap_slot *slots;
+	unsigned long start;
+	unsigned int nr;		/* slots; stored last, 0 before */
+} pkmap_areas[PKMAP_AREAS];
+
+static struct pkmap_slot pkmap_slots[LAST_PKMAP];
+
+/* The area after @area, or the first for NULL; NULL at the end. */
+static struct pkmap_area *next_area(struct pkmap_area *area)
+{
+	area = area ? area + 1 : pkmap_areas;
+	/* Pairs with the release in pkmap_add_area(): the area is complete. */
+	return area < pkmap_areas + PKMAP_AREAS && smp_load_acquire(&area->nr) ?
+	       area : NULL;
+}
+
+/* The page table of the window, set by the architecture. */
+pte_t *pkmap_page_table;
+
+/* Protects the clean lists, the table from pages to slots, and what rule 3 names. */
+static DEFINE_SPINLOCK(pkmap_lock);
+
+/* One reclaim at a time. Held while TLBs are flushed. */
+static DEFINE_MUTEX(pkmap_reclaim_lock);
+
+#ifdef DCACHE_N_COLORS
+#define PKMAP_COLORS	DCACHE_N_COLORS
+#else
+#define PKMAP_COLORS	1
+#endif
+
+#ifndef get_pkmap_color
+/* One colour: any page fits in any slot. */
+static inline unsigned int get_pkmap_color(const struct page *page)
+{
+	return 0;
+}
+
+static DECLARE_WAIT_QUEUE_HEAD(pkmap_wait_queue);
+
+static inline wait_queue_head_t *get_pkmap_wait_queue_head(unsigned int color)
+{
+	return &pkmap_wait_queue;
+}
+#endif
+
+/* The colour of the slot at @vaddr, which is that of every page in it. */
+static unsigned int pkmap_color(const void *vaddr)
+{
+#ifdef DCACHE_ALIAS
+	return DCACHE_ALIAS((unsigned long)vaddr);
+#else
+	return 0;
+#endif
+}
+
+/* One of enum pkmap_state, more than PKMAP_IDLE, or negative after a leak. */
+static int pkmap_state(const struct pkmap_slot *slot)
+{
+	return atomic_read(&slot->state) >> PKMAP_FILL_BITS;
+}
+
+/* False, and @old becomes the state word, if that is not @old. Else fully ordered. */
+static __always_inline bool pkmap_change(struct pkmap_slot *slot, int *old, int new)
+{
+	highmem_race_window();
+	return likely(atomic_try_cmpxchg(&slot->state, old, new));
+}
+
+/* From page to slot ------------------------------------------------------- */
+
+#ifndef HASHED_PAGE_VIRTUAL
+#error "a page with a field for its address (WANT_PAGE_VIRTUAL) has no use for HIGHMEM's table"
+#endif
+
+#define PKMAP_HASH_BITS							\
+	const_ilog2(LAST_PKMAP + PKMAP_GROW_AREAS * PKMAP_GROW_SLOTS)
+
+static struct hlist_nulls_head page_address_table[1 << PKMAP_HASH_BITS];
+
+/*
+ * Finds the slot of @page and, unless @state is NULL, its state word, which is read before
+ * the page. Takes no lock. If the slot under the walk moves to another chain, the walk ends
+ * at that chain's nulls value, and starts again: see Documentation/RCU/rculist_nulls.rst.
+ */
+static __always_inline bool page_slot(const struct page *page, struct pkmap_slot **found,
+				      int *state)
+{
+	unsigned int hash = hash_ptr(page, PKMAP_HASH_BITS);
+	struct hlist_nulls_node *node;
+	struct pkmap_slot *slot;
+
+	do {
+		hlist_nulls_for_each_entry_rcu(slot, node,
+					       &page_address_table[hash], node) {
+			/* Pairs with the release in pkmap_fill(), see pkmap_hold(). */
+			if (state)
+				*state = atomic_read_acquire(&slot->state);
+			if (likely(READ_ONCE(slot->page) == page)) {
+				*found = slot;
+				return true;
+			}
+		}
+	} while (unlikely(get_nulls_value(node) != hash));
+
+	return false;
+}
+
+/**
+ * page_address() - the address at which a page is mapped
+ * @page: any page
+ *
+ * The address of a highmem page is valid while the caller knows that the page is held
+ * with kmap(). Local mappings are not found.
+ *
+ * Example::
+ *
+ *	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+ *
+ *	return page ? page_address(page) : NULL;
+ *
+ * Context: any; takes no lock.
+ * Return: the address of the page's first byte, or NULL for a highmem page
+ * that kmap() has not mapped.
+ */
+void *page_address(const struct page *page)
+{
+	struct pkmap_slot *slot;
+
+	if (!PageHighMem(page))
+		return lowmem_page_address(page);
+	return page_slot(page, &slot, NULL) ? slot->vaddr : NULL;
+}
+EXPORT_SYMBOL(page_address);
+
+void __init page_address_init(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(page_address_table); i++)
+		INIT_HLIST_NULLS_HEAD(&page_address_table[i], i);
+}
+
+/* Holders ------------------------------------------------------------------ */
+
+/* Out of line, so that its callers need fewer registers. */
+static noinline void pkmap_wake_queue(wait_queue_head_t *queue)
+{
+	wake_up(queue);
+}
+
+/*
+ * Wakes a task that waits for a slot of this colour.
+ *
+ * The caller has changed the state of a slot by pkmap_change(), whose full barrier stands
+ * between that store and the load of the queue. It pairs with the barrier in
+ * prepare_to_wait(), between the store to the queue and the loads of pkmap_room(): either
+ * this function sees the waiter, or the waiter sees the slot. Else the task could sleep
+ * beside a free slot.
+ */
+static __always_inline void pkmap_wake(const void *vaddr)
+{
+	wait_queue_head_t *queue = get_pkmap_wait_queue_head(pkmap_color(vaddr));
+
+	/* Ordered as said above. */
+	if (unlikely(waitqueue_active(queue)))
+		pkmap_wake_queue(queue);
+}
+
+/*
+ * Drops a holder of @slot. False, and nothing changes, if the slot has none.
+ *
+ * The exchange is fully ordered: the holder's accesses to the page come before the state
+ * IDLE, which pkmap_condemn() reads. Else a late access could reach the next page.
+ */
+static __always_inline bool pkmap_drop(struct pkmap_slot *slot)
+{
+	int new, old = atomic_read(&slot->state);
+
+	do {
+		if (unlikely(old < PKMAP_WORD(PKMAP_IDLE + 1)))
+			return old < 0;
+		new = old - PKMAP_WORD(1);
+	} while (!pkmap_change(slot, &old, new));
+
+	highmem_race_window();
+	if (new < PKMAP_WORD(PKMAP_IDLE + 1))
+		pkmap_wake(slot->vaddr);
+	return true;
+}
+
+/* pkmap_hold() was too late: the slot maps another page. */
+static noinline void pkmap_drop_mistaken(struct pkmap_slot *slot)
+{
+	pkmap_drop(slot);
+}
+
+/*
+ * Adds a holder to @slot, which page_slot() found for @page when its state word was
+ * @old. False if @slot does not map @page any more. A slot with a holder keeps its page:
+ * a lookup for it does not fail.
+ *
+ * The state word is read before the page, so the page is not older than the count of
+ * fills in @old. If the exchange succeeds, the slot was not filled in between, and the
+ * page of the PTE is @page.
+ *
+ * Exception: the count is the same again after 256 fills. So the page is read once more,
+ * after the exchange, and the wrong holder is dropped. For that moment rule 4 does not
+ * hold, and kmap_flush_unused() can miss the slot.
+ */
+static __always_inline bool pkmap_hold(struct pkmap_slot *slot, const struct page *page,
+				       int old)
+{
+	int new;
+
+	for (;;) {
+		if (likely(old >= PKMAP_WORD(PKMAP_IDLE)))
+			new = old + PKMAP_WORD(1);
+		else if (old >= PKMAP_WORD(PKMAP_CONDEMNED))
+			new = old + PKMAP_WORD(PKMAP_IDLE + 1 - PKMAP_CONDEMNED);
+		else
+			return old < 0;
+		if (pkmap_change(slot, &old, new))
+			break;
+		/* As in page_slot(). */
+		old = atomic_read_acquire(&slot->state);
+		if (READ_ONCE(slot->page) != page)
+			return false;
+	}
+
+	highmem_race_window();
+	if (likely(READ_ONCE(slot->page) == page))
+		return true;
+	pkmap_drop_mistaken(slot);
+	return false;
+}
+
+/* Finds the slot that maps @page, and adds a holder. */
+static __always_inline bool pkmap_get(const struct page *page, struct pkmap_slot **slot)
+{
+	int state;
+
+	return likely(page_slot(page, slot, &state)) &&
+	       likely(pkmap_hold(*slot, page, state));
+}
+
+/* Clean slots -------------------------------------------------------------- */
+
+/* Slots of one colour that are unmapped and that no TLB caches. */
+static struct pkmap_clean {
+	struct pkmap_slot *first;
+	unsigned int nr;
+} pkmap_clean[PKMAP_COLORS];
+
+/*
+ * So many slots of each colour are for tasks that free memory (PF_MEMALLOC). Such a
+ * task must not wait for tasks that may themselves wait for memory.
+ */
+#define PKMAP_RESERVE	(SZ_64K >> PAGE_SHIFT)
+
+static unsigned int pkmap_reserve(void)
+{
+	return current->flags & PF_MEMALLOC ? 0 : PKMAP_RESERVE;
+}
+
+/* Is there a clean slot that the current task may take? */
+static bool pkmap_has_clean(unsigned int color)
+{
+	return READ_ONCE(pkmap_clean[color].nr) > pkmap_reserve();
+}
+
+/* Makes a list of slots clean. Returns how many there are. */
+static unsigned int pkmap_add_clean(struct pkmap_slot *slot)
+{
+	struct pkmap_slot *next;
+	struct pkmap_clean *clean;
+	unsigned int nr = 0;
+	unsigned long flags;
+
+	spin_lock_irqsave(&pkmap_lock, flags);
+	for (; slot; slot = next) {
+		clean = &pkmap_clean[pkmap_color(slot->vaddr)];
+		next = slot->next;
+		slot->next = clean->first;
+		clean->first = slot;
+		WRITE_ONCE(clean->nr, clean->nr + 1);
+		nr++;
+	}
+	spin_unlock_irqrestore(&pkmap_lock, flags);
+	return nr;
+}
+
+/* Maps @page in @slot, which is of no list, for one holder. */
+static void pkmap_fill(struct pkmap_slot *slot, struct page *page)
+{
+	unsigned int hash = hash_ptr(page, PKMAP_HASH_BITS);
+	int fills = (atomic_read(&slot->state) + 1) & PKMAP_FILL_MASK;
+
+	set_pte_at(&init_mm, (unsigned long)slot->vaddr, slot->ptep,
+		   pfn_pte(page_to_pfn(page), kmap_prot));
+	WRITE_ONCE(slot->page, page);
+	WRITE_ONCE(slot->hot, false);
+	hlist_nulls_add_head_rcu(&slot->node, &page_address_table[hash]);
+	highmem_race_window();
+	/* Pairs with the acquire in pkmap_hold(): a holder sees the page and the PTE. */
+	atomic_set_release(&slot->state, PKMAP_WORD(PKMAP_IDLE + 1) | fills);
+}
+
+/*
+ * The slot that maps @page, with a holder more. If no slot does, fills a clean one. NULL
+ * if there is none that the task may take.
+ */
+static struct pkmap_slot *pkmap_map(struct page *page, unsigned int color)
+{
+	struct pkmap_clean *clean = &pkmap_clean[color];
+	struct pkmap_slot *slot = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&pkmap_lock, flags);
+	if (pkmap_get(page, &slot)) {
+		highmem_count(HIGHMEM_STAT_KMAP_HIT, 1);
+	} else if (pkmap_has_clean(color)) {
+		slot = clean->first;
+		clean->first = slot->next;
+		WRITE_ONCE(clean->nr, clean->nr - 1);
+		pkmap_fill(slot, page);
+		trace_pkmap_fill(page, slot->vaddr);
+		highmem_count(HIGHMEM_STAT_KMAP_MISS, 1);
+	}
+	spin_unlock_irqrestore(&pkmap_lock, flags);
+	return slot;
+}
+
+/* Reclaim ------------------------------------------------------------------ */
+
+/* Condemns @slot if it is idle and, unless @all, was not mapped again since last time. */
+static bool pkmap_condemn(struct pkmap_slot *slot, bool all)
+{
+	int old = atomic_read(&slot->state);
+
+	if (old >> PKMAP_FILL_BITS != PKMAP_IDLE)
+		return false;
+	if (READ_ONCE(slot->hot)) {
+		WRITE_ONCE(slot->hot, false);
+		if (!all) {
+			highmem_count(HIGHMEM_STAT_PKMAP_SPARED, 1);
+			return false;
+		}
+	}
+	return pkmap_change(slot, &old, old - PKMAP_WORD(1));
+}
+
+/* Condemns idle slots. Returns how many. */
+static unsigned int pkmap_condemn_idle(bool all)
+{
+	unsigned int condemned = 0;
+	struct pkmap_area *area;
+	struct pkmap_slot *slot;
+
+	for (area = next_area(NULL); area; area = next_area(area)) {
+		for (slot = area->slots; slot < area->slots + area->nr; slot++)
+			condemned += pkmap_condemn(slot, all);
+	}
+	return condemned;
+}
+
+/* Unmaps @slot if it is condemned still. TLBs can still cache it. */
+static bool pkmap_clear(struct pkmap_slot *slot)
+{
+	int old = atomic_read(&slot->state);
+	unsigned long flags;
+	bool cleared;
+
+	if (old >> PKMAP_FILL_BITS != PKMAP_CONDEMNED)
+		return false;
+	spin_lock_irqsave(&pkmap_lock, flags);
+	cleared = pkmap_change(slot, &old, old - PKMAP_WORD(1));
+	if (cleared) {
+		hlist_nulls_del_rcu(&slot->node);
+		highmem_race_window();
+		pte_clear(&init_mm, (unsigned long)slot->vaddr, slot->ptep);
+	}
+	spin_unlock_irqrestore(&pkmap_lock, flags);
+	return cleared;
+}
+
+/* Unmaps the condemned slots and returns a list of them. */
+static struct pkmap_slot *pkmap_clear_condemned(void)
+{
+	struct pkmap_slot *slot, *victims = NULL;
+	struct pkmap_area *area;
+
+	for (area = next_area(NULL); area; area = next_area(area)) {
+		for (slot = area->slots; slot < area->slots + area->nr; slot++) {
+			if (pkmap_clear(slot)) {
+				slot->next = victims;
+				victims = slot;
+			}
+		}
+	}
+	return victims;
+}
+
+/* Interrupts all CPUs, once where the architecture flushes all areas at once. */
+static void pkmap_flush_tlb(void)
+{
+	highmem_race_window();
+#ifdef pkmap_flush_tlb_all
+	pkmap_flush_tlb_all();
+#else
+	for (struct pkmap_area *a = next_area(NULL); a; a = next_area(a))
+		flush_tlb_kernel_range(a->start, a->start + a->nr * PAGE_SIZE);
+#endif
+}
+
+/*
+ * Makes idle slots clean and returns how many. With @all, for kmap_flush_unused(), all
+ * of them, and unmaps the idle local mappings with the same flush.
+ */
+static unsigned int pkmap_reclaim(bool all)
+{
+	struct pkmap_slot *victims = NULL;
+	unsigned int condemned, freed;
+	bool flushed;
+
+	lockdep_assert_held(&pkmap_reclaim_lock);
+
+	condemned = pkmap_condemn_idle(all);
+	/* A flush for a few slots is soon followed by the next one: take hot slots, too. */
+	if (!all && condemned < LAST_PKMAP / 4)
+		condemned += pkmap_condemn_idle(true);
+	if (condemned) {
+		flush_cache_kmaps();
+		victims = pkmap_clear_condemned();
+	}
+	flushed = all && kmap_local_flush(victims);
+	if (victims) {
+		if (!flushed)
+			pkmap_flush_tlb();
+		highmem_count(HIGHMEM_STAT_PKMAP_FLUSH, 1);
+	}
+	freed = pkmap_add_clean(victims);
+
+	trace_pkmap_reclaim(all, condemned, freed);
+	highmem_count(HIGHMEM_STAT_PKMAP_RECLAIM, 1);
+	highmem_count(HIGHMEM_STAT_PKMAP_FREED, freed);
+	return freed;
+}
+
+/*
+ * On return no slot, local ones included, that was idle at the time of the call
+ * and not mapped during it has a PTE, and no TLB that may use it has an entry. The
+ * mutex waits for a reclaim that another task has begun.
+ */
+void __kmap_flush_unused(void)
+{
+	mutex_lock(&pkmap_reclaim_lock);
+	pkmap_reclaim(true);
+	mutex_unlock(&pkmap_reclaim_lock);
+}
+
+/*
+ * Reclaims idle slots, unless another task has done that while this task waited for the
+ * mutex. False if all slots of the colour are held, but for the reserve.
+ */
+static bool pkmap_refill(unsigned int color)
+{
+	bool refilled;
+
+	mutex_lock(&pkmap_reclaim_lock);
+	/* Slots of other colours can be freed before hot slots of this one. */
+	do {
+		refilled = pkmap_has_clean(color);
+	} while (!refilled && pkmap_reclaim(false));
+	mutex_unlock(&pkmap_reclaim_lock);
+	return refilled;
+}
+
+/* All slots are held ------------------------------------------------------- */
+
+/* One task adds an area at a time. */
+static DEFINE_MUTEX(pkmap_grow_lock);
+
+/*
+ * After an area could not be added, all tasks wait so long, in jiffies, before the next
+ * attempt: it flushes the lazily freed vmalloc areas and calls the vmap notifiers.
+ */
+#define PKMAP_GROW_RETRY	(2 * HZ)
+
+/* No attempt before this time. 64 bits: 32 bits wrap after 50 days with HZ=1000. */
+static u64 pkmap_grow_after;
+
+/* In jiffies. A task that has waited so long for a slot reports it, once. */
+unsigned int pkmap_patience __read_mostly = 30 * HZ;
+
+/* Then it sleeps so long at a time: the hung-task detector sees it after 120 to 300 s. */
+#define PKMAP_SLEEP_LONG	(600 * HZ)
+
+bool is_pkmap_addr(unsigned long addr)
+{
+	struct pkmap_area *area;
+
+	for (area = next_area(NULL); area; area = next_area(area)) {
+		if (addr - area->start < area->nr * PAGE_SIZE)
+			return true;
+	}
+	return false;
+}
+
+/* Adds @nr slots at @start, where page tables exist, and wakes the tasks that wait. */
+static void pkmap_add_area(struct pkmap_area *area, struct pkmap_slot *slots,
+			   unsigned long start, unsigned int nr)
+{
+	unsigned int i, color;
+
+	for (i = 0; i < nr; i++) {
+		slots[i].vaddr = (void *)(start + i * PAGE_SIZE);
+		slots[i].ptep = virt_to_kpte(start + i * PAGE_SIZE);
+		slots[i].next = i + 1 < nr ? &slots[i + 1] : NULL;
+	}
+	area->slots = slots;
+	area->start = start;
+	/* Pairs with next_area(): a reader of the size sees the slots. */
+	smp_store_release(&area->nr, nr);
+
+	pkmap_add_clean(slots);
+	for (color = 0; color < PKMAP_COLORS; color++)
+		wake_up_all(get_pkmap_wait_queue_head(color));
+}
+
+/*
+ * Adds an area of vmalloc space. Its page tables come with it, so that pkmap_fill() needs
+ * no memory. memalloc_noreclaim_save(): callers of kmap() hold locks that reclaim of
+ * memory can take.
+ */
+static bool pkmap_add_vmalloc(struct pkmap_area *area)
+{
+	unsigned long share = VMALLOC_TOTAL / 8 / PKMAP_GROW_AREAS / PAGE_SIZE;
+	unsigned int nr = min_t(unsigned long, share, PKMAP_GROW_SLOTS);
+	unsigned int noreclaim = memalloc_noreclaim_save();
+	unsigned long start = 0, size = nr * PAGE_SIZE;
+	struct pkmap_slot *slots;
+	struct vm_struct *vm;
+
+	slots = kvcalloc(nr, sizeof(*slots), GFP_KERNEL | __GFP_NOWARN);
+	vm = slots ? get_vm_area(size, VM_MAP) : NULL;
+	if (vm) {
+		start = (unsigned long)vm->addr;
+		if (apply_to_page_range(&init_mm, start, size, NULL, NULL)) {
+			free_vm_area(vm);
+			start = 0;
+		}
+	}
+	memalloc_noreclaim_restore(noreclaim);
+
+	trace_pkmap_grow(start, nr);
+	if (!start) {
+		highmem_count(HIGHMEM_STAT_PKMAP_NOT_GROWN, 1);
+		kvfree(slots);
+		return false;
+	}
+	highmem_count(HIGHMEM_STAT_PKMAP_GROWN, 1);
+	/* Once: flush_cache_kmaps() covers these slots as well from now on. */
+	flush_cache_vmap(start, start + size);
+	pkmap_add_area(area, slots, start, nr);
+	return true;
+}
+
+/*
+ * Adds an area for a task that found all slots held. False if all areas exist, if an
+ * attempt has failed lately, or if another task adds one: that task wakes this one.
+ */
+static bool pkmap_grow(unsigned int color)
+{
+	struct pkmap_area *area = pkmap_areas;
+	bool grown = true;
+
+	if (!mutex_trylock(&pkmap_grow_lock))
+		return false;
+	while (area < pkmap_areas + PKMAP_AREAS && area->nr)
+		area++;
+
+	if (area == pkmap_areas) {
+		pkmap_add_area(area, pkmap_slots, PKMAP_ADDR(0), LAST_PKMAP);
+	} else if (pkmap_has_clean(color)) {
+		/* Another task has added an area before this one had the lock. */
+	} else if (area == pkmap_areas + PKMAP_AREAS ||
+		   time_before64(get_jiffies_64(), pkmap_grow_after)) {
+		grown = false;
+	} else if (!pkmap_add_vmalloc(area)) {
+		pkmap_grow_after = get_jiffies_64() + PKMAP_GROW_RETRY;
+		grown = false;
+	}
+	mutex_unlock(&pkmap_grow_lock);
+	return grown;
+}
+
+/*
+ * Has @color a slot that no task holds and the current task may take? Slots that are
+ * being reclaimed count: the task then waits for the mutex in pkmap_refill().
+ */
+static bool pkmap_room(unsigned int color)
+{
+	struct pkmap_area *area;
+	struct pkmap_slot *slot;
+	unsigned int room = 0;
+
+	for (area = next_area(NULL); area; area = next_area(area)) {
+		for (slot = area->slots; slot < area->slots + area->nr; slot++) {
+			unsigned int state = pkmap_state(slot);
+
+			room += state <= PKMAP_IDLE && pkmap_color(slot->vaddr) == color;
+		}
+	}
+	return room > pkmap_reserve();
+}
+
+/*
+ * Sleeps until pkmap_drop() or pkmap_add_area() wakes the task, or until it is time to
+ * try to grow again. @patience is what is left of pkmap_patience. When it ends, the wait
+ * is reported.
+ *
+ * A wake-up wakes one task that waits exclusively, and all tasks that do not: these may
+ * take the reserve. Else a slot could come to the reserve and the one task that is woken
+ * could not take it.
+ */
+static void pkmap_wait(const struct page *page, unsigned int color, long *patience)
+{
+	long sleep = *patience > 0 ? min_t(long, *patience, PKMAP_GROW_RETRY) :
+				     PKMAP_SLEEP_LONG;
+	wait_queue_head_t *queue = get_pkmap_wait_queue_head(color);
+	struct pkmap_slot *slot;
+	DEFINE_WAIT(wait);
+
+	trace_pkmap_wait_begin(page);
+	highmem_count(HIGHMEM_STAT_PKMAP_WAIT, 1);
+
+	if (current->flags & PF_MEMALLOC)
+		prepare_to_wait(queue, &wait, TASK_UNINTERRUPTIBLE);
+	else
+		prepare_to_wait_exclusive(queue, &wait, TASK_UNINTERRUPTIBLE);
+	highmem_race_window();
+	if (!pkmap_room(color) && !page_slot(page, &slot, NULL))
+		sleep -= schedule_timeout(sleep);
+	else
+		sleep = 0;
+	finish_wait(queue, &wait);
+
+	trace_pkmap_wait_end(page);
+	WARN_ONCE(*patience > 0 && *patience <= sleep,
+		  "highmem: kmap() by %s/%d has waited %u s for a slot: all are held\n",
+		  current->comm, current->pid, READ_ONCE(pkmap_patience) / HZ);
+	*patience -= min(*patience, sleep);
+}
+
+/* kmap() and kunmap() ------------------------------------------------------ */
+
+static bool may_not_sleep(void)
+{
+	return (preempt_count() || irqs_disabled()) &&
+	       system_state >= SYSTEM_SCHEDULING;
+}
+
+/* No slot maps @page, or its slot is just being cleared. */
+static noinline void *kmap_high_slow(struct page *page)
+{
+	unsigned int color = get_pkmap_color(page);
+	long patience = READ_ONCE(pkmap_patience);
+	struct pkmap_slot *slot;
+	bool waited = false;
+
+	/* The call still succeeds as long as there are clean slots. */
+	WARN_ONCE(may_not_sleep(),
+		  "highmem: kmap() in atomic context; use kmap_local_page() there\n");
+
+	while (!(slot = pkmap_map(page, color))) {
+		if (pkmap_refill(color) || pkmap_grow(color))
+			continue;
+		pkmap_wait(page, color, &patience);
+		waited = true;
+	}
+
+	/*
+	 * This task may have been woken for a slot that it does not take, because the page
+	 * has one by now: pass the wake-up on. The lock of the queue orders the change of
+	 * that slot before this.
+	 */
+	if (unlikely(waited))
+		pkmap_wake(slot->vaddr);
+	return slot->vaddr;
+}
+
+/**
+ * kmap_high() - out-of-line part of kmap()
+ * @page: a highmem page
+ *
+ * Call kmap(), which knows what to do with other pages.
+ *
+ * Context: task context; may sleep.
+ * Return: the page's address, valid for every CPU until kunmap(); never NULL.
+ */
+void *kmap_high(struct page *page)
+{
+	struct pkmap_slot *slot;
+
+	if (unlikely(!pkmap_get(page, &slot)))
+		return kmap_high_slow(page);
+	WRITE_ONCE(slot->hot, true);
+	highmem_count(HIGHMEM_STAT_KMAP_HIT, 1);
+	return slot->vaddr;
+}
+EXPORT_SYMBOL(kmap_high);
+
+#ifdef ARCH_NEEDS_KMAP_HIGH_GET
+/**
+ * kmap_high_get() - hold a highmem page's mapping if it has one
+ * @page: a highmem page
+ *
+ * For cache maintenance that must not miss what an existing mapping left in
+ * a virtually indexed cache. Only for architectures: see ARCH_NEEDS_KMAP_HIGH_GET
+ * in <linux/highmem-internal.h>.
+ *
+ * Context: any but NMI; does not sleep.
+ * Return: the page's address, to be given back with kunmap_high(), or NULL if
+ * kmap() has not mapped the page.
+ */
+void *kmap_high_get(struct page *page)
+{
+	struct pkmap_slot *slot;
+
+	return pkmap_get(page, &slot) ? slot->vaddr : NULL;
+}
+#endif
+
+static noinline void kunmap_unmapped(const struct page *page)
+{
+	WARN_ONCE(1, "highmem: kunmap() of page %p (pfn %#lx) that is not mapped\n",
+		  page, page_to_pfn(page));
+}
+
+/**
+ * kunmap_high() - out-of-line part of kunmap()
+ * @page: a highmem page that the caller has mapped with kmap()
+ *
+ * Call kunmap(), which knows what to do with other pages.
+ *
+ * The page stays mapped until its slot is reclaimed, so that a page that is mapped again
+ * soon keeps its address. A page that is not mapped is reported once.
+ *
+ * Context: any but NMI; does not sleep.
+ */
+void kunmap_high(struct page *page)
+{
+	struct pkmap_slot *slot;
+
+	/* The caller holds the slot: it maps the page until the drop. */
+	if (unlikely(!page_slot(page, &slot, NULL)) || unlikely(!pkmap_drop(slot)))
+		kunmap_unmapped(page);
+}
+EXPORT_SYMBOL(kunmap_high);
+
+/* debugfs ------------------------------------------------------------------ */
+
+#ifdef CONFIG_DEBUG_FS
+/**
+ * pkmap_show() - a line for each area of the pool
+ * @m: where it is written
+ *
+ * The address of the area, how many slots it has, and how many of them are in
+ * which state. The slots are read one by one while they change.
+ *
+ * Context: task context.
+ */
+void pkmap_show(struct seq_file *m)
+{
+	struct pkmap_area *area;
+	struct pkmap_slot *slot;
+
+	for (area = next_area(NULL); area; area = next_area(area)) {
+		unsigned int clean = 0, idle = 0, holders = 0, hot = 0;
+
+		for (slot = area->slots; slot < area->slots + area->nr; slot++) {
+			int state = pkmap_state(slot);
+
+			clean += state == PKMAP_UNMAPPED;
+			idle += state == PKMAP_CONDEMNED || state == PKMAP_IDLE;
+			holders += max(state - PKMAP_IDLE, 0);
+			hot += state >= PKMAP_IDLE && READ_ONCE(slot->hot);
+		}
+		seq_printf(m, "%#lx %u clean %u idle %u held %u holders %u hot %u\n",
+			   area->start, area->nr, clean, idle, area->nr - clean - idle,
+			   holders, hot);
+	}
+}
+#endif
