@@ -110,9 +110,9 @@
 	pte_clear(mm, vaddr, ptep)
 #endif
 
-#ifndef arch_kmap_local_note
-#define arch_kmap_local_note(note, pteval)	(*(note) = (pteval))
-#define arch_kmap_local_forget(note)		(*(note) = __pte(0))
+#ifndef arch_kmap_local_save_pte
+#define arch_kmap_local_save_pte(saved, pteval)	(*(saved) = (pteval))
+#define arch_kmap_local_clear_saved(saved)	(*(saved) = __pte(0))
 #endif
 
 #ifndef arch_kmap_local_pre_map
@@ -142,18 +142,8 @@ static void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval, unsigned long ip)
 static void reserve_unmap(struct kmap_ctrl *ctrl, unsigned long addr);
 static void reserve_drop_all(struct kmap_ctrl *ctrl);
 
-/*
- * Does unmapping leave the PTE behind? Not in a kernel that is there to find
- * mistakes. Strict mode is the same at run time.
- */
-#ifdef KMAP_LOCAL_LAZY
-#define KM_LAZY		(!IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL) && \
-			 !IS_ENABLED(CONFIG_DEBUG_HIGHMEM))
-#else
-#define KM_LAZY		0
-#endif
-
-static DEFINE_STATIC_KEY_FALSE(kmap_local_strict);
+/* Set where all mappings are eager though the kernel is built to be lazy. */
+static DEFINE_STATIC_KEY_FALSE(kmap_local_eager);
 
 /* The PTE of a mapping with kmap_prot, but for the page frame. */
 static pte_t km_page_pte __maybe_unused __read_mostly;
@@ -204,9 +194,8 @@ static __always_inline pte_t *slot_pte(unsigned int n, unsigned long vaddr)
 
 #else /* slots that follow each other downwards, and so do their PTEs */
 
-/* The first and the last byte of slot 0 of each CPU, and its PTE. */
+/* The last byte of slot 0 of each CPU, and the slot's PTE. */
 static DEFINE_PER_CPU_READ_MOSTLY(struct km_window {
-	unsigned long vaddr;
 	unsigned long last;
 	pte_t *ptep;
 }, km_window);
@@ -221,7 +210,6 @@ static void km_init(void)
 	for_each_possible_cpu(cpu) {
 		unsigned long vaddr = idx_vaddr(KM_MAX_IDX * cpu);
 
-		per_cpu(km_window, cpu).vaddr = vaddr;
 		per_cpu(km_window, cpu).last = vaddr + PAGE_SIZE - 1;
 		per_cpu(km_window, cpu).ptep = virt_to_kpte(vaddr);
 	}
@@ -232,7 +220,7 @@ static void km_init(void)
 
 static __always_inline unsigned long slot_vaddr(unsigned int n, unsigned long pfn)
 {
-	return raw_cpu_read(km_window.vaddr) - n * PAGE_SIZE;
+	return raw_cpu_read(km_window.last) + 1 - (n + 1) * PAGE_SIZE;
 }
 
 /*
@@ -336,9 +324,9 @@ static unsigned int hole_bit(int n)
  * Is @pteval, from pteval[], that of a mapping? On xtensa 0, which free slots and
  * guards have there, would be a PTE that is present.
  */
-static __always_inline bool is_noted(pte_t pteval)
+static __always_inline bool pteval_used(pte_t pteval)
 {
-	return (KM_LAZY || pte_val(pteval)) && pte_present(pteval);
+	return (KMAP_LOCAL_LAZY || pte_val(pteval)) && pte_present(pteval);
 }
 
 /*
@@ -348,7 +336,7 @@ static __always_inline bool is_noted(pte_t pteval)
 static int live_below(const struct kmap_ctrl *ctrl, int n)
 {
 	while (--n >= 0) {
-		if (is_noted(ctrl->pteval[n]))
+		if (pteval_used(ctrl->pteval[n]))
 			return n;
 	}
 	return -1;
@@ -364,7 +352,7 @@ static int find_slot(const struct kmap_ctrl *ctrl, unsigned long addr)
 
 		/* The byte behind a page may be in the next page of a run. */
 		if (offset < PAGE_SIZE ||
-		    (offset == PAGE_SIZE && !is_noted(ctrl->pteval[n - 1])))
+		    (offset == PAGE_SIZE && !pteval_used(ctrl->pteval[n - 1])))
 			break;
 	}
 	return n;
@@ -375,7 +363,7 @@ static unsigned int run_length(const struct kmap_ctrl *ctrl, unsigned int n)
 {
 	const pte_t *note = &ctrl->pteval[n];
 
-	while (is_noted(*note))
+	while (pteval_used(*note))
 		note--;
 	return &ctrl->pteval[n] - note;
 }
@@ -394,22 +382,22 @@ static void pop_to(struct kmap_ctrl *ctrl, int depth)
 	set_depth(ctrl, depth);
 }
 
-static __always_inline bool is_strict(void)
+static __always_inline bool is_lazy(void)
 {
-	return !KM_LAZY || static_branch_unlikely(&kmap_local_strict);
+	return KMAP_LOCAL_LAZY && !static_branch_unlikely(&kmap_local_eager);
 }
 
 /**
- * kmap_local_is_lazy() - may idle mappings stay in their slots?
+ * kmap_local_is_lazy() - does kunmap_local() leave PTEs in their slots?
  *
  * For tests, in which an eager kernel behaves differently.
  *
  * Context: any.
- * Return: true unless the kernel is strict or its architecture always is.
+ * Return: true if it does for mappings with kmap_prot.
  */
 bool kmap_local_is_lazy(void)
 {
-	return !is_strict();
+	return is_lazy();
 }
 
 /* The callers that made the mappings, for reports. Only debug kernels know them. */
@@ -436,7 +424,7 @@ static void name_mappers(const struct kmap_ctrl *ctrl) { }
 /* Must kunmap_local() remove the PTE of this mapping? */
 static bool is_eager(pte_t pteval)
 {
-	return is_strict() ||
+	return !is_lazy() ||
 	       !pte_same(pteval, pfn_pte(pte_pfn(pteval), kmap_prot));
 }
 
@@ -444,9 +432,9 @@ static void fill_eagerly(unsigned long vaddr, pte_t *ptep, pte_t pteval)
 {
 	if (!pte_none(ptep_get(ptep))) {
 		/* What a lazy mapping left is replaced. Anything else is a bug. */
-		WARN_ON_ONCE(!KM_LAZY);
+		WARN_ON_ONCE(!KMAP_LOCAL_LAZY);
 		remove_pte(vaddr, ptep);
-	} else if (KM_LAZY && in_nmi()) {
+	} else if (KMAP_LOCAL_LAZY && in_nmi()) {
 		/* See replace_pte(). */
 		arch_kmap_local_post_unmap(vaddr);
 	}
@@ -468,7 +456,7 @@ static void *map_eager(struct kmap_ctrl *ctrl, unsigned int top, pte_t pteval,
 	for (;;) {
 		vaddr = slot_vaddr(n, pfn);
 		note_mapper(ctrl, n, ip);
-		arch_kmap_local_note(&ctrl->pteval[n], pteval);
+		arch_kmap_local_save_pte(&ctrl->pteval[n], pteval);
 		fill_eagerly(vaddr, slot_pte(n, vaddr), pteval);
 		if (top - n == nr - 1)
 			break;
@@ -481,34 +469,33 @@ static void *map_eager(struct kmap_ctrl *ctrl, unsigned int top, pte_t pteval,
 }
 
 /*
- * The same, lazily. A task that is scheduled out before pteval[] is set comes back
- * to an unknown PTE in the slot. A task that is scheduled out after that comes back to
- * the PTE in pteval[]. So pteval[] must be set before the PTE is read: a PTE that
- * matches then stays right.
+ * Maps @nr pages from frame @pfn on, lazily. A task that is scheduled out before
+ * pteval[] is set comes back to an unknown PTE in the slot. A task that is scheduled
+ * out after that comes back to the PTE in pteval[]. So pteval[] must be set before the
+ * PTE is read: a PTE that matches then stays right.
  */
 static __always_inline void *map_lazy(struct kmap_ctrl *ctrl, unsigned int top,
-				      pte_t pteval, unsigned int nr)
+				      unsigned long pfn, unsigned int nr)
 {
-#ifdef KMAP_LOCAL_LAZY
-	pte_t *ptep = slot_pte(top, slot_vaddr(top, 0)), *end = ptep + nr;
-	pte_t *note = &ctrl->pteval[top];
+	unsigned int n = top;
 
-	for (;;) {
-		arch_kmap_local_note(note, pteval);
+	do {
+		pte_t pteval = arch_kmap_local_page_pte(pfn, km_page_pte);
+		pte_t *ptep = slot_pte(n, 0);
+
+		arch_kmap_local_save_pte(&ctrl->pteval[n], pteval);
 		barrier();
 		highmem_race_window();
 		if (!pte_same(ptep_get(ptep), pteval)) {
 			highmem_race_window();
 			preempt_disable();
-			replace_pte(slot_vaddr(note - ctrl->pteval, 0), ptep, pteval);
+			replace_pte(slot_vaddr(n, 0), ptep, pteval);
 			preempt_enable();
 		}
-		if (++ptep == end)
-			break;
-		note--;
-		pteval = arch_kmap_local_next_pte(pteval);
-	}
-#endif
+		n--;
+		pfn++;
+	} while (--nr);
+
 	return (void *)slot_vaddr(top, 0);
 }
 
@@ -529,13 +516,13 @@ static noinline void *push_slow(pte_t pteval, unsigned int nr, unsigned long ip)
 
 	/* One step for the scheduler: KM_SLOW alone would pin the task, or not. */
 	preempt_disable();
-	if (KM_LAZY && eager)
+	if (eager)
 		ctrl->eager += nr;
 	set_depth(ctrl, top + 1);
 	preempt_enable();
 	highmem_count_maps(nr, top + 1);
 	return eager ? map_eager(ctrl, top, pteval, nr, ip) :
-		       map_lazy(ctrl, top, pteval, nr);
+		       map_lazy(ctrl, top, pte_pfn(pteval), nr);
 }
 
 /* @ip: the caller that makes the mapping */
@@ -603,19 +590,14 @@ void *__kmap_local_page(struct page *page)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	unsigned int depth = ctrl->idx + slots_of(1);
-	unsigned long pfn;
 
-	if (!KM_LAZY)
+	if (!is_lazy() || unlikely(depth > km_limit))
 		return map_page(page, kmap_prot, _RET_IP_);
-
-	pfn = page_to_pfn(page);
-	if (unlikely(depth > km_limit) || is_strict())
-		return push_slow(pfn_pte(pfn, kmap_prot), 1, _RET_IP_);
 
 	/* From here on interrupts nest above the new slot, and the CPU stays. */
 	set_idx(ctrl, depth);
 	highmem_count_maps(1, depth);
-	return map_lazy(ctrl, depth - 1, arch_kmap_local_page_pte(pfn, km_page_pte), 1);
+	return map_lazy(ctrl, depth - 1, page_to_pfn(page), 1);
 }
 EXPORT_SYMBOL(__kmap_local_page);
 
@@ -665,10 +647,9 @@ static void unmap_slots(struct kmap_ctrl *ctrl, unsigned int top, unsigned int n
 
 		if (is_eager(ctrl->pteval[n])) {
 			remove_pte(vaddr, slot_pte(n, vaddr));
-			if (KM_LAZY)
-				ctrl->eager--;
+			ctrl->eager--;
 		}
-		arch_kmap_local_forget(&ctrl->pteval[n]);
+		arch_kmap_local_clear_saved(&ctrl->pteval[n]);
 	}
 	if (top == depth - 1) {
 		pop_to(ctrl, depth - slots_of(nr));
@@ -742,7 +723,7 @@ static noinline void unmap_slow(unsigned long addr, unsigned int nr)
 
 	/* Upwards to the first page of the run: a guard or a free slot ends it. */
 	vaddr = live_vaddr(ctrl, top);
-	while (is_noted(ctrl->pteval[top + 1]))
+	while (pteval_used(ctrl->pteval[top + 1]))
 		top++;
 	real = run_length(ctrl, top);
 
@@ -782,13 +763,13 @@ void kunmap_local_indexed(const void *vaddr)
 
 	/* Here and below: else gcc saves registers for depth - 1 and depth - 2. */
 	OPTIMIZER_HIDE_VAR(depth);
-	if (!KM_LAZY || unlikely(ctrl->idx != depth) ||
-	    unlikely(is_noted(ctrl->pteval[depth - 2]))) {
+	if (!KMAP_LOCAL_LAZY || unlikely(ctrl->idx != depth) ||
+	    unlikely(pteval_used(ctrl->pteval[depth - 2]))) {
 		unmap_slow((unsigned long)vaddr, 1);
 		return;
 	}
 	highmem_race_window();
-	arch_kmap_local_forget(&ctrl->pteval[depth - 1]);
+	arch_kmap_local_clear_saved(&ctrl->pteval[depth - 1]);
 	OPTIMIZER_HIDE_VAR(depth);
 	pop_fast(ctrl, depth - slots_of(1));
 }
@@ -877,14 +858,13 @@ void *__kmap_local_pages(struct page *page, unsigned int *nr)
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	unsigned int depth = ctrl->idx + slots_of(*nr);
 
-	if (!KM_LAZY || is_strict() || unlikely(*nr > KM_RUN_MAX) ||
+	if (!is_lazy() || unlikely(*nr > KM_RUN_MAX) ||
 	    unlikely(depth + KM_RUN_SPARE * KM_STEP > km_limit))
 		return push_run_slow(page, nr, _RET_IP_);
 
 	set_idx(ctrl, depth);
 	highmem_count_maps(*nr, depth);
-	return map_lazy(ctrl, depth - 1,
-			arch_kmap_local_page_pte(page_to_pfn(page), km_page_pte), *nr);
+	return map_lazy(ctrl, depth - 1, page_to_pfn(page), *nr);
 }
 EXPORT_SYMBOL(__kmap_local_pages);
 
@@ -931,7 +911,7 @@ void __kunmap_local_pages(const void *vaddr, unsigned int nr)
 	unsigned int top = slot_of((unsigned long)vaddr);
 	pte_t *note, *end;
 
-	if (!KM_LAZY || unlikely(ctrl->idx != top + 1) ||
+	if (!KMAP_LOCAL_LAZY || unlikely(ctrl->idx != top + 1) ||
 	    unlikely(run_length(ctrl, top) != nr)) {
 		unmap_slow((unsigned long)vaddr, nr);
 		return;
@@ -940,7 +920,7 @@ void __kunmap_local_pages(const void *vaddr, unsigned int nr)
 	note = &ctrl->pteval[top];
 	end = note - nr;
 	for (; note > end; note--)
-		arch_kmap_local_forget(note);
+		arch_kmap_local_clear_saved(note);
 	pop_fast(ctrl, top + 1 - slots_of(nr));
 }
 EXPORT_SYMBOL(__kunmap_local_pages);
@@ -960,7 +940,7 @@ void __kmap_local_sched_out(void)
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
-	if (KM_LAZY && !ctrl->eager)
+	if (!ctrl->eager)
 		return;
 
 	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n)) {
@@ -987,7 +967,7 @@ void __kmap_local_sched_in(void)
 		unsigned long vaddr = live_vaddr(ctrl, n);
 		pte_t *ptep = slot_pte(n, vaddr);
 
-		if (!KM_LAZY)
+		if (!KMAP_LOCAL_LAZY)
 			install_pte(vaddr, ptep, ctrl->pteval[n]);
 		else if (!pte_same(ptep_get(ptep), ctrl->pteval[n]))
 			replace_pte(vaddr, ptep, ctrl->pteval[n]);
@@ -1008,7 +988,7 @@ static void unmap_all(struct kmap_ctrl *ctrl)
 
 		if (is_eager(ctrl->pteval[n]))
 			remove_pte(vaddr, slot_pte(n, vaddr));
-		arch_kmap_local_forget(&ctrl->pteval[n]);
+		arch_kmap_local_clear_saved(&ctrl->pteval[n]);
 	}
 	if (ctrl->reserved)
 		reserve_drop_all(ctrl);
@@ -1087,7 +1067,7 @@ void kmap_local_fork(struct task_struct *tsk)
 
 /* Idle mappings --------------------------------------------------------- */
 
-#ifdef KMAP_LOCAL_LAZY
+#if KMAP_LOCAL_LAZY
 
 /* Does any slot of @cpu hold a PTE? On another CPU that may change at any time. */
 static bool cpu_has_mappings(int cpu, void *flush_tlb)
@@ -1107,7 +1087,7 @@ static bool flush_slot(const struct kmap_ctrl *ctrl, unsigned int n)
 {
 	unsigned long vaddr = slot_vaddr(n, 0);
 	pte_t *ptep = slot_pte(n, vaddr);
-	bool held = n < depth_of(ctrl) && is_noted(ctrl->pteval[n]);
+	bool held = n < depth_of(ctrl) && pteval_used(ctrl->pteval[n]);
 
 	if (pte_none(ptep_get(ptep)) ||
 	    (held && pte_same(ptep_get(ptep), ctrl->pteval[n])))
@@ -1180,25 +1160,22 @@ static int kmap_local_dying(unsigned int cpu)
 	return 0;
 }
 
-static int __init kmap_local_set_strict(char *value)
+static int __init kmap_local_set_lazy(char *value)
 {
-	bool on = true;
+	bool lazy;
+	int error = kstrtobool(value, &lazy);
 
-	if (value && *value && kstrtobool(value, &on))
-		return -EINVAL;
-	if (on)
-		static_branch_enable(&kmap_local_strict);
-	return 0;
+	if (!error && !lazy)
+		static_branch_enable(&kmap_local_eager);
+	return error;
 }
-early_param("kmap_local_strict", kmap_local_set_strict);
+early_param("kmap_local_lazy", kmap_local_set_lazy);
 
 static int __init kmap_local_lazy_init(void)
 {
-	if (!KM_LAZY)
-		return 0;
 	/* debug_pagealloc finds accesses to free pages: no mapping may hide one. */
 	if (debug_pagealloc_enabled())
-		static_branch_enable(&kmap_local_strict);
+		static_branch_enable(&kmap_local_eager);
 	return cpuhp_setup_state_nocalls(CPUHP_AP_KMAP_LOCAL_DYING,
 					 "mm/kmap_local:dying", NULL,
 					 kmap_local_dying);

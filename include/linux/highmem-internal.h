@@ -88,20 +88,16 @@
  *
  * And for kmap_local where something is special:
  *
- * ``arch_kmap_local_note(note, pteval)``, ``arch_kmap_local_forget(note)``
- *   Keeps ``pteval`` in ``*note``, which was empty and is no PTE, for the
- *   scheduler, and empties it: never half of one with the present bit. The
- *   default are assignments.
+ * ``arch_kmap_local_save_pte(saved, pteval)``, ``arch_kmap_local_clear_saved(saved)``
+ *   Sets and clears an entry of a task's saved PTEs, which is ordinary memory. An
+ *   interrupt must never see half of an entry with the present bit set. The
+ *   defaults are assignments.
  *
  * ``arch_kmap_local_page_pte(pfn, template)``
  *   ``pfn_pte(pfn, kmap_prot)``, made from what that is for page frame 0. For
  *   kmap(), too.
  *
- * ``arch_kmap_local_next_pte(pteval)``
- *   The same for the page frame behind that of ``pteval``. Needed with
- *   ``KMAP_LOCAL_LAZY`` only.
- *
- * ``KMAP_LOCAL_LAZY``
+ * ``ARCH_KMAP_LOCAL_LAZY``
  *   The PTE may stay when a mapping of ``kmap_prot`` is given back. Then
  *   ``arch_kmap_local_set_pte()`` may be called on a valid PTE, and neither a
  *   page walk nor an interrupt may see a mix of the two;
@@ -111,7 +107,7 @@
  *
  * ``arch_kmap_local_flush_tlb()``
  *   Flushes all kernel addresses from this CPU's TLB. Needed with
- *   ``KMAP_LOCAL_LAZY`` only.
+ *   ``ARCH_KMAP_LOCAL_LAZY`` only.
  *
  * ``arch_kmap_local_map_idx(idx, pfn)``
  *   Where the fixmap index of slot ``idx`` depends on the page's colour.
@@ -127,6 +123,14 @@
 
 #ifndef kmap_prot
 #define kmap_prot PAGE_KERNEL
+#endif
+
+/* Does kunmap_local() leave the PTE in the slot? A kernel that is to find misuse is eager. */
+#if defined(ARCH_KMAP_LOCAL_LAZY) && !defined(CONFIG_DEBUG_KMAP_LOCAL) && \
+	!defined(CONFIG_DEBUG_HIGHMEM)
+#define KMAP_LOCAL_LAZY 1
+#else
+#define KMAP_LOCAL_LAZY 0
 #endif
 
 #ifndef arch_kmap_local_page_pte
@@ -167,7 +171,7 @@ struct page *kmap_local_to_page(const void *vaddr);
 /* Where mappings go that find the stack full; empty until it is set up. */
 extern unsigned long kmap_local_reserve_start, kmap_local_reserve_end;
 
-#ifdef KMAP_LOCAL_LAZY
+#if KMAP_LOCAL_LAZY
 bool kmap_local_flush(bool flush_tlb);
 #else
 static inline bool kmap_local_flush(bool flush_tlb) { return false; }

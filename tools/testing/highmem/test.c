@@ -197,8 +197,7 @@ static bool is_latest(const struct task *task, unsigned int i)
 
 static bool stays(const struct mapping *m)
 {
-	return KM_LAZY && !static_branch_unlikely(&kmap_local_strict) &&
-	       !m->other_prot;
+	return is_lazy() && !m->other_prot;
 }
 
 static void local_unmap(unsigned int i)
@@ -716,7 +715,7 @@ static void init_task(struct task *task, int pid, int cpu)
 }
 
 /* As after boot; nothing is left of what was before. */
-static void boot(bool strict, unsigned int begin)
+static void boot(bool eager, unsigned int begin)
 {
 	/* Before each change of the sign of jiffies, behind the first, and at 0 */
 	static const u64 begins[] = { 0, 0x7fffff80, 0x80010000, 0xffffff80 };
@@ -744,7 +743,7 @@ static void boot(bool strict, unsigned int begin)
 	memset(reserve, 0, sizeof(reserve));
 	vmalloc_next = SIM_VMALLOC;
 	km_limit = 0;
-	kmap_local_strict = strict;
+	kmap_local_eager = eager;
 	for (i = 0; i < SIM_CPUS; i++) {
 		struct cpu *cpu = &cpus[i];
 
@@ -761,7 +760,9 @@ static void boot(bool strict, unsigned int begin)
 	page_address_init();
 	check(!pkmap_memalloc_init(), "no area for PF_MEMALLOC");
 	check(!kmap_local_reserve_init(), "no reserve");
+#if KMAP_LOCAL_LAZY
 	check(!kmap_local_lazy_init(), "no hotplug state");
+#endif
 	quiet = false;
 }
 

@@ -45,19 +45,18 @@ void add_highpages_with_active_regions(int nid, unsigned long start_pfn,
  * is worth that: what is mapped is device memory.
  */
 #ifdef CONFIG_HIGHMEM
-#define KMAP_LOCAL_LAZY
+#define ARCH_KMAP_LOCAL_LAZY
 #define arch_kmap_local_flush_tlb()	__flush_tlb_all()
 #endif
 
 /*
- * What is noted of a mapping is read by what interrupts its writer: the half of a
- * PAE entry that has the present bit is written last and cleared first.
+ * An interrupt may read a saved PTE while it is written. The half of a PAE entry that
+ * has the present bit is written last and cleared first.
  */
-#define arch_kmap_local_note(note, pteval)	native_set_pte(note, pteval)
-#define arch_kmap_local_forget(note)		native_pte_clear(&init_mm, 0, note)
+#define arch_kmap_local_save_pte(saved, pteval)	native_set_pte(saved, pteval)
+#define arch_kmap_local_clear_saved(saved)	native_pte_clear(&init_mm, 0, saved)
 #define arch_kmap_local_page_pte(pfn, template) \
 	__pte(pte_val(template) | (pteval_t)(pfn) << PAGE_SHIFT)
-#define arch_kmap_local_next_pte(pteval)	__pte(pte_val(pteval) + PAGE_SIZE)
 #endif
 
 #ifdef CONFIG_X86_PAE
