@@ -259,21 +259,34 @@ static __always_inline void remove_pte(unsigned long vaddr, pte_t *ptep)
  * Writes @pteval to a slot that may still hold an old PTE, and flushes if it did.
  * Preemption is off.
  *
- * The hook of a lazy architecture overwrites a valid PTE so that neither a page walk
- * nor flush_this_cpu() sees half of it. An NMI may find a slot empty that
- * flush_this_cpu() has cleared but not yet flushed: an NMI always flushes.
+ * A lazy architecture overwrites the old PTE so that neither a page walk nor
+ * flush_this_cpu() sees half of it. An NMI always flushes: it may find a slot empty
+ * that flush_this_cpu() has cleared but not yet flushed. Elsewhere kunmap_local() leaves
+ * no PTE: an old one is a bug, and is removed first.
  */
 static __always_inline void replace_pte(unsigned long vaddr, pte_t *ptep,
 					pte_t pteval)
 {
 	bool stale = !pte_none(ptep_get(ptep));
 
+	if (!KMAP_LOCAL_LAZY && WARN_ON_ONCE(stale))
+		remove_pte(vaddr, ptep);
 	install_pte(vaddr, ptep, pteval);
-	if (stale || in_nmi()) {
+	if (KMAP_LOCAL_LAZY && (stale || in_nmi())) {
 		highmem_race_window();
 		arch_kmap_local_post_unmap(vaddr);
 		highmem_count(HIGHMEM_STAT_LOCAL_FLUSH, 1);
 	}
+}
+
+/* Makes slot @n map what @pteval, from pteval[], says. Preemption is off. */
+static void set_slot(unsigned int n, pte_t pteval)
+{
+	unsigned long vaddr = slot_vaddr(n, pte_pfn(pteval));
+	pte_t *ptep = slot_pte(n, vaddr);
+
+	if (!pte_same(ptep_get(ptep), pteval))
+		replace_pte(vaddr, ptep, pteval);
 }
 
 /* The stack ----------------------------------------------------------- */
@@ -428,118 +441,58 @@ static bool is_eager(pte_t pteval)
 	       !pte_same(pteval, pfn_pte(pte_pfn(pteval), kmap_prot));
 }
 
-static void fill_eagerly(unsigned long vaddr, pte_t *ptep, pte_t pteval)
+/* Removes the PTE of slot @n if it may not stay there. Preemption is off. */
+static void clear_slot(const struct kmap_ctrl *ctrl, unsigned int n)
 {
-	if (!pte_none(ptep_get(ptep))) {
-		/* What a lazy mapping left is replaced. Anything else is a bug. */
-		WARN_ON_ONCE(!KMAP_LOCAL_LAZY);
-		remove_pte(vaddr, ptep);
-	} else if (KMAP_LOCAL_LAZY && in_nmi()) {
-		/* See replace_pte(). */
-		arch_kmap_local_post_unmap(vaddr);
-	}
-	install_pte(vaddr, ptep, pteval);
+	unsigned long vaddr = live_vaddr(ctrl, n);
+
+	if (is_eager(ctrl->pteval[n]))
+		remove_pte(vaddr, slot_pte(n, vaddr));
 }
 
 /*
- * Maps @nr pages, whose first has @pteval, in slots @top and below. Preemption is
- * off: the hooks of an architecture want that, and the slot of an eager mapping must
- * be empty before.
+ * Maps @nr pages from frame @pfn on: the first mapping of all, runs, eager mappings,
+ * with a stack that is full, and with KM_SLOW. @ip: the caller that makes the mapping
  */
-static void *map_eager(struct kmap_ctrl *ctrl, unsigned int top, pte_t pteval,
-		       unsigned int nr, unsigned long ip)
-{
-	unsigned long vaddr, pfn = pte_pfn(pteval);
-	unsigned int n = top;
-
-	preempt_disable();
-	for (;;) {
-		vaddr = slot_vaddr(n, pfn);
-		note_mapper(ctrl, n, ip);
-		arch_kmap_local_save_pte(&ctrl->pteval[n], pteval);
-		fill_eagerly(vaddr, slot_pte(n, vaddr), pteval);
-		if (top - n == nr - 1)
-			break;
-		n--;
-		pteval = pfn_pte(++pfn, kmap_prot);
-	}
-	preempt_enable();
-
-	return (void *)(vaddr - (nr - 1) * PAGE_SIZE);
-}
-
-/*
- * Maps @nr pages from frame @pfn on, lazily. A task that is scheduled out before
- * pteval[] is set comes back to an unknown PTE in the slot. A task that is scheduled
- * out after that comes back to the PTE in pteval[]. So pteval[] must be set before the
- * PTE is read: a PTE that matches then stays right.
- */
-static __always_inline void *map_lazy(struct kmap_ctrl *ctrl, unsigned int top,
-				      unsigned long pfn, unsigned int nr)
-{
-	unsigned int n = top;
-
-	do {
-		pte_t pteval = arch_kmap_local_page_pte(pfn, km_page_pte);
-		pte_t *ptep = slot_pte(n, 0);
-
-		arch_kmap_local_save_pte(&ctrl->pteval[n], pteval);
-		barrier();
-		highmem_race_window();
-		if (!pte_same(ptep_get(ptep), pteval)) {
-			highmem_race_window();
-			preempt_disable();
-			replace_pte(slot_vaddr(n, 0), ptep, pteval);
-			preempt_enable();
-		}
-		n--;
-		pfn++;
-	} while (--nr);
-
-	return (void *)slot_vaddr(top, 0);
-}
-
-/*
- * Maps @nr pages, whose first has @pteval. For the first mapping of all, for a
- * stack that is full, for eager mappings and for a stack with KM_SLOW.
- */
-static noinline void *push_slow(pte_t pteval, unsigned int nr, unsigned long ip)
+static noinline void *push_slow(unsigned long pfn, pgprot_t prot, unsigned int nr,
+				unsigned long ip)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int top = depth_of(ctrl) + slots_of(nr) - 1;
-	bool eager = is_eager(pteval);
+	unsigned int top = depth_of(ctrl) + slots_of(nr) - 1, n;
+	pte_t pteval = pfn_pte(pfn, prot);
+
+	/* An interrupt that enables interrupts is one more stack to overflow. */
+	WARN_ON_ONCE(in_hardirq() && !irqs_disabled());
 
 	if (unlikely(!km_limit))
 		km_init();
 	if (unlikely(top >= KM_LIMIT))
 		return reserve_map(ctrl, pteval, ip);
 
-	/* One step for the scheduler: KM_SLOW alone would pin the task, or not. */
+	/* The hooks of an architecture want preemption off. */
 	preempt_disable();
-	if (eager)
+	if (is_eager(pteval))
 		ctrl->eager += nr;
 	set_depth(ctrl, top + 1);
-	preempt_enable();
 	highmem_count_maps(nr, top + 1);
-	return eager ? map_eager(ctrl, top, pteval, nr, ip) :
-		       map_lazy(ctrl, top, pte_pfn(pteval), nr);
+	for (n = top; n > top - nr; n--) {
+		pteval = pfn_pte(pfn++, prot);
+		note_mapper(ctrl, n, ip);
+		arch_kmap_local_save_pte(&ctrl->pteval[n], pteval);
+		set_slot(n, pteval);
+	}
+	preempt_enable();
+
+	return (void *)live_vaddr(ctrl, top);
 }
 
-/* @ip: the caller that makes the mapping */
-static void *map_pfn(unsigned long pfn, pgprot_t prot, unsigned long ip)
-{
-	/* An interrupt that enables interrupts is one more stack to overflow. */
-	WARN_ON_ONCE(in_hardirq() && !irqs_disabled());
-
-	return push_slow(pfn_pte(pfn, prot), 1, ip);
-}
-
-static void *map_page(struct page *page, pgprot_t prot, unsigned long ip)
+static void *map_page(struct page *page, pgprot_t prot, unsigned int nr,
+		      unsigned long ip)
 {
 	/* Caches that alias want one address per page, if there is one. */
 	void *vaddr = arch_kmap_local_high_get(page);
 
-	return vaddr ? vaddr : map_pfn(page_to_pfn(page), prot, ip);
+	return vaddr ? vaddr : push_slow(page_to_pfn(page), prot, nr, ip);
 }
 
 /**
@@ -559,7 +512,7 @@ static void *map_page(struct page *page, pgprot_t prot, unsigned long ip)
  */
 void *__kmap_local_pfn_prot(unsigned long pfn, pgprot_t prot)
 {
-	return map_pfn(pfn, prot, _RET_IP_);
+	return push_slow(pfn, prot, 1, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(__kmap_local_pfn_prot);
 
@@ -573,7 +526,7 @@ EXPORT_SYMBOL_GPL(__kmap_local_pfn_prot);
  */
 void *__kmap_local_page_prot(struct page *page, pgprot_t prot)
 {
-	return map_page(page, prot, _RET_IP_);
+	return map_page(page, prot, 1, _RET_IP_);
 }
 EXPORT_SYMBOL(__kmap_local_page_prot);
 
@@ -590,14 +543,33 @@ void *__kmap_local_page(struct page *page)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	unsigned int depth = ctrl->idx + slots_of(1);
+	pte_t pteval, *ptep;
 
 	if (!is_lazy() || unlikely(depth > km_limit))
-		return map_page(page, kmap_prot, _RET_IP_);
+		return map_page(page, kmap_prot, 1, _RET_IP_);
 
-	/* From here on interrupts nest above the new slot, and the CPU stays. */
+	pteval = arch_kmap_local_page_pte(page_to_pfn(page), km_page_pte);
+	/*
+	 * From set_idx() on interrupts nest above the new slot, and the CPU stays.
+	 *
+	 * A task that is scheduled out before pteval[] is set comes back to an unknown
+	 * PTE in the slot. A task that is scheduled out after that comes back to the PTE
+	 * in pteval[]. So pteval[] must be set before the PTE is read: a PTE that matches
+	 * then stays right.
+	 */
 	set_idx(ctrl, depth);
 	highmem_count_maps(1, depth);
-	return map_lazy(ctrl, depth - 1, page_to_pfn(page), 1);
+	arch_kmap_local_save_pte(&ctrl->pteval[depth - 1], pteval);
+	barrier();
+	highmem_race_window();
+	ptep = slot_pte(depth - 1, 0);
+	if (!pte_same(ptep_get(ptep), pteval)) {
+		highmem_race_window();
+		preempt_disable();
+		replace_pte(slot_vaddr(depth - 1, 0), ptep, pteval);
+		preempt_enable();
+	}
+	return (void *)slot_vaddr(depth - 1, 0);
 }
 EXPORT_SYMBOL(__kmap_local_page);
 
@@ -643,12 +615,9 @@ static void unmap_slots(struct kmap_ctrl *ctrl, unsigned int top, unsigned int n
 
 	preempt_disable();
 	for (n = top; n > top - nr; n--) {
-		unsigned long vaddr = live_vaddr(ctrl, n);
-
-		if (is_eager(ctrl->pteval[n])) {
-			remove_pte(vaddr, slot_pte(n, vaddr));
+		clear_slot(ctrl, n);
+		if (is_eager(ctrl->pteval[n]))
 			ctrl->eager--;
-		}
 		arch_kmap_local_clear_saved(&ctrl->pteval[n]);
 	}
 	if (top == depth - 1) {
@@ -741,15 +710,6 @@ static noinline void unmap_slow(unsigned long addr, unsigned int nr)
 	unmap_slots(ctrl, top, real);
 }
 
-/* The end of a fast path: nothing is left above @depth. */
-static __always_inline void pop_fast(struct kmap_ctrl *ctrl, unsigned int depth)
-{
-	set_idx(ctrl, depth);
-	/* Last: __schedule() may pin the task as long as idx is not 0. */
-	if (unlikely(ctrl->pinned))
-		unpin(ctrl);
-}
-
 /**
  * kunmap_local_indexed() - out-of-line part of kunmap_local()
  * @vaddr: any address inside the mapped page
@@ -771,7 +731,10 @@ void kunmap_local_indexed(const void *vaddr)
 	highmem_race_window();
 	arch_kmap_local_clear_saved(&ctrl->pteval[depth - 1]);
 	OPTIMIZER_HIDE_VAR(depth);
-	pop_fast(ctrl, depth - slots_of(1));
+	set_idx(ctrl, depth - slots_of(1));
+	/* Last: __schedule() may pin the task as long as idx is not 0. */
+	if (unlikely(ctrl->pinned))
+		unpin(ctrl);
 }
 EXPORT_SYMBOL(kunmap_local_indexed);
 
@@ -832,15 +795,6 @@ unsigned int kmap_local_room(unsigned int nr)
 	return nr;
 }
 
-static noinline void *push_run_slow(struct page *page, unsigned int *nr,
-				    unsigned long ip)
-{
-	*nr = km_limit ? kmap_local_room(*nr) : 1;
-	if (*nr == 1)
-		return map_page(page, kmap_prot, ip);
-	return push_slow(pfn_pte(page_to_pfn(page), kmap_prot), *nr, ip);
-}
-
 /**
  * __kmap_local_pages() - map pages that follow each other
  * @page: the first page; it and the following are of one folio
@@ -855,16 +809,8 @@ static noinline void *push_run_slow(struct page *page, unsigned int *nr,
  */
 void *__kmap_local_pages(struct page *page, unsigned int *nr)
 {
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int depth = ctrl->idx + slots_of(*nr);
-
-	if (!is_lazy() || unlikely(*nr > KM_RUN_MAX) ||
-	    unlikely(depth + KM_RUN_SPARE * KM_STEP > km_limit))
-		return push_run_slow(page, nr, _RET_IP_);
-
-	set_idx(ctrl, depth);
-	highmem_count_maps(*nr, depth);
-	return map_lazy(ctrl, depth - 1, page_to_pfn(page), *nr);
+	*nr = kmap_local_room(*nr);
+	return map_page(page, kmap_prot, *nr, _RET_IP_);
 }
 EXPORT_SYMBOL(__kmap_local_pages);
 
@@ -907,21 +853,7 @@ size_t kmap_addr_reach(const void *vaddr)
  */
 void __kunmap_local_pages(const void *vaddr, unsigned int nr)
 {
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int top = slot_of((unsigned long)vaddr);
-	pte_t *note, *end;
-
-	if (!KMAP_LOCAL_LAZY || unlikely(ctrl->idx != top + 1) ||
-	    unlikely(run_length(ctrl, top) != nr)) {
-		unmap_slow((unsigned long)vaddr, nr);
-		return;
-	}
-	highmem_race_window();
-	note = &ctrl->pteval[top];
-	end = note - nr;
-	for (; note > end; note--)
-		arch_kmap_local_clear_saved(note);
-	pop_fast(ctrl, top + 1 - slots_of(nr));
+	unmap_slow((unsigned long)vaddr, nr);
 }
 EXPORT_SYMBOL(__kunmap_local_pages);
 
@@ -943,12 +875,8 @@ void __kmap_local_sched_out(void)
 	if (!ctrl->eager)
 		return;
 
-	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n)) {
-		unsigned long vaddr = live_vaddr(ctrl, n);
-
-		if (is_eager(ctrl->pteval[n]))
-			remove_pte(vaddr, slot_pte(n, vaddr));
-	}
+	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n))
+		clear_slot(ctrl, n);
 }
 
 /*
@@ -963,15 +891,8 @@ void __kmap_local_sched_in(void)
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
-	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n)) {
-		unsigned long vaddr = live_vaddr(ctrl, n);
-		pte_t *ptep = slot_pte(n, vaddr);
-
-		if (!KMAP_LOCAL_LAZY)
-			install_pte(vaddr, ptep, ctrl->pteval[n]);
-		else if (!pte_same(ptep_get(ptep), ctrl->pteval[n]))
-			replace_pte(vaddr, ptep, ctrl->pteval[n]);
-	}
+	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n))
+		set_slot(n, ctrl->pteval[n]);
 }
 
 /*
@@ -984,10 +905,7 @@ static void unmap_all(struct kmap_ctrl *ctrl)
 
 	preempt_disable();
 	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n)) {
-		unsigned long vaddr = live_vaddr(ctrl, n);
-
-		if (is_eager(ctrl->pteval[n]))
-			remove_pte(vaddr, slot_pte(n, vaddr));
+		clear_slot(ctrl, n);
 		arch_kmap_local_clear_saved(&ctrl->pteval[n]);
 	}
 	if (ctrl->reserved)
