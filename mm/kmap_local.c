@@ -7,15 +7,14 @@
  * Each CPU owns KM_MAX_IDX neighbouring fixmap slots. Each task owns a stack,
  * task_struct::kmap_ctrl, that records what its slots map:
  *
- *   idx	 the depth: slots in use. Above all depths is the flag KM_SLOW. It is
- *		 set while holes, eager or reserved is not 0: then no fast path
- *		 finds its slot on top, and the slow paths take over.
+ *   idx	 the depth: slots in use, and KM_STEP for each mapping in the reserve
  *   pteval[n]	 the PTE of the page in slot n; not present for a free slot and for
  *		 a guard
  *   holes	 bit n set: the slots 2n and 2n + 1 were given back before a later
  *		 mapping was; they stay taken until the stack shrinks below them
- *   eager	 number of pages that may not stay in their slots, see below
- *   reserved	 number of mappings in the reserve, see the last section
+ *   special	 number of mappings that kunmap_local_slow() must give back: runs,
+ *		 eager mappings, and those in the reserve
+ *   slow	 holes and special in one word: the fast path of unmapping wants 0
  *   pinned	 the scheduler has called migrate_disable() for the mappings
  *   mapper[n]	 debug kernels: the caller that made the mapping in slot n
  *
@@ -33,9 +32,9 @@
  *     notice.
  *   - idx is raised before anything is stored above the old depth, and lowered
  *     after the last thing above the new depth is gone, by one store each.
- *   - holes, eager and reserved are changed by the context that made the mappings.
- *     A context that interrupts it leaves them as they were. It may set or clear
- *     KM_SLOW early, when it comes between a change of these and the store of idx.
+ *   - holes and special are changed by the context that made the mappings. A context
+ *     that interrupts it leaves them as they were. special counts a mapping before
+ *     idx is raised for it, and until idx is lowered.
  *   - pinned is set by __schedule() while idx is not 0. unpin() clears it after idx has
  *     become 0, or the next __schedule() does.
  *
@@ -66,6 +65,7 @@
  * and none to show their misuse.)
  */
 
+#include <linux/bitops.h>
 #include <linux/cpuhotplug.h>
 #include <linux/err.h>
 #include <linux/export.h>
@@ -95,10 +95,6 @@
 
 /* The greatest depth: behind the last mapping comes one more guard. */
 #define KM_LIMIT	(KM_MAX_IDX - 1)
-
-/* Above the distance of any two pages, too: see slot_of(). */
-#define KM_SLOW		BIT(30)
-#define KM_DEPTH_MASK	(KM_SLOW - 1)
 
 #ifndef arch_kmap_local_set_pte
 #define arch_kmap_local_set_pte(mm, vaddr, ptep, ptev) \
@@ -140,7 +136,7 @@ static inline void *arch_kmap_local_high_get(struct page *page)
 
 static void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval, unsigned long ip);
 static void reserve_unmap(struct kmap_ctrl *ctrl, unsigned long addr);
-static void reserve_drop_all(struct kmap_ctrl *ctrl);
+static void reserve_drop_all(void);
 
 /* Set where all mappings are eager though the kernel is built to be lazy. */
 static DEFINE_STATIC_KEY_FALSE(kmap_local_eager);
@@ -223,10 +219,7 @@ static __always_inline unsigned long slot_vaddr(unsigned int n, unsigned long pf
 	return raw_cpu_read(km_window.last) + 1 - (n + 1) * PAGE_SIZE;
 }
 
-/*
- * The number of the slot that has @addr, or any number greater than that of all slots
- * and smaller than KM_SLOW. (No 64-bit architecture is lazy.)
- */
+/* The number of the slot that has @addr, or a greater number than that of all slots. */
 static __always_inline unsigned int slot_of(unsigned long addr)
 {
 	return (u32)(raw_cpu_read(km_window.last) - addr) >> PAGE_SHIFT;
@@ -297,11 +290,6 @@ static unsigned long live_vaddr(const struct kmap_ctrl *ctrl, int n)
 	return slot_vaddr(n, pte_pfn(ctrl->pteval[n]));
 }
 
-static unsigned int depth_of(const struct kmap_ctrl *ctrl)
-{
-	return READ_ONCE(ctrl->idx) & KM_DEPTH_MASK;
-}
-
 /* The compiler moves no store of the caller across this. */
 static __always_inline void set_idx(struct kmap_ctrl *ctrl, unsigned int idx)
 {
@@ -310,13 +298,6 @@ static __always_inline void set_idx(struct kmap_ctrl *ctrl, unsigned int idx)
 	WRITE_ONCE(ctrl->idx, idx);
 	barrier();
 	highmem_race_window();
-}
-
-static void set_depth(struct kmap_ctrl *ctrl, unsigned int depth)
-{
-	bool slow = ctrl->holes || ctrl->eager || ctrl->reserved;
-
-	set_idx(ctrl, depth | (slow ? KM_SLOW : 0));
 }
 
 /* How many slots a mapping of @nr pages takes. */
@@ -343,10 +324,11 @@ static __always_inline bool pteval_used(pte_t pteval)
 }
 
 /*
- * The next slot below @n that maps a page, or -1. Walks what a task holds from the
- * latest mapping to the first: for (n = live_below(depth); n >= 0; n = ...(n)).
+ * The next slot below @n that maps a page, or -1. Together these walk over what a task
+ * has in its stack, from the latest mapping to the first:
+ * for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n)).
  */
-static int live_below(const struct kmap_ctrl *ctrl, int n)
+static int page_below(const struct kmap_ctrl *ctrl, int n)
 {
 	while (--n >= 0) {
 		if (pteval_used(ctrl->pteval[n]))
@@ -355,12 +337,22 @@ static int live_below(const struct kmap_ctrl *ctrl, int n)
 	return -1;
 }
 
+static int latest_page(const struct kmap_ctrl *ctrl)
+{
+	return page_below(ctrl, min(ctrl->idx, KM_LIMIT));
+}
+
+static unsigned int nr_mappings(const struct kmap_ctrl *ctrl)
+{
+	return ctrl->idx / KM_STEP - hweight16(ctrl->holes);
+}
+
 /* The slot whose page has @addr, or ends where @addr is; else -1. */
 static int find_slot(const struct kmap_ctrl *ctrl, unsigned long addr)
 {
 	int n;
 
-	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n)) {
+	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n)) {
 		unsigned long offset = addr - live_vaddr(ctrl, n);
 
 		/* The byte behind a page may be in the next page of a run. */
@@ -388,11 +380,11 @@ static unsigned int run_length(const struct kmap_ctrl *ctrl, unsigned int n)
  */
 static void pop_to(struct kmap_ctrl *ctrl, int depth)
 {
-	while (depth && ctrl->holes & hole_bit(depth - 1)) {
+	while (depth && depth <= KM_LIMIT && ctrl->holes & hole_bit(depth - 1)) {
 		ctrl->holes &= ~hole_bit(depth - 1);
 		depth -= KM_STEP;
 	}
-	set_depth(ctrl, depth);
+	set_idx(ctrl, depth);
 }
 
 static __always_inline bool is_lazy(void)
@@ -424,7 +416,7 @@ static void name_mappers(const struct kmap_ctrl *ctrl)
 {
 	int n;
 
-	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n))
+	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n))
 		pr_warn("highmem: %s/%d: mapping %d, frame %#lx, made by %pS\n",
 			current->comm, current->pid, n / KM_STEP + 1,
 			pte_pfn(ctrl->pteval[n]), (void *)ctrl->mapper[n]);
@@ -452,13 +444,13 @@ static void clear_slot(const struct kmap_ctrl *ctrl, unsigned int n)
 
 /*
  * Maps @nr pages from frame @pfn on: the first mapping of all, runs, eager mappings,
- * with a stack that is full, and with KM_SLOW. @ip: the caller that makes the mapping
+ * and with a stack that is full. @ip: the caller that makes the mapping
  */
-static noinline void *push_slow(unsigned long pfn, pgprot_t prot, unsigned int nr,
+static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot, unsigned int nr,
 				unsigned long ip)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int top = depth_of(ctrl) + slots_of(nr) - 1, n;
+	unsigned int top = ctrl->idx + slots_of(nr) - 1, n;
 	pte_t pteval = pfn_pte(pfn, prot);
 
 	/* An interrupt that enables interrupts is one more stack to overflow. */
@@ -471,9 +463,9 @@ static noinline void *push_slow(unsigned long pfn, pgprot_t prot, unsigned int n
 
 	/* The hooks of an architecture want preemption off. */
 	preempt_disable();
-	if (is_eager(pteval))
-		ctrl->eager += nr;
-	set_depth(ctrl, top + 1);
+	if (nr > 1 || is_eager(pteval))
+		ctrl->special++;
+	set_idx(ctrl, top + 1);
 	highmem_count_maps(nr, top + 1);
 	for (n = top; n > top - nr; n--) {
 		pteval = pfn_pte(pfn++, prot);
@@ -492,7 +484,7 @@ static void *map_page(struct page *page, pgprot_t prot, unsigned int nr,
 	/* Caches that alias want one address per page, if there is one. */
 	void *vaddr = arch_kmap_local_high_get(page);
 
-	return vaddr ? vaddr : push_slow(page_to_pfn(page), prot, nr, ip);
+	return vaddr ? vaddr : kmap_local_push_slow(page_to_pfn(page), prot, nr, ip);
 }
 
 /**
@@ -512,7 +504,7 @@ static void *map_page(struct page *page, pgprot_t prot, unsigned int nr,
  */
 void *__kmap_local_pfn_prot(unsigned long pfn, pgprot_t prot)
 {
-	return push_slow(pfn, prot, 1, _RET_IP_);
+	return kmap_local_push_slow(pfn, prot, 1, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(__kmap_local_pfn_prot);
 
@@ -611,13 +603,12 @@ static void end_unmap(struct kmap_ctrl *ctrl)
 /* Gives back the mapping of @nr pages whose first is in slot @top. */
 static void unmap_slots(struct kmap_ctrl *ctrl, unsigned int top, unsigned int nr)
 {
-	unsigned int depth = depth_of(ctrl), n;
+	bool special = nr > 1 || is_eager(ctrl->pteval[top]);
+	unsigned int depth = ctrl->idx, n;
 
 	preempt_disable();
 	for (n = top; n > top - nr; n--) {
 		clear_slot(ctrl, n);
-		if (is_eager(ctrl->pteval[n]))
-			ctrl->eager--;
 		arch_kmap_local_clear_saved(&ctrl->pteval[n]);
 	}
 	if (top == depth - 1) {
@@ -626,8 +617,9 @@ static void unmap_slots(struct kmap_ctrl *ctrl, unsigned int top, unsigned int n
 		/* A later mapping is above these slots: no pop_to() gets here yet. */
 		for (n = top; n + slots_of(nr) > top; n -= KM_STEP)
 			ctrl->holes |= hole_bit(n);
-		set_depth(ctrl, depth);
 	}
+	if (special)
+		ctrl->special--;
 	end_unmap(ctrl);
 }
 
@@ -669,10 +661,10 @@ static void unmap_foreign(unsigned long addr)
  * pages. All misuse ends here, is reported once for each kind, and ends that mapping
  * alone: Documentation/mm/highmem.rst has the table.
  */
-static noinline void unmap_slow(unsigned long addr, unsigned int nr)
+static noinline void kunmap_local_slow(unsigned long addr, unsigned int nr)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int depth = depth_of(ctrl), real;
+	unsigned int depth = ctrl->idx, real;
 	unsigned long vaddr;
 	int top = find_slot(ctrl, addr);
 
@@ -723,9 +715,8 @@ void kunmap_local_indexed(const void *vaddr)
 
 	/* Here and below: else gcc saves registers for depth - 1 and depth - 2. */
 	OPTIMIZER_HIDE_VAR(depth);
-	if (!KMAP_LOCAL_LAZY || unlikely(ctrl->idx != depth) ||
-	    unlikely(pteval_used(ctrl->pteval[depth - 2]))) {
-		unmap_slow((unsigned long)vaddr, 1);
+	if (!KMAP_LOCAL_LAZY || unlikely(ctrl->idx != depth) || unlikely(ctrl->slow)) {
+		kunmap_local_slow((unsigned long)vaddr, 1);
 		return;
 	}
 	highmem_race_window();
@@ -787,7 +778,7 @@ struct page *kmap_local_to_page(const void *vaddr)
  */
 unsigned int kmap_local_room(unsigned int nr)
 {
-	unsigned int used = depth_of(&current->kmap_ctrl) + KM_RUN_SPARE * KM_STEP;
+	unsigned int used = current->kmap_ctrl.idx + KM_RUN_SPARE * KM_STEP;
 
 	nr = min_t(unsigned int, nr, KM_RUN_MAX);
 	while (nr > 1 && used + slots_of(nr) > KM_LIMIT)
@@ -853,7 +844,7 @@ size_t kmap_addr_reach(const void *vaddr)
  */
 void __kunmap_local_pages(const void *vaddr, unsigned int nr)
 {
-	unmap_slow((unsigned long)vaddr, nr);
+	kunmap_local_slow((unsigned long)vaddr, nr);
 }
 EXPORT_SYMBOL(__kunmap_local_pages);
 
@@ -872,10 +863,10 @@ void __kmap_local_sched_out(void)
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
-	if (!ctrl->eager)
+	if (!ctrl->special)
 		return;
 
-	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n))
+	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n))
 		clear_slot(ctrl, n);
 }
 
@@ -891,7 +882,7 @@ void __kmap_local_sched_in(void)
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
-	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n))
+	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n))
 		set_slot(n, ctrl->pteval[n]);
 }
 
@@ -904,22 +895,22 @@ static void unmap_all(struct kmap_ctrl *ctrl)
 	int n;
 
 	preempt_disable();
-	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n)) {
+	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n)) {
 		clear_slot(ctrl, n);
 		arch_kmap_local_clear_saved(&ctrl->pteval[n]);
 	}
-	if (ctrl->reserved)
-		reserve_drop_all(ctrl);
+	if (ctrl->idx > KM_LIMIT)
+		reserve_drop_all();
 	ctrl->holes = 0;
-	ctrl->eager = 0;
-	set_depth(ctrl, 0);
+	set_idx(ctrl, 0);
+	ctrl->special = 0;
 	end_unmap(ctrl);
 }
 
 static void report_leak(const struct kmap_ctrl *ctrl, const char *where)
 {
 	WARN_ONCE(1, "highmem: %s/%d %s with %u local mappings\n", current->comm,
-		  current->pid, where, depth_of(ctrl) / KM_STEP + ctrl->reserved);
+		  current->pid, where, nr_mappings(ctrl));
 	DO_ONCE_LITE(name_mappers, ctrl);
 }
 
@@ -1005,7 +996,7 @@ static bool flush_slot(const struct kmap_ctrl *ctrl, unsigned int n)
 {
 	unsigned long vaddr = slot_vaddr(n, 0);
 	pte_t *ptep = slot_pte(n, vaddr);
-	bool held = n < depth_of(ctrl) && pteval_used(ctrl->pteval[n]);
+	bool held = pteval_used(ctrl->pteval[n]);
 
 	if (pte_none(ptep_get(ptep)) ||
 	    (held && pte_same(ptep_get(ptep), ctrl->pteval[n])))
@@ -1110,8 +1101,8 @@ early_initcall(kmap_local_lazy_init);
  *
  * owner is the state of a slot: NULL for a free slot, else the task that holds it.
  * One compare-and-exchange takes a slot in any context, NMI included. The PTE
- * belongs to the owner. kmap_ctrl::reserved keeps idx from being 0, so the owner cannot
- * leave its CPU: only that CPU's TLB must be free of older entries, and it is flushed
+ * belongs to the owner. idx counts its mappings here, too, so the owner cannot leave its
+ * CPU: only that CPU's TLB must be free of older entries, and it is flushed
  * before the PTE is written.
  *
  * Before each slot is an unmapped page, so that the bytes around a mapping belong to no
@@ -1181,13 +1172,12 @@ static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval,
 	unsigned int n = reserve_take(pte_pfn(pteval));
 	unsigned long vaddr = reserve_vaddr(n);
 
-	trace_kmap_local_overflow(depth_of(ctrl) / KM_STEP, vaddr);
+	trace_kmap_local_overflow(nr_mappings(ctrl), vaddr);
 	highmem_count(HIGHMEM_STAT_LOCAL_MAP, 1);
 	highmem_count(HIGHMEM_STAT_LOCAL_OVERFLOW, 1);
 	if (n == reserve_slots) {
 		WARN_ONCE(1, "highmem: no slot is left for a local mapping of %s/%d, which holds %u\n",
-			  current->comm, current->pid,
-			  depth_of(ctrl) / KM_STEP + ctrl->reserved);
+			  current->comm, current->pid, nr_mappings(ctrl));
 		DO_ONCE_LITE(name_mappers, ctrl);
 		return (void *)vaddr;
 	}
@@ -1195,8 +1185,8 @@ static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval,
 		     current->comm, current->pid, KM_LIMIT / KM_STEP, (void *)ip);
 
 	preempt_disable();
-	ctrl->reserved++;
-	set_depth(ctrl, depth_of(ctrl));
+	ctrl->special++;
+	set_idx(ctrl, ctrl->idx + KM_STEP);
 	arch_kmap_local_post_unmap(vaddr);
 	install_pte(vaddr, reserve[n].ptep, pteval);
 	preempt_enable();
@@ -1204,12 +1194,11 @@ static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval,
 	return (void *)vaddr;
 }
 
-static void reserve_clear(struct kmap_ctrl *ctrl, unsigned int n)
+static void reserve_clear(unsigned int n)
 {
 	remove_pte(reserve_vaddr(n), reserve[n].ptep);
 	/* Pairs with the acquire in reserve_take(). */
 	smp_store_release(&reserve[n].owner, NULL);
-	ctrl->reserved--;
 }
 
 static void reserve_unmap(struct kmap_ctrl *ctrl, unsigned long addr)
@@ -1230,18 +1219,19 @@ static void reserve_unmap(struct kmap_ctrl *ctrl, unsigned long addr)
 	if (addr - reserve_vaddr(n) >= PAGE_SIZE)
 		report_outside(addr);
 	preempt_disable();
-	reserve_clear(ctrl, n);
-	set_depth(ctrl, depth_of(ctrl));
+	reserve_clear(n);
+	pop_to(ctrl, ctrl->idx - KM_STEP);
+	ctrl->special--;
 	end_unmap(ctrl);
 }
 
-static void reserve_drop_all(struct kmap_ctrl *ctrl)
+static void reserve_drop_all(void)
 {
 	unsigned int n;
 
 	for (n = 0; n < reserve_slots; n++) {
 		if (READ_ONCE(reserve[n].owner) == current)
-			reserve_clear(ctrl, n);
+			reserve_clear(n);
 	}
 }
 

@@ -694,7 +694,7 @@ static void switch_out(void)
 	      "a task with something mapped is not pinned");
 	/* In the middle of unmapping, what it has let go may be above its depth. */
 	for (n = 0; n < KM_MAX_IDX; n++) {
-		if (prev->in_local_op || n < (t->kmap_ctrl.idx & KM_DEPTH_MASK))
+		if (prev->in_local_op || n < t->kmap_ctrl.idx)
 			note_release(slot_address(n));
 	}
 	t->irqs_off = false;

@@ -107,8 +107,8 @@ static void local_op_ends(struct task *task)
 	quiet = IS_ENABLED(THREADS) ? quiet : true;
 	check(!ctrl->idx, "idx is %#x with nothing mapped", ctrl->idx);
 	check(!ctrl->pinned, "pinned with nothing mapped");
-	check(!ctrl->holes && !ctrl->eager, "holes %#x, eager %u with nothing mapped",
-	      ctrl->holes, ctrl->eager);
+	check(!ctrl->slow, "holes %#x, special %u with nothing mapped", ctrl->holes,
+	      ctrl->special);
 	check(!task->t.migration_disabled, "migration is disabled with nothing mapped");
 	for (n = 0, i = 0; n < KM_MAX_IDX; n++)
 		i += !!pte_val(ctrl->pteval[n]);
@@ -185,16 +185,6 @@ static void local_map(unsigned int nr, bool other_prot)
 	use_locals(task);
 }
 
-/* Is it the latest that is not in the reserve? */
-static bool is_latest(const struct task *task, unsigned int i)
-{
-	for (i++; i < task->nr_locals; i++) {
-		if (!in_reserve(task->locals[i].addr))
-			return false;
-	}
-	return true;
-}
-
 static bool stays(const struct mapping *m)
 {
 	return is_lazy() && !m->other_prot;
@@ -204,7 +194,7 @@ static void local_unmap(unsigned int i)
 {
 	struct task *task = self();
 	struct mapping m = task->locals[i];
-	bool ordered = is_latest(task, i) || in_reserve(m.addr);
+	bool ordered = i == task->nr_locals - 1 || in_reserve(m.addr);
 	/* By an address behind or before the mapping, or as another number of pages */
 	bool by_end = !chance(8), by_count = !by_end && m.nr > 1 && !chance(4);
 	unsigned int switches = task->switches, n, nr = by_count ? 1 + chance(4) : m.nr;
@@ -604,7 +594,7 @@ static void tracer(void)
 	unsigned int locals = task->nr_locals, left = chance(4) ? 0 : 1 + chance(3);
 	const char *was_expected = task->expected;
 	unsigned int warned = task->warned;
-	int idx = task->t.kmap_ctrl.idx & KM_DEPTH_MASK;
+	int idx = task->t.kmap_ctrl.idx;
 
 	task->nested++;
 	task->switches++;
@@ -612,9 +602,8 @@ static void tracer(void)
 		local_map(1 + chance(2), !chance(3));
 	while (task->nr_locals > locals)
 		local_unmap(task->nr_locals - 1);
-	check((task->t.kmap_ctrl.idx & KM_DEPTH_MASK) == idx,
-	      "a tracer leaves depth %lu, not %d",
-	      task->t.kmap_ctrl.idx & KM_DEPTH_MASK, idx);
+	check(task->t.kmap_ctrl.idx == idx, "a tracer leaves depth %d, not %d",
+	      task->t.kmap_ctrl.idx, idx);
 	task->nested--;
 	task->expected = was_expected;
 	task->warned = warned;
