@@ -1099,28 +1099,19 @@ early_initcall(kmap_local_lazy_init);
  * Slots in vmalloc space for mappings that the stack has no room for: btrfs RAID 5/6
  * nests one mapping for each device. All CPUs share the slots, and they keep no order.
  *
- * owner is the state of a slot: NULL for a free slot, else the task that holds it.
- * One compare-and-exchange takes a slot in any context, NMI included. The PTE
- * belongs to the owner. idx counts its mappings here, too, so the owner cannot leave its
- * CPU: only that CPU's TLB must be free of older entries, and it is flushed
- * before the PTE is written.
+ * reserve[] has the task that holds a slot, or NULL. One compare-and-exchange takes a
+ * slot in any context, NMI included, and the PTE belongs to the task then. idx counts
+ * its mappings here, so the task stays on its CPU. Only that CPU's TLB must be free of
+ * older entries: it is flushed before the PTE is written.
  *
- * Before each slot is an unmapped page, so that the bytes around a mapping belong to no
- * other mapping. Where caches alias it is two pages: then the slots have all colours.
- * The reserve takes at most one sixteenth of vmalloc space.
+ * Slot n is the odd page 2n + 1. No even page is ever mapped, so that the bytes around a
+ * mapping belong to no other mapping, and the page behind the last slot faults. Slots of
+ * architectures with arch_kmap_local_map_idx() must suit the page: they have no reserve.
  */
-#ifdef DCACHE_N_COLORS
-#define KM_RESERVE_STRIDE	3
-#else
-#define KM_RESERVE_STRIDE	2
-#endif
 #define KM_RESERVE_SLOTS	256
+#define KM_RESERVE_SIZE		((2 * KM_RESERVE_SLOTS + 2) * PAGE_SIZE)
 
-static struct reserve_slot {
-	struct task_struct *owner;
-	pte_t *ptep;
-} reserve[KM_RESERVE_SLOTS];
-
+static struct task_struct *reserve[KM_RESERVE_SLOTS];
 static unsigned int reserve_slots __ro_after_init;
 
 unsigned long kmap_local_reserve_start __ro_after_init;
@@ -1128,34 +1119,21 @@ unsigned long kmap_local_reserve_end __ro_after_init;
 
 static unsigned long reserve_vaddr(unsigned int n)
 {
-	return kmap_local_reserve_start + (n * KM_RESERVE_STRIDE + 1) * PAGE_SIZE;
-}
-
-/* Where caches alias, does the address have the page's colour? */
-static bool reserve_fits(unsigned int n, unsigned long pfn)
-{
-#ifdef DCACHE_N_COLORS
-	unsigned long frame = reserve_vaddr(n) >> PAGE_SHIFT;
-
-	return !((frame ^ pfn) & (DCACHE_N_COLORS - 1));
-#else
-	return true;
-#endif
+	return kmap_local_reserve_start + (2 * n + 1) * PAGE_SIZE;
 }
 
 /* Returns the slot, or reserve_slots if none is free. */
-static unsigned int reserve_take(unsigned long pfn)
+static unsigned int reserve_take(void)
 {
 	unsigned int n;
 
 	for (n = 0; n < reserve_slots; n++) {
-		if (READ_ONCE(reserve[n].owner) || !reserve_fits(n, pfn))
-			continue;
 		/*
-		 * Acquire, pairs with the release in reserve_clear(): our flush does
-		 * not see the PTE that the last owner has cleared as a valid one.
+		 * Acquire, pairs with the release in reserve_clear(): the flush in
+		 * reserve_map() comes after the last task has cleared the PTE.
 		 */
-		if (!cmpxchg_acquire(&reserve[n].owner, NULL, current))
+		if (!READ_ONCE(reserve[n]) &&
+		    !cmpxchg_acquire(&reserve[n], NULL, current))
 			break;
 	}
 	return n;
@@ -1169,7 +1147,7 @@ static unsigned int reserve_take(unsigned long pfn)
 static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval,
 				  unsigned long ip)
 {
-	unsigned int n = reserve_take(pte_pfn(pteval));
+	unsigned int n = reserve_take();
 	unsigned long vaddr = reserve_vaddr(n);
 
 	trace_kmap_local_overflow(nr_mappings(ctrl), vaddr);
@@ -1188,7 +1166,7 @@ static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval,
 	ctrl->special++;
 	set_idx(ctrl, ctrl->idx + KM_STEP);
 	arch_kmap_local_post_unmap(vaddr);
-	install_pte(vaddr, reserve[n].ptep, pteval);
+	install_pte(vaddr, virt_to_kpte(vaddr), pteval);
 	preempt_enable();
 
 	return (void *)vaddr;
@@ -1196,23 +1174,22 @@ static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval,
 
 static void reserve_clear(unsigned int n)
 {
-	remove_pte(reserve_vaddr(n), reserve[n].ptep);
+	unsigned long vaddr = reserve_vaddr(n);
+
+	remove_pte(vaddr, virt_to_kpte(vaddr));
 	/* Pairs with the acquire in reserve_take(). */
-	smp_store_release(&reserve[n].owner, NULL);
+	smp_store_release(&reserve[n], NULL);
 }
 
 static void reserve_unmap(struct kmap_ctrl *ctrl, unsigned long addr)
 {
-	unsigned int n = (addr - kmap_local_reserve_start) / PAGE_SIZE /
-			 KM_RESERVE_STRIDE;
+	/* The page before a slot begins with the byte behind another slot. */
+	unsigned int n = (addr - 1 - kmap_local_reserve_start) / (2 * PAGE_SIZE);
 
-	/* The page before slot n begins with the byte behind the slot before it. */
-	if (addr == reserve_vaddr(n) - PAGE_SIZE)
-		n--;
 	/* From reserve_map() with no slot left, which has reported it. */
 	if (addr >= reserve_vaddr(reserve_slots))
 		return;
-	if (WARN_ONCE(n >= reserve_slots || READ_ONCE(reserve[n].owner) != current,
+	if (WARN_ONCE(n >= reserve_slots || READ_ONCE(reserve[n]) != current,
 		      "highmem: kunmap_local() of address %p in the reserve that %s/%d has not mapped\n",
 		      (void *)addr, current->comm, current->pid))
 		return;
@@ -1230,7 +1207,7 @@ static void reserve_drop_all(void)
 	unsigned int n;
 
 	for (n = 0; n < reserve_slots; n++) {
-		if (READ_ONCE(reserve[n].owner) == current)
+		if (READ_ONCE(reserve[n]) == current)
 			reserve_clear(n);
 	}
 }
@@ -1242,35 +1219,22 @@ bool is_kmap_vmalloc_addr(unsigned long addr)
 }
 EXPORT_SYMBOL(is_kmap_vmalloc_addr);
 
-static int __init reserve_note_pte(pte_t *ptep, unsigned long vaddr, void *start)
-{
-	unsigned long page = (vaddr - (unsigned long)start) >> PAGE_SHIFT;
-
-	if (page % KM_RESERVE_STRIDE == 1 && page / KM_RESERVE_STRIDE < KM_RESERVE_SLOTS)
-		reserve[page / KM_RESERVE_STRIDE].ptep = ptep;
-	return 0;
-}
-
 static int __init kmap_local_reserve_init(void)
 {
-	unsigned long share = VMALLOC_TOTAL / 16 / PAGE_SIZE / KM_RESERVE_STRIDE;
-	unsigned int slots = min_t(unsigned long, share, KM_RESERVE_SLOTS);
-	unsigned long size = (slots * KM_RESERVE_STRIDE + 2) * PAGE_SIZE;
-	struct vm_struct *area;
+	struct vm_struct *area = get_vm_area(KM_RESERVE_SIZE, VM_MAP);
 
 	km_init();
-	area = get_vm_area(size, VM_MAP);
 	if (!area)
 		return -ENOMEM;
-	if (apply_to_page_range(&init_mm, (unsigned long)area->addr, size,
-				reserve_note_pte, area->addr)) {
-		free_vm_area(area);
-		return -ENOMEM;
-	}
-
 	kmap_local_reserve_start = (unsigned long)area->addr;
-	kmap_local_reserve_end = kmap_local_reserve_start + size;
-	reserve_slots = slots;
+	kmap_local_reserve_end = kmap_local_reserve_start + KM_RESERVE_SIZE;
+	/* Makes page tables, as there is no function to call for each PTE. */
+	if (apply_to_page_range(&init_mm, kmap_local_reserve_start, KM_RESERVE_SIZE,
+				NULL, NULL))
+		return -ENOMEM;
+#ifndef arch_kmap_local_map_idx
+	reserve_slots = KM_RESERVE_SLOTS;
+#endif
 	return 0;
 }
 early_initcall(kmap_local_reserve_init);

@@ -781,7 +781,7 @@ static void check_end(void)
 		}
 	}
 	for (nr = 0; nr < reserve_slots; nr++)
-		check(!reserve[nr].owner, "slot %u of the reserve is not free", nr);
+		check(!reserve[nr], "slot %u of the reserve is not free", nr);
 	check(!pkmap_wait_queue.nr, "a sleeper is left in the queue");
 
 	kmap_flush_unused();
