@@ -82,8 +82,6 @@ extern unsigned int pkmap_patience;
 struct seq_file;
 void pkmap_show(struct seq_file *m);
 
-bool kmap_local_is_lazy(void);
-
 /*
  * Stands between two steps of a protocol that takes no lock. Now and then it
  * waits for as long as another CPU may need to come in between. A test that wants

@@ -65,24 +65,17 @@
  * and none to show their misuse.)
  */
 
+#include <kunit/visibility.h>
 #include <linux/bitops.h>
 #include <linux/cpuhotplug.h>
-#include <linux/err.h>
 #include <linux/export.h>
 #include <linux/highmem.h>
-#include <linux/init.h>
-#include <linux/jump_label.h>
 #include <linux/kstrtox.h>
 #include <linux/mm.h>
 #include <linux/once_lite.h>
-#include <linux/percpu.h>
-#include <linux/preempt.h>
-#include <linux/printk.h>
-#include <linux/sched.h>
 #include <linux/smp.h>
 #include <linux/vmalloc.h>
 
-#include <asm/kmap_size.h>
 #include <asm/tlbflush.h>
 
 #include "highmem_debug.h"
@@ -262,6 +255,7 @@ static __always_inline void replace_pte(unsigned long vaddr, pte_t *ptep,
 {
 	bool stale = !pte_none(ptep_get(ptep));
 
+	highmem_race_window();
 	if (!KMAP_LOCAL_LAZY && WARN_ON_ONCE(stale))
 		remove_pte(vaddr, ptep);
 	install_pte(vaddr, ptep, pteval);
@@ -290,7 +284,10 @@ static unsigned long live_vaddr(const struct kmap_ctrl *ctrl, int n)
 	return slot_vaddr(n, pte_pfn(ctrl->pteval[n]));
 }
 
-/* The compiler moves no store of the caller across this. */
+/*
+ * What an interrupt sees of the stack changes in these three steps. The compiler moves no
+ * store of the caller across them.
+ */
 static __always_inline void set_idx(struct kmap_ctrl *ctrl, unsigned int idx)
 {
 	highmem_race_window();
@@ -298,6 +295,19 @@ static __always_inline void set_idx(struct kmap_ctrl *ctrl, unsigned int idx)
 	WRITE_ONCE(ctrl->idx, idx);
 	barrier();
 	highmem_race_window();
+}
+
+static __always_inline void save_pte(struct kmap_ctrl *ctrl, unsigned int n, pte_t pteval)
+{
+	arch_kmap_local_save_pte(&ctrl->pteval[n], pteval);
+	barrier();
+	highmem_race_window();
+}
+
+static __always_inline void clear_saved(struct kmap_ctrl *ctrl, unsigned int n)
+{
+	highmem_race_window();
+	arch_kmap_local_clear_saved(&ctrl->pteval[n]);
 }
 
 /* How many slots a mapping of @nr pages takes. */
@@ -387,22 +397,10 @@ static void pop_to(struct kmap_ctrl *ctrl, int depth)
 	set_idx(ctrl, depth);
 }
 
-static __always_inline bool is_lazy(void)
+/* Does kunmap_local() leave the PTEs of mappings with kmap_prot in their slots? */
+VISIBLE_IF_KUNIT bool kmap_local_is_lazy(void)
 {
 	return KMAP_LOCAL_LAZY && !static_branch_unlikely(&kmap_local_eager);
-}
-
-/**
- * kmap_local_is_lazy() - does kunmap_local() leave PTEs in their slots?
- *
- * For tests, in which an eager kernel behaves differently.
- *
- * Context: any.
- * Return: true if it does for mappings with kmap_prot.
- */
-bool kmap_local_is_lazy(void)
-{
-	return is_lazy();
 }
 
 /* The callers that made the mappings, for reports. Only debug kernels know them. */
@@ -429,7 +427,7 @@ static void name_mappers(const struct kmap_ctrl *ctrl) { }
 /* Must kunmap_local() remove the PTE of this mapping? */
 static bool is_eager(pte_t pteval)
 {
-	return !is_lazy() ||
+	return !kmap_local_is_lazy() ||
 	       !pte_same(pteval, pfn_pte(pte_pfn(pteval), kmap_prot));
 }
 
@@ -446,8 +444,8 @@ static void clear_slot(const struct kmap_ctrl *ctrl, unsigned int n)
  * Maps @nr pages from frame @pfn on: the first mapping of all, runs, eager mappings,
  * and with a stack that is full. @ip: the caller that makes the mapping
  */
-static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot, unsigned int nr,
-				unsigned long ip)
+static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot,
+					   unsigned int nr, unsigned long ip)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	unsigned int top = ctrl->idx + slots_of(nr) - 1, n;
@@ -470,7 +468,7 @@ static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot, uns
 	for (n = top; n > top - nr; n--) {
 		pteval = pfn_pte(pfn++, prot);
 		note_mapper(ctrl, n, ip);
-		arch_kmap_local_save_pte(&ctrl->pteval[n], pteval);
+		save_pte(ctrl, n, pteval);
 		set_slot(n, pteval);
 	}
 	preempt_enable();
@@ -537,7 +535,7 @@ void *__kmap_local_page(struct page *page)
 	unsigned int depth = ctrl->idx + slots_of(1);
 	pte_t pteval, *ptep;
 
-	if (!is_lazy() || unlikely(depth > km_limit))
+	if (!kmap_local_is_lazy() || unlikely(depth > km_limit))
 		return map_page(page, kmap_prot, 1, _RET_IP_);
 
 	pteval = arch_kmap_local_page_pte(page_to_pfn(page), km_page_pte);
@@ -551,12 +549,9 @@ void *__kmap_local_page(struct page *page)
 	 */
 	set_idx(ctrl, depth);
 	highmem_count_maps(1, depth);
-	arch_kmap_local_save_pte(&ctrl->pteval[depth - 1], pteval);
-	barrier();
-	highmem_race_window();
+	save_pte(ctrl, depth - 1, pteval);
 	ptep = slot_pte(depth - 1, 0);
 	if (!pte_same(ptep_get(ptep), pteval)) {
-		highmem_race_window();
 		preempt_disable();
 		replace_pte(slot_vaddr(depth - 1, 0), ptep, pteval);
 		preempt_enable();
@@ -609,7 +604,7 @@ static void unmap_slots(struct kmap_ctrl *ctrl, unsigned int top, unsigned int n
 	preempt_disable();
 	for (n = top; n > top - nr; n--) {
 		clear_slot(ctrl, n);
-		arch_kmap_local_clear_saved(&ctrl->pteval[n]);
+		clear_saved(ctrl, n);
 	}
 	if (top == depth - 1) {
 		pop_to(ctrl, depth - slots_of(nr));
@@ -713,15 +708,13 @@ void kunmap_local_indexed(const void *vaddr)
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	unsigned int depth = slot_of((unsigned long)vaddr) + 1;
 
-	/* Here and below: else gcc saves registers for depth - 1 and depth - 2. */
+	/* Else gcc keeps depth - 1 in one more register, which it has to save. */
 	OPTIMIZER_HIDE_VAR(depth);
 	if (!KMAP_LOCAL_LAZY || unlikely(ctrl->idx != depth) || unlikely(ctrl->slow)) {
 		kunmap_local_slow((unsigned long)vaddr, 1);
 		return;
 	}
-	highmem_race_window();
-	arch_kmap_local_clear_saved(&ctrl->pteval[depth - 1]);
-	OPTIMIZER_HIDE_VAR(depth);
+	clear_saved(ctrl, depth - 1);
 	set_idx(ctrl, depth - slots_of(1));
 	/* Last: __schedule() may pin the task as long as idx is not 0. */
 	if (unlikely(ctrl->pinned))
@@ -749,6 +742,32 @@ struct page *kmap_local_to_page(const void *vaddr)
 	n = find_slot(ctrl, addr + PAGE_SIZE - 1);
 	return n < 0 ? NULL : pte_page(ctrl->pteval[n]);
 }
+
+/**
+ * is_kmap_addr() - is an address inside one of the mapping windows?
+ * @x: any kernel address
+ *
+ * The pkmap pool, the kmap_local slots of all CPUs and their reserve count,
+ * whether or not something is mapped at @x. What lies there ends with its
+ * page, or with its run of pages: kmap_addr_reach() tells hardened usercopy.
+ *
+ * Example::
+ *
+ *	if (is_kmap_addr(buf) || is_vmalloc_addr(buf))
+ *		return -EINVAL;
+ *
+ * Context: any.
+ * Return: true if @x is an address that kmap() or kmap_local_page() may return
+ * for a page which is not directly mapped.
+ */
+bool is_kmap_addr(const void *x)
+{
+	unsigned long addr = (unsigned long)x;
+
+	return is_kmap_local_fixmap(addr) || is_kmap_local_reserve(addr) ||
+	       is_pkmap_addr(addr);
+}
+EXPORT_SYMBOL(is_kmap_addr);
 
 /* Runs ------------------------------------------------------------------ */
 
@@ -886,18 +905,30 @@ void __kmap_local_sched_in(void)
 		set_slot(n, ctrl->pteval[n]);
 }
 
-/*
- * Ends all mappings of the current task, those in the reserve too. With interrupts on
- * it also undoes the pin, see unpin().
+/**
+ * kmap_local_leaked() - report and end the mappings that the current task leaks
+ * @where: what the task does
+ *
+ * They would stay on top of its stack for good, and pin the task to its CPU: that CPU
+ * could not go offline. A debug kernel names the callers that made them.
+ *
+ * Context: return to user space, with interrupts off (the pin ends with the next
+ * __schedule()); do_exit(), for a kernel thread or after an oops, where the task may
+ * still be moved.
  */
-static void unmap_all(struct kmap_ctrl *ctrl)
+void kmap_local_leaked(const char *where)
 {
+	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
+
+	WARN_ONCE(1, "highmem: %s/%d %s with %u local mappings\n", current->comm,
+		  current->pid, where, nr_mappings(ctrl));
+	DO_ONCE_LITE(name_mappers, ctrl);
 
 	preempt_disable();
 	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n)) {
 		clear_slot(ctrl, n);
-		arch_kmap_local_clear_saved(&ctrl->pteval[n]);
+		clear_saved(ctrl, n);
 	}
 	if (ctrl->idx > KM_LIMIT)
 		reserve_drop_all();
@@ -906,47 +937,7 @@ static void unmap_all(struct kmap_ctrl *ctrl)
 	ctrl->special = 0;
 	end_unmap(ctrl);
 }
-
-static void report_leak(const struct kmap_ctrl *ctrl, const char *where)
-{
-	WARN_ONCE(1, "highmem: %s/%d %s with %u local mappings\n", current->comm,
-		  current->pid, where, nr_mappings(ctrl));
-	DO_ONCE_LITE(name_mappers, ctrl);
-}
-
-/**
- * kmap_local_leaked() - the current task returns to user space with local mappings
- *
- * They would stay on top of its stack for good, and pin the task to its CPU. Reports
- * them, in a debug kernel with the callers that made them, and ends them. (The pin
- * ends with the next __schedule().)
- *
- * Context: return to user space, interrupts off.
- */
-void kmap_local_leaked(void)
-{
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-
-	report_leak(ctrl, "returns to user space");
-	unmap_all(ctrl);
-}
 EXPORT_SYMBOL_GPL(kmap_local_leaked);
-
-/**
- * __kmap_local_exit() - out-of-line part of kmap_local_exit()
- *
- * The same for a task that ends: a kernel thread that leaks, or a task that dies of an
- * oops. A pin that outlived its task would keep the CPU from going offline.
- *
- * Context: do_exit(), where the task may still be moved.
- */
-void __kmap_local_exit(void)
-{
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-
-	report_leak(ctrl, "ends");
-	unmap_all(ctrl);
-}
 
 /**
  * kmap_local_fork() - make sure that a new task starts without mappings
@@ -991,21 +982,19 @@ static bool cpu_has_mappings(int cpu, void *flush_tlb)
 	return flush_tlb;
 }
 
-/* Removes the PTE of slot @n unless @ctrl notes it. Returns whether it changed. */
-static bool flush_slot(const struct kmap_ctrl *ctrl, unsigned int n)
+/* Removes the PTE of slot @n, unless @ctrl has it saved. */
+static void flush_slot(const struct kmap_ctrl *ctrl, unsigned int n)
 {
 	unsigned long vaddr = slot_vaddr(n, 0);
 	pte_t *ptep = slot_pte(n, vaddr);
-	bool held = pteval_used(ctrl->pteval[n]);
 
-	if (pte_none(ptep_get(ptep)) ||
-	    (held && pte_same(ptep_get(ptep), ctrl->pteval[n])))
-		return false;
-	if (held)
-		replace_pte(vaddr, ptep, ctrl->pteval[n]);
+	/* Stays empty: an eager mapping is about to be filled, or was just removed. */
+	if (pte_none(ptep_get(ptep)))
+		return;
+	if (pteval_used(ctrl->pteval[n]))
+		set_slot(n, ctrl->pteval[n]);
 	else
 		remove_pte(vaddr, ptep);
-	return true;
 }
 
 /*
@@ -1013,23 +1002,18 @@ static bool flush_slot(const struct kmap_ctrl *ctrl, unsigned int n)
  * @flush_tlb it flushes the whole TLB, too.
  *
  * Interrupts are off. The interrupted context may be about to fill a slot below idx.
- * Then the PTE is either the one in pteval[], and stays, or an old one: that goes,
- * and the PTE in pteval[], if it is set already, takes its place at once. It must: on
- * PAE the interrupted context may have read one half of the old PTE and read the other
- * half from the new PTE.
+ * Then the PTE in pteval[], if it is set already, takes the place of an old one at once.
+ * It must: on PAE the interrupted context may have read one half of the old PTE and read
+ * the other half from the new PTE.
  */
 static void flush_this_cpu(void *flush_tlb)
 {
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	int n;
+	unsigned int n;
 
 	for (n = 0; km_limit && n < KM_MAX_IDX; n++) {
-		/*
-		 * The second call is for a PTE that an NMI wrote during the first:
-		 * on PAE its upper half may have been cleared.
-		 */
-		if (flush_slot(ctrl, n))
-			flush_slot(ctrl, n);
+		flush_slot(&current->kmap_ctrl, n);
+		/* Again, for an NMI: on PAE half of the PTE it wrote may be cleared. */
+		flush_slot(&current->kmap_ctrl, n);
 	}
 	if (flush_tlb)
 		arch_kmap_local_flush_tlb();
@@ -1211,13 +1195,6 @@ static void reserve_drop_all(void)
 			reserve_clear(n);
 	}
 }
-
-/* For is_kmap_addr(), which any module may call. */
-bool is_kmap_vmalloc_addr(unsigned long addr)
-{
-	return is_kmap_local_reserve(addr) || is_pkmap_addr(addr);
-}
-EXPORT_SYMBOL(is_kmap_vmalloc_addr);
 
 static int __init kmap_local_reserve_init(void)
 {

@@ -551,7 +551,7 @@ void mutex_unlock(struct mutex *lock)
 
 #ifdef UNHOOKED
 /* TREE=unhooked: the code under test calls migrate_disable() itself */
-static bool kmap_local_pin(struct task_struct *t) { return false; }
+static void kmap_local_pin(struct task_struct *t) { }
 #endif
 
 /* Each in one step for the scheduler, as our hunk for kernel/sched/core.c makes them. */
@@ -678,8 +678,7 @@ static void switch_out(void)
 	t->irqs_off = true;
 	t->preempt++;
 	tracer();
-	if (kmap_local_pin(t))
-		migrate_disable();
+	kmap_local_pin(t);
 	prev->rq_locked = true;
 	tracer();
 	prev->one_cpu |= !!t->migration_disabled;

@@ -53,6 +53,7 @@ typedef unsigned int gfp_t;
 #undef __attribute_const__
 #include <linux/compiler_attributes.h>
 
+#define VISIBLE_IF_KUNIT	static
 #define __init
 #define __ro_after_init
 #define __read_mostly

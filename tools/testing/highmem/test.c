@@ -187,7 +187,7 @@ static void local_map(unsigned int nr, bool other_prot)
 
 static bool stays(const struct mapping *m)
 {
-	return is_lazy() && !m->other_prot;
+	return kmap_local_is_lazy() && !m->other_prot;
 }
 
 static void local_unmap(unsigned int i)

@@ -65,30 +65,22 @@ void add_highpages_with_active_regions(int nid, unsigned long start_pfn,
  * the old one: it is cleared first. Nor may an interrupt come in between that
  * flushes the slot, see flush_this_cpu(): half of what it did would be undone.
  */
-static inline void kmap_local_replace_pte(unsigned long vaddr, pte_t *ptep,
-					  pte_t pteval)
+static inline void kmap_local_write_pte(unsigned long vaddr, pte_t *ptep,
+					pte_t pteval)
 {
 	unsigned long flags;
 
 	local_irq_save(flags);
 	pte_clear(&init_mm, vaddr, ptep);
-	set_pte_at(&init_mm, vaddr, ptep, pteval);
-	local_irq_restore(flags);
-}
-
-static inline void kmap_local_clear_pte(unsigned long vaddr, pte_t *ptep)
-{
-	unsigned long flags;
-
-	local_irq_save(flags);
-	pte_clear(&init_mm, vaddr, ptep);
+	if (!pte_none(pteval))
+		set_pte_at(&init_mm, vaddr, ptep, pteval);
 	local_irq_restore(flags);
 }
 
 #define arch_kmap_local_set_pte(mm, vaddr, ptep, pteval) \
-	((void)(mm), kmap_local_replace_pte(vaddr, ptep, pteval))
+	((void)(mm), kmap_local_write_pte(vaddr, ptep, pteval))
 #define arch_kmap_local_clear_pte(mm, vaddr, ptep) \
-	((void)(mm), kmap_local_clear_pte(vaddr, ptep))
+	((void)(mm), kmap_local_write_pte(vaddr, ptep, __pte(0)))
 #endif
 
 #define arch_kmap_local_post_map arch_kmap_local_post_map
