@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kmap_local: short-lived mappings of one page, or of a run of pages side by
- * side. A mapping belongs to one task on one CPU. Any context may map a page (an
- * NMI on x86 only).
+ * kmap_local: short-lived mappings of one page or of a run of neighbouring pages. A
+ * mapping belongs to one task on one CPU. Any context may map a page (an NMI on x86
+ * only).
+ *
+ * The way of a page: kmap_local_page() calls __kmap_local_page(), which takes the next
+ * slot of the task's stack, saves the PTE in the stack, and writes it to the page table
+ * if the slot maps another page. kunmap_local() calls kunmap_local_indexed(), which
+ * drops the slot from the stack. All else goes through kmap_local_push_slow() and
+ * kunmap_local_slow().
  *
  * Each CPU owns KM_MAX_IDX neighbouring fixmap slots. Each task owns a stack,
  * task_struct::kmap_ctrl, that records what its slots map:
@@ -10,59 +16,67 @@
  *   idx	 the depth: slots in use, and KM_STEP for each mapping in the reserve
  *   pteval[n]	 the PTE of the page in slot n; not present for a free slot and for
  *		 a guard
- *   holes	 bit n set: the slots 2n and 2n + 1 were given back before a later
- *		 mapping was; they stay taken until the stack shrinks below them
- *   special	 number of mappings that kunmap_local_slow() must give back: runs,
- *		 eager mappings, and those in the reserve
- *   slow	 holes and special in one word: the fast path of unmapping wants 0
- *   pinned	 the scheduler has called migrate_disable() for the mappings
- *   mapper[n]	 debug kernels: the caller that made the mapping in slot n
+ *   holes	 bit n is set: the slots 2n and 2n + 1 were unmapped before a later
+ *		 mapping was. They stay taken until the stack shrinks below them.
+ *   special	 number of mappings that need kunmap_local_slow(): runs, eager
+ *		 mappings, and those in the reserve
+ *   slow	 holes and special in one word, which kunmap_local_indexed() tests
+ *   pinned	 __schedule() has called migrate_disable() for the mappings
+ *   mapper[n]	 debug kernels: the caller that mapped slot n
  *
  * A mapping of nr pages takes nr + 1 slots, rounded up to a multiple of KM_STEP.
  * Slots go downwards: slot n + 1 has the address below that of slot n. The first
- * page of a mapping is in its last slot, and the first slot, behind its last
- * page, is a guard. So the byte behind a mapping belongs to no other mapping, and
- * neighbouring slots with a present pteval[] are always one run.
+ * page of a mapping is in its last slot. Its first slot, behind the last page, is a
+ * guard. So the byte behind a mapping belongs to no other mapping, and neighbouring
+ * slots with a present pteval[] are always one run.
  *
  * Invariants, as an interrupt sees them at any instruction:
  *
- *   - Each slot at or above the depth is free, and its pteval[] is empty. A
- *     context that interrupts another one pushes above the depth and pops down to
- *     it again. It may use any slot there, and the interrupted context does not
- *     notice.
- *   - idx is raised before anything is stored above the old depth, and lowered
- *     after the last thing above the new depth is gone, by one store each.
- *   - holes and special are changed by the context that made the mappings. A context
- *     that interrupts it leaves them as they were. special counts a mapping before
- *     idx is raised for it, and until idx is lowered.
- *   - pinned is set by __schedule() while idx is not 0. unpin() clears it after idx has
- *     become 0, or the next __schedule() does.
+ *   - Each slot at or above the depth is free, and its pteval[] is empty. An
+ *     interrupt pushes above the depth, and pops down to it again before it returns.
+ *   - idx is raised before anything is stored above the old depth. It is lowered after
+ *     the last slot above the new depth is empty. Each is one store.
+ *   - An interrupt leaves holes and special as it finds them. special counts a mapping
+ *     before idx is raised for it, and until idx is lowered.
+ *   - pinned is set by __schedule() while idx is not 0. km_unpin() clears it after idx
+ *     has become 0, or the next __schedule() does.
  *
- * Which CPU. Only a task that does not run can be moved. A running task needs no
- * pin for its mappings. __schedule() pins it, see kmap_local_pin(). From the store
- * that raises idx to the store that lowers it to 0, the CPU stays the same. (Mainline
- * calls migrate_disable() for each mapping, T. Gleixner's design of 2020.)
+ * Which CPU. Only a task that does not run can be moved, so a running task needs no pin
+ * for its mappings. __schedule() pins it, see kmap_local_pin(). From the store that
+ * raises idx to the store that lowers it to 0, the CPU stays the same. (Mainline calls
+ * migrate_disable() for each mapping, T. Gleixner's design of 2020.)
  *
- * Lazy unmapping, where the architecture defines KMAP_LOCAL_LAZY. kunmap_local()
- * leaves the PTE in the slot. The next mapping in that slot keeps the PTE if it is
- * the right one; else it writes the PTE and flushes. No other record of a slot
- * exists than its PTE. What must hold:
+ * Lazy unmapping (KMAP_LOCAL_LAZY). kunmap_local() leaves the PTE in the slot. The PTE
+ * is the only record of what a slot maps. A slot of one CPU over time:
+ *
+ *	call			PTE before	what it does
+ *	kmap_local_page(A)	empty		writes A
+ *	kunmap_local()		A		nothing to the PTE
+ *	kmap_local_page(A)	A		nothing: the PTE matches
+ *	kunmap_local()		A
+ *	kmap_local_page(B)	A		writes B, flushes A from this CPU's TLB
+ *	__schedule()		B		nothing; the next task maps C here
+ *	__kmap_local_sched_in()	C		writes B, as pteval[] says; flushes C
+ *	kunmap_local()		B
+ *	kmap_flush_unused()	B		clears and flushes it, on each CPU
+ *
+ * No mapping shows another page, because:
  *
  *   - Whenever preemption is enabled, the TLB of this CPU holds no entry for a slot
- *     that differs from the slot's PTE: the store to a valid PTE and the flush after
- *     it are one section with preemption off. Interrupts use slots above. Only
- *     flush_this_cpu() clears slots that an NMI may use.
- *   - TLBs of other CPUs may hold stale entries, as a CPU walks page tables on its
- *     own. No other CPU uses the address.
- *   - A task that is scheduled in may find other PTEs than its own in its slots.
+ *     that differs from the slot's PTE. The store to a valid PTE and the flush after
+ *     it are one section with preemption off. An interrupt in that section uses slots
+ *     above. Only flush_this_cpu() clears slots that an NMI may use.
+ *   - TLBs of other CPUs may hold stale entries, as a CPU walks page tables
+ *     speculatively. No other CPU uses the address.
+ *   - A task that is scheduled in may find PTEs of another task in its slots.
  *     __kmap_local_sched_in() restores its own.
  *   - kmap_local_flush() removes the PTE of each slot that no context holds.
- *   - A mapping with a protection of its own is eager: kunmap_local() removes its
- *     PTE. In strict mode all mappings are eager, which makes an access after
- *     kunmap_local() fault.
+ *   - A mapping with another protection than kmap_prot is eager: kunmap_local() clears
+ *     and flushes its PTE, and __schedule() does. With kmap_local_lazy=0 all mappings
+ *     are eager, so that an access after kunmap_local() faults.
  *
  * (An earlier lazy scheme was dropped in 2006. It had no means to flush its mappings
- * and none to show their misuse.)
+ * and none to find their misuse.)
  */
 
 #include <kunit/visibility.h>
@@ -80,52 +94,14 @@
 
 #include "highmem_debug.h"
 
-/* Here for both files: this one is built whenever the other one is. */
+/* For the pkmap pool, too: this file is built whenever the pool is. */
 #define CREATE_TRACE_POINTS
 #include <trace/events/highmem.h>
 
 #define KM_STEP		KMAP_LOCAL_STEP
 
-/* The greatest depth: behind the last mapping comes one more guard. */
+/* The greatest depth of the stack: the guard of the next mapping takes a slot, too. */
 #define KM_LIMIT	(KM_MAX_IDX - 1)
-
-#ifndef arch_kmap_local_set_pte
-#define arch_kmap_local_set_pte(mm, vaddr, ptep, ptev) \
-	set_pte_at(mm, vaddr, ptep, ptev)
-#endif
-
-#ifndef arch_kmap_local_clear_pte
-#define arch_kmap_local_clear_pte(mm, vaddr, ptep) \
-	pte_clear(mm, vaddr, ptep)
-#endif
-
-#ifndef arch_kmap_local_save_pte
-#define arch_kmap_local_save_pte(saved, pteval)	(*(saved) = (pteval))
-#define arch_kmap_local_clear_saved(saved)	(*(saved) = __pte(0))
-#endif
-
-#ifndef arch_kmap_local_pre_map
-#define arch_kmap_local_pre_map(vaddr, pteval)	((void)(vaddr), (void)(pteval))
-#endif
-
-#ifndef arch_kmap_local_post_map
-#define arch_kmap_local_post_map(vaddr, pteval)	((void)(vaddr), (void)(pteval))
-#endif
-
-#ifndef arch_kmap_local_pre_unmap
-#define arch_kmap_local_pre_unmap(vaddr)	((void)(vaddr))
-#endif
-
-#ifndef arch_kmap_local_post_unmap
-#define arch_kmap_local_post_unmap(vaddr)	((void)(vaddr))
-#endif
-
-#ifndef arch_kmap_local_high_get
-static inline void *arch_kmap_local_high_get(struct page *page)
-{
-	return NULL;
-}
-#endif
 
 static void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval, unsigned long ip);
 static void reserve_unmap(struct kmap_ctrl *ctrl, unsigned long addr);
@@ -134,17 +110,17 @@ static void reserve_drop_all(void);
 /* Set where all mappings are eager though the kernel is built to be lazy. */
 static DEFINE_STATIC_KEY_FALSE(kmap_local_eager);
 
-/* The PTE of a mapping with kmap_prot, but for the page frame. */
+/* The PTE of page frame 0 with kmap_prot, for arch_kmap_local_page_pte(). */
 static pte_t km_page_pte __maybe_unused __read_mostly;
 
 /* Slots ------------------------------------------------------------------- */
 
 /*
- * A slot has two numbers: n, its place in the task's stack, and idx, its place
- * in the fixmap behind FIX_KMAP_BEGIN, which depends on the CPU.
+ * A slot has two numbers: n, its place in the task's stack, and idx, its place in the
+ * fixmap behind FIX_KMAP_BEGIN, which depends on the CPU.
  *
- * A task with something mapped stays on its CPU. Another task may look up an
- * address as well, with preemption enabled: the address is not its own on any CPU.
+ * A task with mappings stays on its CPU. A task without may look up an address with
+ * preemption enabled: it has not mapped the address on any CPU.
  */
 static __always_inline unsigned long idx_vaddr(int idx)
 {
@@ -170,7 +146,7 @@ static __always_inline unsigned long slot_vaddr(unsigned int n, unsigned long pf
 	return idx_vaddr(arch_kmap_local_map_idx(n, pfn));
 }
 
-/* For lazy architectures only. */
+/* Only the fast path calls this, and these architectures have none. */
 static __always_inline unsigned int slot_of(unsigned long addr)
 {
 	return 0;
@@ -181,7 +157,7 @@ static __always_inline pte_t *slot_pte(unsigned int n, unsigned long vaddr)
 	return virt_to_kpte(vaddr);
 }
 
-#else /* slots that follow each other downwards, and so do their PTEs */
+#else /* PTEs that follow each other as the slots do */
 
 /* The last byte of slot 0 of each CPU, and the slot's PTE. */
 static DEFINE_PER_CPU_READ_MOSTLY(struct km_window {
@@ -189,7 +165,7 @@ static DEFINE_PER_CPU_READ_MOSTLY(struct km_window {
 	pte_t *ptep;
 }, km_window);
 
-/* 0 as long as no window exists: no depth fits, and km_init() is called. */
+/* 0 until km_init(), so that no depth fits and kmap_local_push_slow() calls that. */
 static unsigned int km_limit __read_mostly;
 
 static void km_init(void)
@@ -203,7 +179,7 @@ static void km_init(void)
 		per_cpu(km_window, cpu).ptep = virt_to_kpte(vaddr);
 	}
 	km_page_pte = pfn_pte(0, kmap_prot);
-	/* No other CPU runs: an early_initcall at the latest comes here. */
+	/* No other CPU runs yet: this is called by an early_initcall at the latest. */
 	km_limit = KM_LIMIT;
 }
 
@@ -247,8 +223,8 @@ static __always_inline void remove_pte(unsigned long vaddr, pte_t *ptep)
  *
  * A lazy architecture overwrites the old PTE so that neither a page walk nor
  * flush_this_cpu() sees half of it. An NMI always flushes: it may find a slot empty
- * that flush_this_cpu() has cleared but not yet flushed. Elsewhere kunmap_local() leaves
- * no PTE: an old one is a bug, and is removed first.
+ * that flush_this_cpu() has cleared but not yet flushed. On an eager architecture
+ * kunmap_local() leaves no PTE. There an old PTE is a bug, and is removed first.
  */
 static __always_inline void replace_pte(unsigned long vaddr, pte_t *ptep,
 					pte_t pteval)
@@ -278,15 +254,15 @@ static void set_slot(unsigned int n, pte_t pteval)
 
 /* The stack ----------------------------------------------------------- */
 
-/* The address of the current task's slot @n, which maps what pteval[] says. */
-static unsigned long live_vaddr(const struct kmap_ctrl *ctrl, int n)
+/* The address of slot @n of the current task. pteval[] says which page it maps. */
+static unsigned long slot_addr(const struct kmap_ctrl *ctrl, int n)
 {
 	return slot_vaddr(n, pte_pfn(ctrl->pteval[n]));
 }
 
 /*
- * What an interrupt sees of the stack changes in these three steps. The compiler moves no
- * store of the caller across them.
+ * The three steps in which an interrupt sees the stack change. The compiler moves no
+ * store of the caller across them: see the invariants at the head of this file.
  */
 static __always_inline void set_idx(struct kmap_ctrl *ctrl, unsigned int idx)
 {
@@ -310,7 +286,7 @@ static __always_inline void clear_saved(struct kmap_ctrl *ctrl, unsigned int n)
 	arch_kmap_local_clear_saved(&ctrl->pteval[n]);
 }
 
-/* How many slots a mapping of @nr pages takes. */
+/* The number of slots that a mapping of @nr pages takes. */
 static __always_inline unsigned int slots_of(unsigned int nr)
 {
 	return ALIGN(nr + 1, KM_STEP);
@@ -325,8 +301,8 @@ static unsigned int hole_bit(int n)
 }
 
 /*
- * Is @pteval, from pteval[], that of a mapping? On xtensa 0, which free slots and
- * guards have there, would be a PTE that is present.
+ * Does @pteval, from pteval[], map a page? Free slots and guards have 0 there, which on
+ * xtensa is a PTE that is present.
  */
 static __always_inline bool pteval_used(pte_t pteval)
 {
@@ -334,8 +310,8 @@ static __always_inline bool pteval_used(pte_t pteval)
 }
 
 /*
- * The next slot below @n that maps a page, or -1. Together these walk over what a task
- * has in its stack, from the latest mapping to the first:
+ * The next slot below @n that maps a page, or -1. A walk over the task's stack, from the
+ * latest mapping to the first, is
  * for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n)).
  */
 static int page_below(const struct kmap_ctrl *ctrl, int n)
@@ -357,15 +333,15 @@ static unsigned int nr_mappings(const struct kmap_ctrl *ctrl)
 	return ctrl->idx / KM_STEP - hweight16(ctrl->holes);
 }
 
-/* The slot whose page has @addr, or ends where @addr is; else -1. */
+/* The slot whose page contains @addr or ends at @addr; else -1. */
 static int find_slot(const struct kmap_ctrl *ctrl, unsigned long addr)
 {
 	int n;
 
 	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n)) {
-		unsigned long offset = addr - live_vaddr(ctrl, n);
+		unsigned long offset = addr - slot_addr(ctrl, n);
 
-		/* The byte behind a page may be in the next page of a run. */
+		/* In a run, the byte behind a page belongs to the next page. */
 		if (offset < PAGE_SIZE ||
 		    (offset == PAGE_SIZE && !pteval_used(ctrl->pteval[n - 1])))
 			break;
@@ -373,22 +349,22 @@ static int find_slot(const struct kmap_ctrl *ctrl, unsigned long addr)
 	return n;
 }
 
-/* Pages side by side in slot @n and below: a guard or a free slot ends the run. */
+/* The number of pages in slot @n and below. A guard or a free slot ends the run. */
 static unsigned int run_length(const struct kmap_ctrl *ctrl, unsigned int n)
 {
-	const pte_t *note = &ctrl->pteval[n];
+	const pte_t *saved = &ctrl->pteval[n];
 
-	while (pteval_used(*note))
-		note--;
-	return &ctrl->pteval[n] - note;
+	while (pteval_used(*saved))
+		saved--;
+	return &ctrl->pteval[n] - saved;
 }
 
 /*
- * Lowers the depth to @depth, whose slots above are empty now, and below the
- * holes that this uncovers. An interrupt that comes before the store of idx
- * pushes above the old depth and leaves the holes alone.
+ * Lowers the depth to @depth, and further by the holes that are on top then. The slots
+ * above are empty. An interrupt before the store of idx pushes above the old depth, and
+ * its pops do not reach the holes.
  */
-static void pop_to(struct kmap_ctrl *ctrl, int depth)
+static void km_pop_to(struct kmap_ctrl *ctrl, int depth)
 {
 	while (depth && depth <= KM_LIMIT && ctrl->holes & hole_bit(depth - 1)) {
 		ctrl->holes &= ~hole_bit(depth - 1);
@@ -403,14 +379,14 @@ VISIBLE_IF_KUNIT bool kmap_local_is_lazy(void)
 	return KMAP_LOCAL_LAZY && !static_branch_unlikely(&kmap_local_eager);
 }
 
-/* The callers that made the mappings, for reports. Only debug kernels know them. */
+/* Debug kernels save the caller of each mapping, and report it. */
 #ifdef CONFIG_DEBUG_KMAP_LOCAL
-static void note_mapper(struct kmap_ctrl *ctrl, int n, unsigned long ip)
+static void save_mapper(struct kmap_ctrl *ctrl, int n, unsigned long ip)
 {
 	ctrl->mapper[n] = ip;
 }
 
-static void name_mappers(const struct kmap_ctrl *ctrl)
+static void report_mappers(const struct kmap_ctrl *ctrl)
 {
 	int n;
 
@@ -420,29 +396,29 @@ static void name_mappers(const struct kmap_ctrl *ctrl)
 			pte_pfn(ctrl->pteval[n]), (void *)ctrl->mapper[n]);
 }
 #else
-static void note_mapper(struct kmap_ctrl *ctrl, int n, unsigned long ip) { }
-static void name_mappers(const struct kmap_ctrl *ctrl) { }
+static void save_mapper(struct kmap_ctrl *ctrl, int n, unsigned long ip) { }
+static void report_mappers(const struct kmap_ctrl *ctrl) { }
 #endif
 
-/* Must kunmap_local() remove the PTE of this mapping? */
+/* Must kunmap_local() clear the PTE of this mapping? */
 static bool is_eager(pte_t pteval)
 {
 	return !kmap_local_is_lazy() ||
 	       !pte_same(pteval, pfn_pte(pte_pfn(pteval), kmap_prot));
 }
 
-/* Removes the PTE of slot @n if it may not stay there. Preemption is off. */
+/* Removes the PTE of slot @n if its mapping is eager. Preemption is off. */
 static void clear_slot(const struct kmap_ctrl *ctrl, unsigned int n)
 {
-	unsigned long vaddr = live_vaddr(ctrl, n);
+	unsigned long vaddr = slot_addr(ctrl, n);
 
 	if (is_eager(ctrl->pteval[n]))
 		remove_pte(vaddr, slot_pte(n, vaddr));
 }
 
 /*
- * Maps @nr pages from frame @pfn on: the first mapping of all, runs, eager mappings,
- * and with a stack that is full. @ip: the caller that makes the mapping
+ * Maps @nr pages from frame @pfn on. This is for runs, for eager mappings, for the first
+ * mapping of all, and for a stack that is full. @ip is the caller to report.
  */
 static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot,
 					   unsigned int nr, unsigned long ip)
@@ -451,7 +427,7 @@ static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot,
 	unsigned int top = ctrl->idx + slots_of(nr) - 1, n;
 	pte_t pteval = pfn_pte(pfn, prot);
 
-	/* An interrupt that enables interrupts is one more stack to overflow. */
+	/* Hard interrupts that nest need slots for each level. */
 	WARN_ON_ONCE(in_hardirq() && !irqs_disabled());
 
 	if (unlikely(!km_limit))
@@ -459,7 +435,7 @@ static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot,
 	if (unlikely(top >= KM_LIMIT))
 		return reserve_map(ctrl, pteval, ip);
 
-	/* The hooks of an architecture want preemption off. */
+	/* The hooks of an architecture need preemption off. */
 	preempt_disable();
 	if (nr > 1 || is_eager(pteval))
 		ctrl->special++;
@@ -467,19 +443,19 @@ static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot,
 	highmem_count_maps(nr, top + 1);
 	for (n = top; n > top - nr; n--) {
 		pteval = pfn_pte(pfn++, prot);
-		note_mapper(ctrl, n, ip);
+		save_mapper(ctrl, n, ip);
 		save_pte(ctrl, n, pteval);
 		set_slot(n, pteval);
 	}
 	preempt_enable();
 
-	return (void *)live_vaddr(ctrl, top);
+	return (void *)slot_addr(ctrl, top);
 }
 
-static void *map_page(struct page *page, pgprot_t prot, unsigned int nr,
-		      unsigned long ip)
+static void *km_map_page(struct page *page, pgprot_t prot, unsigned int nr,
+			 unsigned long ip)
 {
-	/* Caches that alias want one address per page, if there is one. */
+	/* Where caches alias, a page that kmap() has mapped keeps that address. */
 	void *vaddr = arch_kmap_local_high_get(page);
 
 	return vaddr ? vaddr : kmap_local_push_slow(page_to_pfn(page), prot, nr, ip);
@@ -491,14 +467,13 @@ static void *map_page(struct page *page, pgprot_t prot, unsigned int nr,
  *	 memory of a crashed kernel)
  * @prot: protection of the mapping
  *
- * The way behind kmap_local_page() and friends, and of
- * io_mapping_map_local_wc(). Give it back with kunmap_local(). For memory call
- * kmap_local_pfn(), and for a device's io_mapping_map_local_wc().
+ * For callers of the implementation. Use kmap_local_pfn() for memory, and
+ * io_mapping_map_local_wc() for a device. Unmap with kunmap_local().
  *
  * Context: any, NMI on x86 only; does not sleep. The task stays on its CPU
- * until the mapping is given back.
- * Return: the address of the first byte of the page. When the stack and its
- * reserve are used up, an address that faults on access.
+ * until kunmap_local().
+ * Return: the address of the first byte of the page. When the stack and the reserve are
+ * full, an address that faults on access.
  */
 void *__kmap_local_pfn_prot(unsigned long pfn, pgprot_t prot)
 {
@@ -508,7 +483,7 @@ EXPORT_SYMBOL_GPL(__kmap_local_pfn_prot);
 
 /**
  * __kmap_local_page_prot() - out-of-line part of kmap_local_page_prot()
- * @page: the page to map; kmap_local_page_prot() has found that it must be
+ * @page: a page without a direct mapping, or any page with FORCE_MAP
  * @prot: protection of the mapping
  *
  * Context: any, NMI on x86 only; does not sleep.
@@ -516,15 +491,15 @@ EXPORT_SYMBOL_GPL(__kmap_local_pfn_prot);
  */
 void *__kmap_local_page_prot(struct page *page, pgprot_t prot)
 {
-	return map_page(page, prot, 1, _RET_IP_);
+	return km_map_page(page, prot, 1, _RET_IP_);
 }
 EXPORT_SYMBOL(__kmap_local_page_prot);
 
 /**
  * __kmap_local_page() - out-of-line part of kmap_local_page()
- * @page: the page to map; kmap_local_page() has found that it must be
+ * @page: a page without a direct mapping, or any page with FORCE_MAP
  *
- * __kmap_local_page_prot() with kmap_prot, in as few instructions as it takes.
+ * The fast path of __kmap_local_page_prot() for kmap_prot.
  *
  * Context: any, NMI on x86 only; does not sleep.
  * Return: the address of the first byte of the page.
@@ -536,16 +511,15 @@ void *__kmap_local_page(struct page *page)
 	pte_t pteval, *ptep;
 
 	if (!kmap_local_is_lazy() || unlikely(depth > km_limit))
-		return map_page(page, kmap_prot, 1, _RET_IP_);
+		return km_map_page(page, kmap_prot, 1, _RET_IP_);
 
 	pteval = arch_kmap_local_page_pte(page_to_pfn(page), km_page_pte);
 	/*
-	 * From set_idx() on interrupts nest above the new slot, and the CPU stays.
+	 * From set_idx() on, interrupts push above the new slot and the CPU stays.
 	 *
-	 * A task that is scheduled out before pteval[] is set comes back to an unknown
-	 * PTE in the slot. A task that is scheduled out after that comes back to the PTE
-	 * in pteval[]. So pteval[] must be set before the PTE is read: a PTE that matches
-	 * then stays right.
+	 * pteval[] must be set before the PTE is read: if the task is scheduled out in
+	 * between, __kmap_local_sched_in() restores that PTE, so a match stays valid. If
+	 * the task is scheduled out earlier, it reads the PTE only afterwards.
 	 */
 	set_idx(ctrl, depth);
 	highmem_count_maps(1, depth);
@@ -561,24 +535,22 @@ void *__kmap_local_page(struct page *page)
 EXPORT_SYMBOL(__kmap_local_page);
 
 /*
- * A mapping of the current task is gone, and __schedule() had pinned the task: lets the
- * task move again if it was the last one. Fast paths call this after the store that
- * lowers idx, for the pin may come up to then.
+ * Ends the pin of the current task if it has no mapping any more. __schedule() may pin
+ * the task until idx is 0, so this comes after the store that lowers idx.
  *
  * migrate_enable() takes the lock of the run queue. A context that may hold that lock
- * has interrupts off: an interrupt or a tracer that finds the task between that store
- * and this call, or a tracer in __schedule(). Such a context leaves the pin. The task
- * comes here itself, or __schedule() undoes the pin before it takes the lock, see
- * kmap_local_pin().
+ * has interrupts off: a tracer in __schedule(), or an interrupt that comes between that
+ * store and this call. Such a context leaves the pin. The task comes here itself, or
+ * kmap_local_pin() ends the pin in the next __schedule().
  */
-static noinline void unpin(struct kmap_ctrl *ctrl)
+static noinline void km_unpin(struct kmap_ctrl *ctrl)
 {
 	bool pinned;
 
 	if (ctrl->idx || irqs_disabled())
 		return;
 
-	/* A softirq may come here as well: one of the two undoes the pin. */
+	/* A softirq may come here, too: only one of the two ends the pin. */
 	local_irq_disable();
 	pinned = ctrl->pinned;
 	WRITE_ONCE(ctrl->pinned, 0);
@@ -587,15 +559,15 @@ static noinline void unpin(struct kmap_ctrl *ctrl)
 		migrate_enable();
 }
 
-/* Ends a section with preemption off in which a slow path has given something back. */
+/* Ends the section with preemption off in which a slow path has unmapped something. */
 static void end_unmap(struct kmap_ctrl *ctrl)
 {
 	if (unlikely(ctrl->pinned))
-		unpin(ctrl);
+		km_unpin(ctrl);
 	preempt_enable();
 }
 
-/* Gives back the mapping of @nr pages whose first is in slot @top. */
+/* Unmaps the @nr pages of the mapping whose first page is in slot @top. */
 static void unmap_slots(struct kmap_ctrl *ctrl, unsigned int top, unsigned int nr)
 {
 	bool special = nr > 1 || is_eager(ctrl->pteval[top]);
@@ -607,9 +579,9 @@ static void unmap_slots(struct kmap_ctrl *ctrl, unsigned int top, unsigned int n
 		clear_saved(ctrl, n);
 	}
 	if (top == depth - 1) {
-		pop_to(ctrl, depth - slots_of(nr));
+		km_pop_to(ctrl, depth - slots_of(nr));
 	} else {
-		/* A later mapping is above these slots: no pop_to() gets here yet. */
+		/* The slots stay taken: a later mapping is above them. */
 		for (n = top; n + slots_of(nr) > top; n -= KM_STEP)
 			ctrl->holes |= hole_bit(n);
 	}
@@ -625,9 +597,9 @@ static void report_outside(unsigned long addr)
 }
 
 /*
- * @addr is not in a mapping of the current task. An address of the direct mapping or,
- * where caches alias, of the pkmap pool is one that map_page() had no need to map.
- * virt_addr_valid() of sparc takes error pointers too.
+ * @addr is not in a mapping of the current task. That is right for an address in the
+ * direct mapping and, where caches alias, in the pkmap pool: km_map_page() returns such
+ * addresses. virt_addr_valid() of sparc accepts error pointers.
  */
 static void unmap_foreign(unsigned long addr)
 {
@@ -652,9 +624,9 @@ static void unmap_foreign(unsigned long addr)
 }
 
 /*
- * Gives back the mapping that has @addr, which the caller takes for the first of @nr
- * pages. All misuse ends here, is reported once for each kind, and ends that mapping
- * alone: Documentation/mm/highmem.rst has the table.
+ * Unmaps the mapping that contains @addr, in which the caller has mapped @nr pages. All
+ * misuse ends up here. Each kind is reported once, and ends that mapping alone:
+ * Documentation/mm/highmem.rst has the table.
  */
 static noinline void kunmap_local_slow(unsigned long addr, unsigned int nr)
 {
@@ -664,8 +636,8 @@ static noinline void kunmap_local_slow(unsigned long addr, unsigned int nr)
 	int top = find_slot(ctrl, addr);
 
 	/*
-	 * In the guard before a mapping? A pointer was moved back too far. Its first
-	 * byte may be the end of a mapping that was given back already.
+	 * An address in the guard before a mapping was moved back too far. The first
+	 * byte of a guard may be the end of a mapping that is unmapped already.
 	 */
 	if (top < 0 && offset_in_page(addr))
 		top = find_slot(ctrl, addr + PAGE_SIZE);
@@ -677,22 +649,22 @@ static noinline void kunmap_local_slow(unsigned long addr, unsigned int nr)
 		return;
 	}
 
-	/* Upwards to the first page of the run: a guard or a free slot ends it. */
-	vaddr = live_vaddr(ctrl, top);
+	/* Up to the first page of the run. */
+	vaddr = slot_addr(ctrl, top);
 	while (pteval_used(ctrl->pteval[top + 1]))
 		top++;
 	real = run_length(ctrl, top);
 
 	if (unlikely(addr - vaddr >= PAGE_SIZE))
 		report_outside(addr);
-	else if (unlikely(real != nr || live_vaddr(ctrl, top) != vaddr))
+	else if (unlikely(real != nr || slot_addr(ctrl, top) != vaddr))
 		WARN_ONCE(1, "highmem: %s/%d gives back %u pages of a run of %u\n",
 			  current->comm, current->pid, nr, real);
 	if (unlikely(top != depth - 1)) {
 		WARN_ONCE(1, "highmem: kunmap_local() out of order: %s/%d gives back mapping %d of %d\n",
 			  current->comm, current->pid, top / KM_STEP + 1,
 			  depth / KM_STEP);
-		DO_ONCE_LITE(name_mappers, ctrl);
+		DO_ONCE_LITE(report_mappers, ctrl);
 	}
 	unmap_slots(ctrl, top, real);
 }
@@ -700,6 +672,8 @@ static noinline void kunmap_local_slow(unsigned long addr, unsigned int nr)
 /**
  * kunmap_local_indexed() - out-of-line part of kunmap_local()
  * @vaddr: any address inside the mapped page
+ *
+ * The fast path is for a mapping of one page on top of a stack of such mappings.
  *
  * Context: the one that made the mapping; does not sleep.
  */
@@ -716,9 +690,9 @@ void kunmap_local_indexed(const void *vaddr)
 	}
 	clear_saved(ctrl, depth - 1);
 	set_idx(ctrl, depth - slots_of(1));
-	/* Last: __schedule() may pin the task as long as idx is not 0. */
+	/* Last: __schedule() may pin the task until idx is 0. */
 	if (unlikely(ctrl->pinned))
-		unpin(ctrl);
+		km_unpin(ctrl);
 }
 EXPORT_SYMBOL(kunmap_local_indexed);
 
@@ -738,7 +712,7 @@ struct page *kmap_local_to_page(const void *vaddr)
 	if (is_kmap_local_reserve(addr))
 		return vmalloc_to_page(vaddr);
 
-	/* The last byte: find_slot() takes the byte behind a mapping as well. */
+	/* The last byte, as find_slot() accepts the byte behind a mapping. */
 	n = find_slot(ctrl, addr + PAGE_SIZE - 1);
 	return n < 0 ? NULL : pte_page(ctrl->pteval[n]);
 }
@@ -747,9 +721,9 @@ struct page *kmap_local_to_page(const void *vaddr)
  * is_kmap_addr() - is an address inside one of the mapping windows?
  * @x: any kernel address
  *
- * The pkmap pool, the kmap_local slots of all CPUs and their reserve count,
- * whether or not something is mapped at @x. What lies there ends with its
- * page, or with its run of pages: kmap_addr_reach() tells hardened usercopy.
+ * The windows are the pkmap pool, the kmap_local slots of all CPUs, and their reserve.
+ * A window need not map anything at @x.
+ * Hardened usercopy asks kmap_addr_reach() where the mapping ends.
  *
  * Example::
  *
@@ -757,8 +731,8 @@ struct page *kmap_local_to_page(const void *vaddr)
  *		return -EINVAL;
  *
  * Context: any.
- * Return: true if @x is an address that kmap() or kmap_local_page() may return
- * for a page which is not directly mapped.
+ * Return: true if kmap() or kmap_local_page() may return @x for a page without a direct
+ * mapping.
  */
 bool is_kmap_addr(const void *x)
 {
@@ -771,10 +745,7 @@ EXPORT_SYMBOL(is_kmap_addr);
 
 /* Runs ------------------------------------------------------------------ */
 
-/*
- * Pages that follow each other, in slots that do. Where caches alias, each page has
- * an address that suits it.
- */
+/* A run maps neighbouring pages in neighbouring slots. Where caches alias there is none. */
 #if defined(arch_kmap_local_map_idx) || defined(arch_kmap_local_high_get)
 #define KM_RUN_MAX	1
 #else
@@ -782,18 +753,17 @@ EXPORT_SYMBOL(is_kmap_addr);
 #endif
 
 /*
- * Mappings for which a run leaves room above it. fs/verity/verify.c nests nine when a
+ * A run leaves room for so many mappings above it. fs/verity/verify.c nests nine when a
  * copy to user space faults.
  */
 #define KM_RUN_SPARE	9
 
 /**
- * kmap_local_room() - how many pages of @nr can be mapped as a run just now?
- * @nr: pages
+ * kmap_local_room() - how many pages can be mapped as a run now?
+ * @nr: the number of pages wanted, at least 1
  *
  * Context: any.
- * Return: 1, or what __kmap_local_pages() would map as long as the task has no
- * other mapping more.
+ * Return: the number of pages that __kmap_local_pages() maps if it is called next.
  */
 unsigned int kmap_local_room(unsigned int nr)
 {
@@ -806,13 +776,13 @@ unsigned int kmap_local_room(unsigned int nr)
 }
 
 /**
- * __kmap_local_pages() - map pages that follow each other
- * @page: the first page; it and the following are of one folio
- * @nr: how many are wanted, at least 1; how many were mapped
+ * __kmap_local_pages() - map neighbouring pages of a folio
+ * @page: the first page
+ * @nr: the number of pages wanted, at least 1; returns the number of pages mapped
  *
- * Out-of-line part of kmap_local_span(). Give them back, all at once, with
- * __kunmap_local_pages(). Both are exported for any module, as mainline's
- * memcpy_from_folio() is for any, which calls them.
+ * The out-of-line part of kmap_local_span(). Unmap all of them at once with
+ * __kunmap_local_pages(). Both are exported for any module, because
+ * memcpy_from_folio(), which is inline, calls them.
  *
  * Context: any, NMI on x86 only; does not sleep.
  * Return: the address of the first byte of @page.
@@ -820,16 +790,16 @@ unsigned int kmap_local_room(unsigned int nr)
 void *__kmap_local_pages(struct page *page, unsigned int *nr)
 {
 	*nr = kmap_local_room(*nr);
-	return map_page(page, kmap_prot, *nr, _RET_IP_);
+	return km_map_page(page, kmap_prot, *nr, _RET_IP_);
 }
 EXPORT_SYMBOL(__kmap_local_pages);
 
 /**
- * kmap_addr_reach() - how far does the mapping reach that an address is in?
+ * kmap_addr_reach() - where does the mapping that contains an address end?
  * @vaddr: an address for which is_kmap_addr() is true
  *
- * For hardened usercopy: a run of pages is one mapping, and every other page in
- * a mapping window is one of its own.
+ * For hardened usercopy. A run of pages is one mapping. Each other page in a mapping
+ * window is a mapping of its own.
  *
  * Example::
  *
@@ -837,8 +807,8 @@ EXPORT_SYMBOL(__kmap_local_pages);
  *		return false;
  *
  * Context: any.
- * Return: bytes from @vaddr on that may be accessed; 0 in a window of another
- * CPU or where the current task has nothing mapped.
+ * Return: the number of bytes from @vaddr on that may be accessed. 0 if @vaddr is in a
+ * slot of another CPU, or if the current task has mapped nothing there.
  */
 size_t kmap_addr_reach(const void *vaddr)
 {
@@ -855,9 +825,9 @@ size_t kmap_addr_reach(const void *vaddr)
 }
 
 /**
- * __kunmap_local_pages() - give back what __kmap_local_pages() mapped
+ * __kunmap_local_pages() - unmap what __kmap_local_pages() mapped
  * @vaddr: any address inside the first page
- * @nr: how many pages were mapped
+ * @nr: the number of pages mapped
  *
  * Context: the one that made the mapping; does not sleep.
  */
@@ -870,12 +840,10 @@ EXPORT_SYMBOL(__kunmap_local_pages);
 /* The scheduler and fork ------------------------------------------------ */
 
 /*
- * Removes the PTEs of the current task's eager mappings before another task runs
- * here.
+ * Removes the PTEs of the current task's eager mappings before another task runs here.
  *
- * Called with the run queue locked and interrupts off. An NMI may still come:
- * idx and pteval[] do not change, so the NMI nests above them. The PTEs below do not
- * matter to the NMI.
+ * Called with the run queue locked and interrupts off. An NMI pushes above idx, which
+ * does not change here, and does not use the slots below.
  */
 void __kmap_local_sched_out(void)
 {
@@ -890,11 +858,10 @@ void __kmap_local_sched_out(void)
 }
 
 /*
- * Restores those PTEs of the current task that are not in their slots any more after
- * another task ran here.
+ * Restores the PTEs of the current task that differ, after another task ran here.
  *
- * Called with preemption off and interrupts on. An interrupt may come with
- * some slots not yet restored: they are below idx, so it does not use them.
+ * Called with preemption off and interrupts on. An interrupt pushes above idx, so it does
+ * not use a slot that is not restored yet.
  */
 void __kmap_local_sched_in(void)
 {
@@ -906,11 +873,12 @@ void __kmap_local_sched_in(void)
 }
 
 /**
- * kmap_local_leaked() - report and end the mappings that the current task leaks
+ * kmap_local_leaked() - report and unmap the mappings that the current task leaks
  * @where: what the task does
  *
- * They would stay on top of its stack for good, and pin the task to its CPU: that CPU
- * could not go offline. A debug kernel names the callers that made them.
+ * Without this the mappings would stay, and pin the task to its CPU. A CPU cannot go
+ * offline with a pinned task, not even with a dead one. A debug kernel reports the
+ * callers that made the mappings.
  *
  * Context: return to user space, with interrupts off (the pin ends with the next
  * __schedule()); do_exit(), for a kernel thread or after an oops, where the task may
@@ -923,7 +891,7 @@ void kmap_local_leaked(const char *where)
 
 	WARN_ONCE(1, "highmem: %s/%d %s with %u local mappings\n", current->comm,
 		  current->pid, where, nr_mappings(ctrl));
-	DO_ONCE_LITE(name_mappers, ctrl);
+	DO_ONCE_LITE(report_mappers, ctrl);
 
 	preempt_disable();
 	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n)) {
@@ -943,8 +911,8 @@ EXPORT_SYMBOL_GPL(kmap_local_leaked);
  * kmap_local_fork() - make sure that a new task starts without mappings
  * @tsk: the new task, still a copy of its parent
  *
- * A mapping belongs to the task that made it. A task that forks with a mapping held is
- * a bug: the child would give back what it never mapped.
+ * A mapping belongs to the task that made it. A task that forks with a mapping is a bug:
+ * the child would unmap what it has not mapped.
  *
  * Context: fork, before the new task runs.
  */
@@ -955,8 +923,8 @@ void kmap_local_fork(struct task_struct *tsk)
 	WARN_ON_ONCE(tsk->kmap_ctrl.idx);
 #ifdef CONFIG_SMP
 	/*
-	 * The pin is the parent's. Both fields were copied one after the other, and the
-	 * parent may have been pinned in between.
+	 * The pin belongs to the parent. The two fields are copied one after the other,
+	 * and __schedule() may pin the parent in between.
 	 */
 	if (tsk->kmap_ctrl.pinned && tsk->migration_disabled &&
 	    !--tsk->migration_disabled)
@@ -969,7 +937,7 @@ void kmap_local_fork(struct task_struct *tsk)
 
 #if KMAP_LOCAL_LAZY
 
-/* Does any slot of @cpu hold a PTE? On another CPU that may change at any time. */
+/* Does any slot of @cpu hold a PTE? Another CPU changes its slots at any time. */
 static bool cpu_has_mappings(int cpu, void *flush_tlb)
 {
 	pte_t *ptep = per_cpu(km_window, cpu).ptep;
@@ -982,13 +950,13 @@ static bool cpu_has_mappings(int cpu, void *flush_tlb)
 	return flush_tlb;
 }
 
-/* Removes the PTE of slot @n, unless @ctrl has it saved. */
+/* Makes slot @n map what @ctrl has saved, or nothing. */
 static void flush_slot(const struct kmap_ctrl *ctrl, unsigned int n)
 {
 	unsigned long vaddr = slot_vaddr(n, 0);
 	pte_t *ptep = slot_pte(n, vaddr);
 
-	/* Stays empty: an eager mapping is about to be filled, or was just removed. */
+	/* It stays empty: an eager mapping is about to come or has just gone. */
 	if (pte_none(ptep_get(ptep)))
 		return;
 	if (pteval_used(ctrl->pteval[n]))
@@ -1001,10 +969,10 @@ static void flush_slot(const struct kmap_ctrl *ctrl, unsigned int n)
  * Removes the PTEs of this CPU's slots that the current task does not hold. With
  * @flush_tlb it flushes the whole TLB, too.
  *
- * Interrupts are off. The interrupted context may be about to fill a slot below idx.
- * Then the PTE in pteval[], if it is set already, takes the place of an old one at once.
- * It must: on PAE the interrupted context may have read one half of the old PTE and read
- * the other half from the new PTE.
+ * Interrupts are off. The interrupted context may be about to fill a slot below idx. If
+ * it has set pteval[], that PTE replaces an old one at once: on PAE the interrupted
+ * context may have read one half of the old PTE, and must not combine it with a half of
+ * an empty one.
  */
 static void flush_this_cpu(void *flush_tlb)
 {
@@ -1012,7 +980,10 @@ static void flush_this_cpu(void *flush_tlb)
 
 	for (n = 0; km_limit && n < KM_MAX_IDX; n++) {
 		flush_slot(&current->kmap_ctrl, n);
-		/* Again, for an NMI: on PAE half of the PTE it wrote may be cleared. */
+		/*
+		 * Again: an NMI may have refilled the slot between the two stores that
+		 * clear it (PAE).
+		 */
 		flush_slot(&current->kmap_ctrl, n);
 	}
 	if (flush_tlb)
@@ -1023,18 +994,17 @@ static void flush_this_cpu(void *flush_tlb)
  * kmap_local_flush() - remove all local mappings that no context holds
  * @flush_tlb: flush all of each CPU's TLB as well
  *
- * The mappings of tasks that do not run go as well and come back with their tasks.
- * A CPU that goes offline leaves nothing behind, see kmap_local_dying(). Afterwards no
- * CPU holds an idle mapping of its own in its slots or in its TLB. (Another CPU's TLB
- * may hold an entry that a speculative walk loaded: that CPU does not use the
- * address.)
+ * This includes the mappings of tasks that do not run: __kmap_local_sched_in() restores
+ * them. A CPU that goes offline leaves none, see kmap_local_dying(). Afterwards no CPU
+ * holds an idle mapping in its slots or, for its own slots, in its TLB. (The TLB of
+ * another CPU may hold an entry that a speculative walk loaded. That CPU does not use
+ * the address.)
  *
  * Interrupts each CPU once at most, and without @flush_tlb only CPUs whose slots
  * hold a PTE.
  *
  * Context: task context with interrupts on.
- * Return: true; false from the version for architectures that are not lazy, which
- * does nothing.
+ * Return: true. The version for eager architectures does nothing and returns false.
  */
 bool kmap_local_flush(bool flush_tlb)
 {
@@ -1044,8 +1014,8 @@ bool kmap_local_flush(bool flush_tlb)
 }
 
 /*
- * All other CPUs stand still with interrupts off from before this CPU leaves
- * cpu_online_mask until after this. To the other CPUs both happen at once.
+ * All other CPUs spin with interrupts off from before this CPU leaves cpu_online_mask
+ * until after this function. They see both changes at once.
  */
 static int kmap_local_dying(unsigned int cpu)
 {
@@ -1066,7 +1036,7 @@ early_param("kmap_local_lazy", kmap_local_set_lazy);
 
 static int __init kmap_local_lazy_init(void)
 {
-	/* debug_pagealloc finds accesses to free pages: no mapping may hide one. */
+	/* debug_pagealloc is to find each access to a free page. */
 	if (debug_pagealloc_enabled())
 		static_branch_enable(&kmap_local_eager);
 	return cpuhp_setup_state_nocalls(CPUHP_AP_KMAP_LOCAL_DYING,
@@ -1080,22 +1050,22 @@ early_initcall(kmap_local_lazy_init);
 /* The reserve ----------------------------------------------------------- */
 
 /*
- * Slots in vmalloc space for mappings that the stack has no room for: btrfs RAID 5/6
- * nests one mapping for each device. All CPUs share the slots, and they keep no order.
+ * Slots in vmalloc space for mappings that do not fit the stack: btrfs RAID 5/6 nests
+ * one mapping for each device. All CPUs share the slots, in any order.
  *
- * reserve[] has the task that holds a slot, or NULL. One compare-and-exchange takes a
- * slot in any context, NMI included, and the PTE belongs to the task then. idx counts
- * its mappings here, so the task stays on its CPU. Only that CPU's TLB must be free of
- * older entries: it is flushed before the PTE is written.
+ * km_reserve[] has the task that holds a slot, or NULL. One compare-and-exchange takes a
+ * slot in any context, NMI included. The PTE belongs to the task then. idx counts the
+ * mappings in the reserve, so the task stays on its CPU. Only that CPU's TLB must be free
+ * of older entries: it is flushed before the PTE is written.
  *
- * Slot n is the odd page 2n + 1. No even page is ever mapped, so that the bytes around a
- * mapping belong to no other mapping, and the page behind the last slot faults. Slots of
- * architectures with arch_kmap_local_map_idx() must suit the page: they have no reserve.
+ * Slot n is page 2n + 1. The pages between are never mapped, so that the bytes around a
+ * mapping belong to no other mapping, and the page behind the last slot faults. With
+ * arch_kmap_local_map_idx() a slot would have to suit the page: there is no reserve.
  */
 #define KM_RESERVE_SLOTS	256
 #define KM_RESERVE_SIZE		((2 * KM_RESERVE_SLOTS + 2) * PAGE_SIZE)
 
-static struct task_struct *reserve[KM_RESERVE_SLOTS];
+static struct task_struct *km_reserve[KM_RESERVE_SLOTS];
 static unsigned int reserve_slots __ro_after_init;
 
 unsigned long kmap_local_reserve_start __ro_after_init;
@@ -1106,18 +1076,19 @@ static unsigned long reserve_vaddr(unsigned int n)
 	return kmap_local_reserve_start + (2 * n + 1) * PAGE_SIZE;
 }
 
-/* Returns the slot, or reserve_slots if none is free. */
+/* Returns a slot, or reserve_slots if none is free. */
 static unsigned int reserve_take(void)
 {
 	unsigned int n;
 
 	for (n = 0; n < reserve_slots; n++) {
 		/*
-		 * Acquire, pairs with the release in reserve_clear(): the flush in
-		 * reserve_map() comes after the last task has cleared the PTE.
+		 * Acquire, pairs with the release in reserve_clear(): reserve_map()
+		 * flushes after the last holder has cleared the PTE. Otherwise this
+		 * TLB could load the old PTE again, and show the old page.
 		 */
-		if (!READ_ONCE(reserve[n]) &&
-		    !cmpxchg_acquire(&reserve[n], NULL, current))
+		if (!READ_ONCE(km_reserve[n]) &&
+		    !cmpxchg_acquire(&km_reserve[n], NULL, current))
 			break;
 	}
 	return n;
@@ -1125,8 +1096,8 @@ static unsigned int reserve_take(void)
 
 /*
  * With no slot left this returns the address behind the last slot. No page is ever
- * mapped there: an access faults, and shows no page of another mapping. Code that
- * maps a page does not look for failure, so NULL would be no better.
+ * mapped there: an access faults, and reaches no page of another mapping. NULL would be
+ * no better, as callers do not check for failure.
  */
 static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval,
 				  unsigned long ip)
@@ -1140,7 +1111,7 @@ static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval,
 	if (n == reserve_slots) {
 		WARN_ONCE(1, "highmem: no slot is left for a local mapping of %s/%d, which holds %u\n",
 			  current->comm, current->pid, nr_mappings(ctrl));
-		DO_ONCE_LITE(name_mappers, ctrl);
+		DO_ONCE_LITE(report_mappers, ctrl);
 		return (void *)vaddr;
 	}
 	pr_info_once("highmem: %s/%d nests more than %d local mappings, in %pS\n",
@@ -1161,19 +1132,19 @@ static void reserve_clear(unsigned int n)
 	unsigned long vaddr = reserve_vaddr(n);
 
 	remove_pte(vaddr, virt_to_kpte(vaddr));
-	/* Pairs with the acquire in reserve_take(). */
-	smp_store_release(&reserve[n], NULL);
+	/* Release, pairs with the acquire in reserve_take(). */
+	smp_store_release(&km_reserve[n], NULL);
 }
 
 static void reserve_unmap(struct kmap_ctrl *ctrl, unsigned long addr)
 {
-	/* The page before a slot begins with the byte behind another slot. */
+	/* The byte behind a slot counts as the slot, the rest of the page as the next. */
 	unsigned int n = (addr - 1 - kmap_local_reserve_start) / (2 * PAGE_SIZE);
 
-	/* From reserve_map() with no slot left, which has reported it. */
+	/* reserve_map() had no slot left, and has reported it. */
 	if (addr >= reserve_vaddr(reserve_slots))
 		return;
-	if (WARN_ONCE(n >= reserve_slots || READ_ONCE(reserve[n]) != current,
+	if (WARN_ONCE(n >= reserve_slots || READ_ONCE(km_reserve[n]) != current,
 		      "highmem: kunmap_local() of address %p in the reserve that %s/%d has not mapped\n",
 		      (void *)addr, current->comm, current->pid))
 		return;
@@ -1181,7 +1152,7 @@ static void reserve_unmap(struct kmap_ctrl *ctrl, unsigned long addr)
 		report_outside(addr);
 	preempt_disable();
 	reserve_clear(n);
-	pop_to(ctrl, ctrl->idx - KM_STEP);
+	km_pop_to(ctrl, ctrl->idx - KM_STEP);
 	ctrl->special--;
 	end_unmap(ctrl);
 }
@@ -1191,7 +1162,7 @@ static void reserve_drop_all(void)
 	unsigned int n;
 
 	for (n = 0; n < reserve_slots; n++) {
-		if (READ_ONCE(reserve[n]) == current)
+		if (READ_ONCE(km_reserve[n]) == current)
 			reserve_clear(n);
 	}
 }
@@ -1205,7 +1176,7 @@ static int __init kmap_local_reserve_init(void)
 		return -ENOMEM;
 	kmap_local_reserve_start = (unsigned long)area->addr;
 	kmap_local_reserve_end = kmap_local_reserve_start + KM_RESERVE_SIZE;
-	/* Makes page tables, as there is no function to call for each PTE. */
+	/* NULL: allocates the page tables, and calls no function for the PTEs. */
 	if (apply_to_page_range(&init_mm, kmap_local_reserve_start, KM_RESERVE_SIZE,
 				NULL, NULL))
 		return -ENOMEM;

@@ -125,6 +125,40 @@
 #define kmap_prot PAGE_KERNEL
 #endif
 
+/* The defaults of the hooks above. */
+#ifndef arch_kmap_local_set_pte
+#define arch_kmap_local_set_pte		set_pte_at
+#endif
+
+#ifndef arch_kmap_local_clear_pte
+#define arch_kmap_local_clear_pte	pte_clear
+#endif
+
+#ifndef arch_kmap_local_save_pte
+#define arch_kmap_local_save_pte(saved, pteval)	(*(saved) = (pteval))
+#define arch_kmap_local_clear_saved(saved)	(*(saved) = __pte(0))
+#endif
+
+#ifndef arch_kmap_local_pre_map
+#define arch_kmap_local_pre_map(vaddr, pteval)	((void)(vaddr), (void)(pteval))
+#endif
+
+#ifndef arch_kmap_local_post_map
+#define arch_kmap_local_post_map(vaddr, pteval)	((void)(vaddr), (void)(pteval))
+#endif
+
+#ifndef arch_kmap_local_pre_unmap
+#define arch_kmap_local_pre_unmap(vaddr)	((void)(vaddr))
+#endif
+
+#ifndef arch_kmap_local_post_unmap
+#define arch_kmap_local_post_unmap(vaddr)	((void)(vaddr))
+#endif
+
+#ifndef arch_kmap_local_high_get
+static inline void *arch_kmap_local_high_get(struct page *page) { return NULL; }
+#endif
+
 /* Does kunmap_local() leave the PTE in the slot? A kernel that is to find misuse is eager. */
 #if defined(ARCH_KMAP_LOCAL_LAZY) && !defined(CONFIG_DEBUG_KMAP_LOCAL) && \
 	!defined(CONFIG_DEBUG_HIGHMEM)

@@ -729,7 +729,7 @@ static void boot(bool eager, unsigned int begin)
 	memset(&pkmap_grow_lock, 0, sizeof(pkmap_grow_lock));
 	pkmap_page_table = virt_to_kpte(PKMAP_BASE);
 	memset(&pkmap_wait_queue, 0, sizeof(pkmap_wait_queue));
-	memset(reserve, 0, sizeof(reserve));
+	memset(km_reserve, 0, sizeof(km_reserve));
 	vmalloc_next = SIM_VMALLOC;
 	km_limit = 0;
 	kmap_local_eager = eager;
@@ -781,7 +781,7 @@ static void check_end(void)
 		}
 	}
 	for (nr = 0; nr < reserve_slots; nr++)
-		check(!reserve[nr], "slot %u of the reserve is not free", nr);
+		check(!km_reserve[nr], "slot %u of the reserve is not free", nr);
 	check(!pkmap_wait_queue.nr, "a sleeper is left in the queue");
 
 	kmap_flush_unused();
