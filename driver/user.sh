@@ -25,7 +25,7 @@ user_headers() {
 		"$USER_SOURCES"/{mm/highmem_debug.h,include/linux/highmem*.h} \
 		"$USER_SOURCES/arch/x86/include/asm/highmem.h" \
 		"$kernel"/include/linux/{list_nulls,rculist_nulls,hash}.h |
-		sed -nE 's/^#[ \t]*include <((linux|asm|trace)\/.*)>.*/\1/p') \
+		sed -nE 's/^#[ \t]*include <((linux|asm|trace|kunit)\/.*)>.*/\1/p') \
 		linux/highmem-internal.h linux/kconfig.h linux/compiler_attributes.h; do
 		mkdir -p "$dir/${name%/*}"
 		if [[ $name == linux/highmem*.h ]]; then

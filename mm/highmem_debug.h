@@ -82,8 +82,6 @@ extern unsigned int pkmap_patience;
 struct seq_file;
 void pkmap_show(struct seq_file *m);
 
-bool kmap_local_is_lazy(void);
-
 /*
  * Stands between two steps of a protocol that takes no lock. One call in 32 delays the
  * CPU, so that other CPUs take steps in between. A test can have a function called here,

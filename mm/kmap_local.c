@@ -1,171 +1,126 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kmap_local: short-lived mappings of one page, or of a run of pages side by
- * side. A mapping belongs to one task on one CPU. Any context may map a page (an
- * NMI on x86 only).
+ * kmap_local: short-lived mappings of one page or of a run of neighbouring pages. A
+ * mapping belongs to one task on one CPU. Any context may map a page (an NMI on x86
+ * only).
+ *
+ * The way of a page: kmap_local_page() calls __kmap_local_page(), which takes the next
+ * slot of the task's stack, saves the PTE in the stack, and writes it to the page table
+ * if the slot maps another page. kunmap_local() calls kunmap_local_indexed(), which
+ * drops the slot from the stack. All else goes through kmap_local_push_slow() and
+ * kunmap_local_slow().
  *
  * Each CPU owns KM_MAX_IDX neighbouring fixmap slots. Each task owns a stack,
  * task_struct::kmap_ctrl, that records what its slots map:
  *
- *   idx	 the depth: slots in use. Above all depths is the flag KM_SLOW. It is
- *		 set while holes, eager or reserved is not 0: then no fast path
- *		 finds its slot on top, and the slow paths take over.
+ *   idx	 the depth: slots in use, and KM_STEP for each mapping in the reserve
  *   pteval[n]	 the PTE of the page in slot n; not present for a free slot and for
  *		 a guard
- *   holes	 bit n set: the slots 2n and 2n + 1 were given back before a later
- *		 mapping was; they stay taken until the stack shrinks below them
- *   eager	 number of pages that may not stay in their slots, see below
- *   reserved	 number of mappings in the reserve, see the last section
- *   pinned	 the scheduler has called migrate_disable() for the mappings
- *   mapper[n]	 debug kernels: the caller that made the mapping in slot n
+ *   holes	 bit n is set: the slots 2n and 2n + 1 were unmapped before a later
+ *		 mapping was. They stay taken until the stack shrinks below them.
+ *   special	 number of mappings that need kunmap_local_slow(): runs, eager
+ *		 mappings, and those in the reserve
+ *   slow	 holes and special in one word, which kunmap_local_indexed() tests
+ *   pinned	 __schedule() has called migrate_disable() for the mappings
+ *   mapper[n]	 debug kernels: the caller that mapped slot n
  *
  * A mapping of nr pages takes nr + 1 slots, rounded up to a multiple of KM_STEP.
  * Slots go downwards: slot n + 1 has the address below that of slot n. The first
- * page of a mapping is in its last slot, and the first slot, behind its last
- * page, is a guard. So the byte behind a mapping belongs to no other mapping, and
- * neighbouring slots with a present pteval[] are always one run.
+ * page of a mapping is in its last slot. Its first slot, behind the last page, is a
+ * guard. So the byte behind a mapping belongs to no other mapping, and neighbouring
+ * slots with a present pteval[] are always one run.
  *
  * Invariants, as an interrupt sees them at any instruction:
  *
- *   - Each slot at or above the depth is free, and its pteval[] is empty. A
- *     context that interrupts another one pushes above the depth and pops down to
- *     it again. It may use any slot there, and the interrupted context does not
- *     notice.
- *   - idx is raised before anything is stored above the old depth, and lowered
- *     after the last thing above the new depth is gone, by one store each.
- *   - holes, eager and reserved are changed by the context that made the mappings.
- *     A context that interrupts it leaves them as they were. It may set or clear
- *     KM_SLOW early, when it comes between a change of these and the store of idx.
- *   - pinned is set by __schedule() while idx is not 0. unpin() clears it after idx has
- *     become 0, or the next __schedule() does.
+ *   - Each slot at or above the depth is free, and its pteval[] is empty. An
+ *     interrupt pushes above the depth, and pops down to it again before it returns.
+ *   - idx is raised before anything is stored above the old depth. It is lowered after
+ *     the last slot above the new depth is empty. Each is one store.
+ *   - An interrupt leaves holes and special as it finds them. special counts a mapping
+ *     before idx is raised for it, and until idx is lowered.
+ *   - pinned is set by __schedule() while idx is not 0. km_unpin() clears it after idx
+ *     has become 0, or the next __schedule() does.
  *
- * Which CPU. Only a task that does not run can be moved. A running task needs no
- * pin for its mappings. __schedule() pins it, see kmap_local_pin(). From the store
- * that raises idx to the store that lowers it to 0, the CPU stays the same. (Mainline
- * calls migrate_disable() for each mapping, T. Gleixner's design of 2020.)
+ * Which CPU. Only a task that does not run can be moved, so a running task needs no pin
+ * for its mappings. __schedule() pins it, see kmap_local_pin(). From the store that
+ * raises idx to the store that lowers it to 0, the CPU stays the same. (Mainline calls
+ * migrate_disable() for each mapping, T. Gleixner's design of 2020.)
  *
- * Lazy unmapping, where the architecture defines KMAP_LOCAL_LAZY. kunmap_local()
- * leaves the PTE in the slot. The next mapping in that slot keeps the PTE if it is
- * the right one; else it writes the PTE and flushes. No other record of a slot
- * exists than its PTE. What must hold:
+ * Lazy unmapping (KMAP_LOCAL_LAZY). kunmap_local() leaves the PTE in the slot. The PTE
+ * is the only record of what a slot maps. A slot of one CPU over time:
+ *
+ *	call			PTE before	what it does
+ *	kmap_local_page(A)	empty		writes A
+ *	kunmap_local()		A		nothing to the PTE
+ *	kmap_local_page(A)	A		nothing: the PTE matches
+ *	kunmap_local()		A
+ *	kmap_local_page(B)	A		writes B, flushes A from this CPU's TLB
+ *	__schedule()		B		nothing; the next task maps C here
+ *	__kmap_local_sched_in()	C		writes B, as pteval[] says; flushes C
+ *	kunmap_local()		B
+ *	kmap_flush_unused()	B		clears and flushes it, on each CPU
+ *
+ * No mapping shows another page, because:
  *
  *   - Whenever preemption is enabled, the TLB of this CPU holds no entry for a slot
- *     that differs from the slot's PTE: the store to a valid PTE and the flush after
- *     it are one section with preemption off. Interrupts use slots above. Only
- *     flush_this_cpu() clears slots that an NMI may use.
- *   - TLBs of other CPUs may hold stale entries, as a CPU walks page tables on its
- *     own. No other CPU uses the address.
- *   - A task that is scheduled in may find other PTEs than its own in its slots.
+ *     that differs from the slot's PTE. The store to a valid PTE and the flush after
+ *     it are one section with preemption off. An interrupt in that section uses slots
+ *     above. Only flush_this_cpu() clears slots that an NMI may use.
+ *   - TLBs of other CPUs may hold stale entries, as a CPU walks page tables
+ *     speculatively. No other CPU uses the address.
+ *   - A task that is scheduled in may find PTEs of another task in its slots.
  *     __kmap_local_sched_in() restores its own.
  *   - kmap_local_flush() removes the PTE of each slot that no context holds.
- *   - A mapping with a protection of its own is eager: kunmap_local() removes its
- *     PTE. In strict mode all mappings are eager, which makes an access after
- *     kunmap_local() fault.
+ *   - A mapping with another protection than kmap_prot is eager: kunmap_local() clears
+ *     and flushes its PTE, and __schedule() does. With kmap_local_lazy=0 all mappings
+ *     are eager, so that an access after kunmap_local() faults.
  *
  * (An earlier lazy scheme was dropped in 2006. It had no means to flush its mappings
- * and none to show their misuse.)
+ * and none to find their misuse.)
  */
 
+#include <kunit/visibility.h>
+#include <linux/bitops.h>
 #include <linux/cpuhotplug.h>
-#include <linux/err.h>
 #include <linux/export.h>
 #include <linux/highmem.h>
-#include <linux/init.h>
-#include <linux/jump_label.h>
 #include <linux/kstrtox.h>
 #include <linux/mm.h>
 #include <linux/once_lite.h>
-#include <linux/percpu.h>
-#include <linux/preempt.h>
-#include <linux/printk.h>
-#include <linux/sched.h>
 #include <linux/smp.h>
 #include <linux/vmalloc.h>
 
-#include <asm/kmap_size.h>
 #include <asm/tlbflush.h>
 
 #include "highmem_debug.h"
 
-/* Here for both files: this one is built whenever the other one is. */
+/* For the pkmap pool, too: this file is built whenever the pool is. */
 #define CREATE_TRACE_POINTS
 #include <trace/events/highmem.h>
 
 #define KM_STEP		KMAP_LOCAL_STEP
 
-/* The greatest depth: behind the last mapping comes one more guard. */
+/* The greatest depth of the stack: the guard of the next mapping takes a slot, too. */
 #define KM_LIMIT	(KM_MAX_IDX - 1)
-
-/* Above the distance of any two pages, too: see slot_of(). */
-#define KM_SLOW		BIT(30)
-#define KM_DEPTH_MASK	(KM_SLOW - 1)
-
-#ifndef arch_kmap_local_set_pte
-#define arch_kmap_local_set_pte(mm, vaddr, ptep, ptev) \
-	set_pte_at(mm, vaddr, ptep, ptev)
-#endif
-
-#ifndef arch_kmap_local_clear_pte
-#define arch_kmap_local_clear_pte(mm, vaddr, ptep) \
-	pte_clear(mm, vaddr, ptep)
-#endif
-
-#ifndef arch_kmap_local_note
-#define arch_kmap_local_note(note, pteval)	(*(note) = (pteval))
-#define arch_kmap_local_forget(note)		(*(note) = __pte(0))
-#endif
-
-#ifndef arch_kmap_local_pre_map
-#define arch_kmap_local_pre_map(vaddr, pteval)	((void)(vaddr), (void)(pteval))
-#endif
-
-#ifndef arch_kmap_local_post_map
-#define arch_kmap_local_post_map(vaddr, pteval)	((void)(vaddr), (void)(pteval))
-#endif
-
-#ifndef arch_kmap_local_pre_unmap
-#define arch_kmap_local_pre_unmap(vaddr)	((void)(vaddr))
-#endif
-
-#ifndef arch_kmap_local_post_unmap
-#define arch_kmap_local_post_unmap(vaddr)	((void)(vaddr))
-#endif
-
-#ifndef arch_kmap_local_high_get
-static inline void *arch_kmap_local_high_get(struct page *page)
-{
-	return NULL;
-}
-#endif
 
 static void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval, unsigned long ip);
 static void reserve_unmap(struct kmap_ctrl *ctrl, unsigned long addr);
-static void reserve_drop_all(struct kmap_ctrl *ctrl);
+static void reserve_drop_all(void);
 
-/*
- * Does unmapping leave the PTE behind? Not in a kernel that is there to find
- * mistakes. Strict mode is the same at run time.
- */
-#ifdef KMAP_LOCAL_LAZY
-#define KM_LAZY		(!IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL) && \
-			 !IS_ENABLED(CONFIG_DEBUG_HIGHMEM))
-#else
-#define KM_LAZY		0
-#endif
+/* Set where all mappings are eager though the kernel is built to be lazy. */
+static DEFINE_STATIC_KEY_FALSE(kmap_local_eager);
 
-static DEFINE_STATIC_KEY_FALSE(kmap_local_strict);
-
-/* The PTE of a mapping with kmap_prot, but for the page frame. */
+/* The PTE of page frame 0 with kmap_prot, for arch_kmap_local_page_pte(). */
 static pte_t km_page_pte __maybe_unused __read_mostly;
 
 /* Slots ------------------------------------------------------------------- */
 
 /*
- * A slot has two numbers: n, its place in the task's stack, and idx, its place
- * in the fixmap behind FIX_KMAP_BEGIN, which depends on the CPU.
+ * A slot has two numbers: n, its place in the task's stack, and idx, its place in the
+ * fixmap behind FIX_KMAP_BEGIN, which depends on the CPU.
  *
- * A task with something mapped stays on its CPU. Another task may look up an
- * address as well, with preemption enabled: the address is not its own on any CPU.
+ * A task with mappings stays on its CPU. A task without may look up an address with
+ * preemption enabled: it has not mapped the address on any CPU.
  */
 static __always_inline unsigned long idx_vaddr(int idx)
 {
@@ -191,7 +146,7 @@ static __always_inline unsigned long slot_vaddr(unsigned int n, unsigned long pf
 	return idx_vaddr(arch_kmap_local_map_idx(n, pfn));
 }
 
-/* For lazy architectures only. */
+/* Only the fast path calls this, and these architectures have none. */
 static __always_inline unsigned int slot_of(unsigned long addr)
 {
 	return 0;
@@ -202,16 +157,15 @@ static __always_inline pte_t *slot_pte(unsigned int n, unsigned long vaddr)
 	return virt_to_kpte(vaddr);
 }
 
-#else /* slots that follow each other downwards, and so do their PTEs */
+#else /* PTEs that follow each other as the slots do */
 
-/* The first and the last byte of slot 0 of each CPU, and its PTE. */
+/* The last byte of slot 0 of each CPU, and the slot's PTE. */
 static DEFINE_PER_CPU_READ_MOSTLY(struct km_window {
-	unsigned long vaddr;
 	unsigned long last;
 	pte_t *ptep;
 }, km_window);
 
-/* 0 as long as no window exists: no depth fits, and km_init() is called. */
+/* 0 until km_init(), so that no depth fits and kmap_local_push_slow() calls that. */
 static unsigned int km_limit __read_mostly;
 
 static void km_init(void)
@@ -221,24 +175,20 @@ static void km_init(void)
 	for_each_possible_cpu(cpu) {
 		unsigned long vaddr = idx_vaddr(KM_MAX_IDX * cpu);
 
-		per_cpu(km_window, cpu).vaddr = vaddr;
 		per_cpu(km_window, cpu).last = vaddr + PAGE_SIZE - 1;
 		per_cpu(km_window, cpu).ptep = virt_to_kpte(vaddr);
 	}
 	km_page_pte = pfn_pte(0, kmap_prot);
-	/* No other CPU runs: an early_initcall at the latest comes here. */
+	/* No other CPU runs yet: this is called by an early_initcall at the latest. */
 	km_limit = KM_LIMIT;
 }
 
 static __always_inline unsigned long slot_vaddr(unsigned int n, unsigned long pfn)
 {
-	return raw_cpu_read(km_window.vaddr) - n * PAGE_SIZE;
+	return raw_cpu_read(km_window.last) + 1 - (n + 1) * PAGE_SIZE;
 }
 
-/*
- * The number of the slot that has @addr, or any number greater than that of all slots
- * and smaller than KM_SLOW. (No 64-bit architecture is lazy.)
- */
+/* The number of the slot that has @addr, or a greater number than that of all slots. */
 static __always_inline unsigned int slot_of(unsigned long addr)
 {
 	return (u32)(raw_cpu_read(km_window.last) - addr) >> PAGE_SHIFT;
@@ -271,37 +221,49 @@ static __always_inline void remove_pte(unsigned long vaddr, pte_t *ptep)
  * Writes @pteval to a slot that may still hold an old PTE, and flushes if it did.
  * Preemption is off.
  *
- * The hook of a lazy architecture overwrites a valid PTE so that neither a page walk
- * nor flush_this_cpu() sees half of it. An NMI may find a slot empty that
- * flush_this_cpu() has cleared but not yet flushed: an NMI always flushes.
+ * A lazy architecture overwrites the old PTE so that neither a page walk nor
+ * flush_this_cpu() sees half of it. An NMI always flushes: it may find a slot empty
+ * that flush_this_cpu() has cleared but not yet flushed. On an eager architecture
+ * kunmap_local() leaves no PTE. There an old PTE is a bug, and is removed first.
  */
 static __always_inline void replace_pte(unsigned long vaddr, pte_t *ptep,
 					pte_t pteval)
 {
 	bool stale = !pte_none(ptep_get(ptep));
 
+	highmem_race_window();
+	if (!KMAP_LOCAL_LAZY && WARN_ON_ONCE(stale))
+		remove_pte(vaddr, ptep);
 	install_pte(vaddr, ptep, pteval);
-	if (stale || in_nmi()) {
+	if (KMAP_LOCAL_LAZY && (stale || in_nmi())) {
 		highmem_race_window();
 		arch_kmap_local_post_unmap(vaddr);
 		highmem_count(HIGHMEM_STAT_LOCAL_FLUSH, 1);
 	}
 }
 
+/* Makes slot @n map what @pteval, from pteval[], says. Preemption is off. */
+static void set_slot(unsigned int n, pte_t pteval)
+{
+	unsigned long vaddr = slot_vaddr(n, pte_pfn(pteval));
+	pte_t *ptep = slot_pte(n, vaddr);
+
+	if (!pte_same(ptep_get(ptep), pteval))
+		replace_pte(vaddr, ptep, pteval);
+}
+
 /* The stack ----------------------------------------------------------- */
 
-/* The address of the current task's slot @n, which maps what pteval[] says. */
-static unsigned long live_vaddr(const struct kmap_ctrl *ctrl, int n)
+/* The address of slot @n of the current task. pteval[] says which page it maps. */
+static unsigned long slot_addr(const struct kmap_ctrl *ctrl, int n)
 {
 	return slot_vaddr(n, pte_pfn(ctrl->pteval[n]));
 }
 
-static unsigned int depth_of(const struct kmap_ctrl *ctrl)
-{
-	return READ_ONCE(ctrl->idx) & KM_DEPTH_MASK;
-}
-
-/* The compiler moves no store of the caller across this. */
+/*
+ * The three steps in which an interrupt sees the stack change. The compiler moves no
+ * store of the caller across them: see the invariants at the head of this file.
+ */
 static __always_inline void set_idx(struct kmap_ctrl *ctrl, unsigned int idx)
 {
 	highmem_race_window();
@@ -311,14 +273,20 @@ static __always_inline void set_idx(struct kmap_ctrl *ctrl, unsigned int idx)
 	highmem_race_window();
 }
 
-static void set_depth(struct kmap_ctrl *ctrl, unsigned int depth)
+static __always_inline void save_pte(struct kmap_ctrl *ctrl, unsigned int n, pte_t pteval)
 {
-	bool slow = ctrl->holes || ctrl->eager || ctrl->reserved;
-
-	set_idx(ctrl, depth | (slow ? KM_SLOW : 0));
+	arch_kmap_local_save_pte(&ctrl->pteval[n], pteval);
+	barrier();
+	highmem_race_window();
 }
 
-/* How many slots a mapping of @nr pages takes. */
+static __always_inline void clear_saved(struct kmap_ctrl *ctrl, unsigned int n)
+{
+	highmem_race_window();
+	arch_kmap_local_clear_saved(&ctrl->pteval[n]);
+}
+
+/* The number of slots that a mapping of @nr pages takes. */
 static __always_inline unsigned int slots_of(unsigned int nr)
 {
 	return ALIGN(nr + 1, KM_STEP);
@@ -333,226 +301,164 @@ static unsigned int hole_bit(int n)
 }
 
 /*
- * Is @pteval, from pteval[], that of a mapping? On xtensa 0, which free slots and
- * guards have there, would be a PTE that is present.
+ * Does @pteval, from pteval[], map a page? Free slots and guards have 0 there, which on
+ * xtensa is a PTE that is present.
  */
-static __always_inline bool is_noted(pte_t pteval)
+static __always_inline bool pteval_used(pte_t pteval)
 {
-	return (KM_LAZY || pte_val(pteval)) && pte_present(pteval);
+	return (KMAP_LOCAL_LAZY || pte_val(pteval)) && pte_present(pteval);
 }
 
 /*
- * The next slot below @n that maps a page, or -1. Walks what a task holds from the
- * latest mapping to the first: for (n = live_below(depth); n >= 0; n = ...(n)).
+ * The next slot below @n that maps a page, or -1. A walk over the task's stack, from the
+ * latest mapping to the first, is
+ * for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n)).
  */
-static int live_below(const struct kmap_ctrl *ctrl, int n)
+static int page_below(const struct kmap_ctrl *ctrl, int n)
 {
 	while (--n >= 0) {
-		if (is_noted(ctrl->pteval[n]))
+		if (pteval_used(ctrl->pteval[n]))
 			return n;
 	}
 	return -1;
 }
 
-/* The slot whose page has @addr, or ends where @addr is; else -1. */
+static int latest_page(const struct kmap_ctrl *ctrl)
+{
+	return page_below(ctrl, min(ctrl->idx, KM_LIMIT));
+}
+
+static unsigned int nr_mappings(const struct kmap_ctrl *ctrl)
+{
+	return ctrl->idx / KM_STEP - hweight16(ctrl->holes);
+}
+
+/* The slot whose page contains @addr or ends at @addr; else -1. */
 static int find_slot(const struct kmap_ctrl *ctrl, unsigned long addr)
 {
 	int n;
 
-	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n)) {
-		unsigned long offset = addr - live_vaddr(ctrl, n);
+	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n)) {
+		unsigned long offset = addr - slot_addr(ctrl, n);
 
-		/* The byte behind a page may be in the next page of a run. */
+		/* In a run, the byte behind a page belongs to the next page. */
 		if (offset < PAGE_SIZE ||
-		    (offset == PAGE_SIZE && !is_noted(ctrl->pteval[n - 1])))
+		    (offset == PAGE_SIZE && !pteval_used(ctrl->pteval[n - 1])))
 			break;
 	}
 	return n;
 }
 
-/* Pages side by side in slot @n and below: a guard or a free slot ends the run. */
+/* The number of pages in slot @n and below. A guard or a free slot ends the run. */
 static unsigned int run_length(const struct kmap_ctrl *ctrl, unsigned int n)
 {
-	const pte_t *note = &ctrl->pteval[n];
+	const pte_t *saved = &ctrl->pteval[n];
 
-	while (is_noted(*note))
-		note--;
-	return &ctrl->pteval[n] - note;
+	while (pteval_used(*saved))
+		saved--;
+	return &ctrl->pteval[n] - saved;
 }
 
 /*
- * Lowers the depth to @depth, whose slots above are empty now, and below the
- * holes that this uncovers. An interrupt that comes before the store of idx
- * pushes above the old depth and leaves the holes alone.
+ * Lowers the depth to @depth, and further by the holes that are on top then. The slots
+ * above are empty. An interrupt before the store of idx pushes above the old depth, and
+ * its pops do not reach the holes.
  */
-static void pop_to(struct kmap_ctrl *ctrl, int depth)
+static void km_pop_to(struct kmap_ctrl *ctrl, int depth)
 {
-	while (depth && ctrl->holes & hole_bit(depth - 1)) {
+	while (depth && depth <= KM_LIMIT && ctrl->holes & hole_bit(depth - 1)) {
 		ctrl->holes &= ~hole_bit(depth - 1);
 		depth -= KM_STEP;
 	}
-	set_depth(ctrl, depth);
+	set_idx(ctrl, depth);
 }
 
-static __always_inline bool is_strict(void)
+/* Does kunmap_local() leave the PTEs of mappings with kmap_prot in their slots? */
+VISIBLE_IF_KUNIT bool kmap_local_is_lazy(void)
 {
-	return !KM_LAZY || static_branch_unlikely(&kmap_local_strict);
+	return KMAP_LOCAL_LAZY && !static_branch_unlikely(&kmap_local_eager);
 }
 
-/**
- * kmap_local_is_lazy() - may idle mappings stay in their slots?
- *
- * For tests, in which an eager kernel behaves differently.
- *
- * Context: any.
- * Return: true unless the kernel is strict or its architecture always is.
- */
-bool kmap_local_is_lazy(void)
-{
-	return !is_strict();
-}
-
-/* The callers that made the mappings, for reports. Only debug kernels know them. */
+/* Debug kernels save the caller of each mapping, and report it. */
 #ifdef CONFIG_DEBUG_KMAP_LOCAL
-static void note_mapper(struct kmap_ctrl *ctrl, int n, unsigned long ip)
+static void save_mapper(struct kmap_ctrl *ctrl, int n, unsigned long ip)
 {
 	ctrl->mapper[n] = ip;
 }
 
-static void name_mappers(const struct kmap_ctrl *ctrl)
+static void report_mappers(const struct kmap_ctrl *ctrl)
 {
 	int n;
 
-	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n))
+	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n))
 		pr_warn("highmem: %s/%d: mapping %d, frame %#lx, made by %pS\n",
 			current->comm, current->pid, n / KM_STEP + 1,
 			pte_pfn(ctrl->pteval[n]), (void *)ctrl->mapper[n]);
 }
 #else
-static void note_mapper(struct kmap_ctrl *ctrl, int n, unsigned long ip) { }
-static void name_mappers(const struct kmap_ctrl *ctrl) { }
+static void save_mapper(struct kmap_ctrl *ctrl, int n, unsigned long ip) { }
+static void report_mappers(const struct kmap_ctrl *ctrl) { }
 #endif
 
-/* Must kunmap_local() remove the PTE of this mapping? */
+/* Must kunmap_local() clear the PTE of this mapping? */
 static bool is_eager(pte_t pteval)
 {
-	return is_strict() ||
+	return !kmap_local_is_lazy() ||
 	       !pte_same(pteval, pfn_pte(pte_pfn(pteval), kmap_prot));
 }
 
-static void fill_eagerly(unsigned long vaddr, pte_t *ptep, pte_t pteval)
+/* Removes the PTE of slot @n if its mapping is eager. Preemption is off. */
+static void clear_slot(const struct kmap_ctrl *ctrl, unsigned int n)
 {
-	if (!pte_none(ptep_get(ptep))) {
-		/* What a lazy mapping left is replaced. Anything else is a bug. */
-		WARN_ON_ONCE(!KM_LAZY);
-		remove_pte(vaddr, ptep);
-	} else if (KM_LAZY && in_nmi()) {
-		/* See replace_pte(). */
-		arch_kmap_local_post_unmap(vaddr);
-	}
-	install_pte(vaddr, ptep, pteval);
+	unsigned long vaddr = slot_addr(ctrl, n);
+
+	if (is_eager(ctrl->pteval[n]))
+		remove_pte(vaddr, slot_pte(n, vaddr));
 }
 
 /*
- * Maps @nr pages, whose first has @pteval, in slots @top and below. Preemption is
- * off: the hooks of an architecture want that, and the slot of an eager mapping must
- * be empty before.
+ * Maps @nr pages from frame @pfn on. This is for runs, for eager mappings, for the first
+ * mapping of all, and for a stack that is full. @ip is the caller to report.
  */
-static void *map_eager(struct kmap_ctrl *ctrl, unsigned int top, pte_t pteval,
-		       unsigned int nr, unsigned long ip)
-{
-	unsigned long vaddr, pfn = pte_pfn(pteval);
-	unsigned int n = top;
-
-	preempt_disable();
-	for (;;) {
-		vaddr = slot_vaddr(n, pfn);
-		note_mapper(ctrl, n, ip);
-		arch_kmap_local_note(&ctrl->pteval[n], pteval);
-		fill_eagerly(vaddr, slot_pte(n, vaddr), pteval);
-		if (top - n == nr - 1)
-			break;
-		n--;
-		pteval = pfn_pte(++pfn, kmap_prot);
-	}
-	preempt_enable();
-
-	return (void *)(vaddr - (nr - 1) * PAGE_SIZE);
-}
-
-/*
- * The same, lazily. A task that is scheduled out before pteval[] is set comes back
- * to an unknown PTE in the slot. A task that is scheduled out after that comes back to
- * the PTE in pteval[]. So pteval[] must be set before the PTE is read: a PTE that
- * matches then stays right.
- */
-static __always_inline void *map_lazy(struct kmap_ctrl *ctrl, unsigned int top,
-				      pte_t pteval, unsigned int nr)
-{
-#ifdef KMAP_LOCAL_LAZY
-	pte_t *ptep = slot_pte(top, slot_vaddr(top, 0)), *end = ptep + nr;
-	pte_t *note = &ctrl->pteval[top];
-
-	for (;;) {
-		arch_kmap_local_note(note, pteval);
-		barrier();
-		highmem_race_window();
-		if (!pte_same(ptep_get(ptep), pteval)) {
-			highmem_race_window();
-			preempt_disable();
-			replace_pte(slot_vaddr(note - ctrl->pteval, 0), ptep, pteval);
-			preempt_enable();
-		}
-		if (++ptep == end)
-			break;
-		note--;
-		pteval = arch_kmap_local_next_pte(pteval);
-	}
-#endif
-	return (void *)slot_vaddr(top, 0);
-}
-
-/*
- * Maps @nr pages, whose first has @pteval. For the first mapping of all, for a
- * stack that is full, for eager mappings and for a stack with KM_SLOW.
- */
-static noinline void *push_slow(pte_t pteval, unsigned int nr, unsigned long ip)
+static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot,
+					   unsigned int nr, unsigned long ip)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int top = depth_of(ctrl) + slots_of(nr) - 1;
-	bool eager = is_eager(pteval);
+	unsigned int top = ctrl->idx + slots_of(nr) - 1, n;
+	pte_t pteval = pfn_pte(pfn, prot);
+
+	/* Hard interrupts that nest need slots for each level. */
+	WARN_ON_ONCE(in_hardirq() && !irqs_disabled());
 
 	if (unlikely(!km_limit))
 		km_init();
 	if (unlikely(top >= KM_LIMIT))
 		return reserve_map(ctrl, pteval, ip);
 
-	/* One step for the scheduler: KM_SLOW alone would pin the task, or not. */
+	/* The hooks of an architecture need preemption off. */
 	preempt_disable();
-	if (KM_LAZY && eager)
-		ctrl->eager += nr;
-	set_depth(ctrl, top + 1);
-	preempt_enable();
+	if (nr > 1 || is_eager(pteval))
+		ctrl->special++;
+	set_idx(ctrl, top + 1);
 	highmem_count_maps(nr, top + 1);
-	return eager ? map_eager(ctrl, top, pteval, nr, ip) :
-		       map_lazy(ctrl, top, pteval, nr);
+	for (n = top; n > top - nr; n--) {
+		pteval = pfn_pte(pfn++, prot);
+		save_mapper(ctrl, n, ip);
+		save_pte(ctrl, n, pteval);
+		set_slot(n, pteval);
+	}
+	preempt_enable();
+
+	return (void *)slot_addr(ctrl, top);
 }
 
-/* @ip: the caller that makes the mapping */
-static void *map_pfn(unsigned long pfn, pgprot_t prot, unsigned long ip)
+static void *km_map_page(struct page *page, pgprot_t prot, unsigned int nr,
+			 unsigned long ip)
 {
-	/* An interrupt that enables interrupts is one more stack to overflow. */
-	WARN_ON_ONCE(in_hardirq() && !irqs_disabled());
-
-	return push_slow(pfn_pte(pfn, prot), 1, ip);
-}
-
-static void *map_page(struct page *page, pgprot_t prot, unsigned long ip)
-{
-	/* Caches that alias want one address per page, if there is one. */
+	/* Where caches alias, a page that kmap() has mapped keeps that address. */
 	void *vaddr = arch_kmap_local_high_get(page);
 
-	return vaddr ? vaddr : map_pfn(page_to_pfn(page), prot, ip);
+	return vaddr ? vaddr : kmap_local_push_slow(page_to_pfn(page), prot, nr, ip);
 }
 
 /**
@@ -561,24 +467,23 @@ static void *map_page(struct page *page, pgprot_t prot, unsigned long ip)
  *	 memory of a crashed kernel)
  * @prot: protection of the mapping
  *
- * The way behind kmap_local_page() and friends, and of
- * io_mapping_map_local_wc(). Give it back with kunmap_local(). For memory call
- * kmap_local_pfn(), and for a device's io_mapping_map_local_wc().
+ * For callers of the implementation. Use kmap_local_pfn() for memory, and
+ * io_mapping_map_local_wc() for a device. Unmap with kunmap_local().
  *
  * Context: any, NMI on x86 only; does not sleep. The task stays on its CPU
- * until the mapping is given back.
- * Return: the address of the first byte of the page. When the stack and its
- * reserve are used up, an address that faults on access.
+ * until kunmap_local().
+ * Return: the address of the first byte of the page. When the stack and the reserve are
+ * full, an address that faults on access.
  */
 void *__kmap_local_pfn_prot(unsigned long pfn, pgprot_t prot)
 {
-	return map_pfn(pfn, prot, _RET_IP_);
+	return kmap_local_push_slow(pfn, prot, 1, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(__kmap_local_pfn_prot);
 
 /**
  * __kmap_local_page_prot() - out-of-line part of kmap_local_page_prot()
- * @page: the page to map; kmap_local_page_prot() has found that it must be
+ * @page: a page without a direct mapping, or any page with FORCE_MAP
  * @prot: protection of the mapping
  *
  * Context: any, NMI on x86 only; does not sleep.
@@ -586,15 +491,15 @@ EXPORT_SYMBOL_GPL(__kmap_local_pfn_prot);
  */
 void *__kmap_local_page_prot(struct page *page, pgprot_t prot)
 {
-	return map_page(page, prot, _RET_IP_);
+	return km_map_page(page, prot, 1, _RET_IP_);
 }
 EXPORT_SYMBOL(__kmap_local_page_prot);
 
 /**
  * __kmap_local_page() - out-of-line part of kmap_local_page()
- * @page: the page to map; kmap_local_page() has found that it must be
+ * @page: a page without a direct mapping, or any page with FORCE_MAP
  *
- * __kmap_local_page_prot() with kmap_prot, in as few instructions as it takes.
+ * The fast path of __kmap_local_page_prot() for kmap_prot.
  *
  * Context: any, NMI on x86 only; does not sleep.
  * Return: the address of the first byte of the page.
@@ -603,41 +508,49 @@ void *__kmap_local_page(struct page *page)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	unsigned int depth = ctrl->idx + slots_of(1);
-	unsigned long pfn;
+	pte_t pteval, *ptep;
 
-	if (!KM_LAZY)
-		return map_page(page, kmap_prot, _RET_IP_);
+	if (!kmap_local_is_lazy() || unlikely(depth > km_limit))
+		return km_map_page(page, kmap_prot, 1, _RET_IP_);
 
-	pfn = page_to_pfn(page);
-	if (unlikely(depth > km_limit) || is_strict())
-		return push_slow(pfn_pte(pfn, kmap_prot), 1, _RET_IP_);
-
-	/* From here on interrupts nest above the new slot, and the CPU stays. */
+	pteval = arch_kmap_local_page_pte(page_to_pfn(page), km_page_pte);
+	/*
+	 * From set_idx() on, interrupts push above the new slot and the CPU stays.
+	 *
+	 * pteval[] must be set before the PTE is read: if the task is scheduled out in
+	 * between, __kmap_local_sched_in() restores that PTE, so a match stays valid. If
+	 * the task is scheduled out earlier, it reads the PTE only afterwards.
+	 */
 	set_idx(ctrl, depth);
 	highmem_count_maps(1, depth);
-	return map_lazy(ctrl, depth - 1, arch_kmap_local_page_pte(pfn, km_page_pte), 1);
+	save_pte(ctrl, depth - 1, pteval);
+	ptep = slot_pte(depth - 1, 0);
+	if (!pte_same(ptep_get(ptep), pteval)) {
+		preempt_disable();
+		replace_pte(slot_vaddr(depth - 1, 0), ptep, pteval);
+		preempt_enable();
+	}
+	return (void *)slot_vaddr(depth - 1, 0);
 }
 EXPORT_SYMBOL(__kmap_local_page);
 
 /*
- * A mapping of the current task is gone, and __schedule() had pinned the task: lets the
- * task move again if it was the last one. Fast paths call this after the store that
- * lowers idx, for the pin may come up to then.
+ * Ends the pin of the current task if it has no mapping any more. __schedule() may pin
+ * the task until idx is 0, so this comes after the store that lowers idx.
  *
  * migrate_enable() takes the lock of the run queue. A context that may hold that lock
- * has interrupts off: an interrupt or a tracer that finds the task between that store
- * and this call, or a tracer in __schedule(). Such a context leaves the pin. The task
- * comes here itself, or __schedule() undoes the pin before it takes the lock, see
- * kmap_local_pin().
+ * has interrupts off: a tracer in __schedule(), or an interrupt that comes between that
+ * store and this call. Such a context leaves the pin. The task comes here itself, or
+ * kmap_local_pin() ends the pin in the next __schedule().
  */
-static noinline void unpin(struct kmap_ctrl *ctrl)
+static noinline void km_unpin(struct kmap_ctrl *ctrl)
 {
 	bool pinned;
 
 	if (ctrl->idx || irqs_disabled())
 		return;
 
-	/* A softirq may come here as well: one of the two undoes the pin. */
+	/* A softirq may come here, too: only one of the two ends the pin. */
 	local_irq_disable();
 	pinned = ctrl->pinned;
 	WRITE_ONCE(ctrl->pinned, 0);
@@ -646,38 +559,34 @@ static noinline void unpin(struct kmap_ctrl *ctrl)
 		migrate_enable();
 }
 
-/* Ends a section with preemption off in which a slow path has given something back. */
+/* Ends the section with preemption off in which a slow path has unmapped something. */
 static void end_unmap(struct kmap_ctrl *ctrl)
 {
 	if (unlikely(ctrl->pinned))
-		unpin(ctrl);
+		km_unpin(ctrl);
 	preempt_enable();
 }
 
-/* Gives back the mapping of @nr pages whose first is in slot @top. */
+/* Unmaps the @nr pages of the mapping whose first page is in slot @top. */
 static void unmap_slots(struct kmap_ctrl *ctrl, unsigned int top, unsigned int nr)
 {
-	unsigned int depth = depth_of(ctrl), n;
+	bool special = nr > 1 || is_eager(ctrl->pteval[top]);
+	unsigned int depth = ctrl->idx, n;
 
 	preempt_disable();
 	for (n = top; n > top - nr; n--) {
-		unsigned long vaddr = live_vaddr(ctrl, n);
-
-		if (is_eager(ctrl->pteval[n])) {
-			remove_pte(vaddr, slot_pte(n, vaddr));
-			if (KM_LAZY)
-				ctrl->eager--;
-		}
-		arch_kmap_local_forget(&ctrl->pteval[n]);
+		clear_slot(ctrl, n);
+		clear_saved(ctrl, n);
 	}
 	if (top == depth - 1) {
-		pop_to(ctrl, depth - slots_of(nr));
+		km_pop_to(ctrl, depth - slots_of(nr));
 	} else {
-		/* A later mapping is above these slots: no pop_to() gets here yet. */
+		/* The slots stay taken: a later mapping is above them. */
 		for (n = top; n + slots_of(nr) > top; n -= KM_STEP)
 			ctrl->holes |= hole_bit(n);
-		set_depth(ctrl, depth);
 	}
+	if (special)
+		ctrl->special--;
 	end_unmap(ctrl);
 }
 
@@ -688,9 +597,9 @@ static void report_outside(unsigned long addr)
 }
 
 /*
- * @addr is not in a mapping of the current task. An address of the direct mapping or,
- * where caches alias, of the pkmap pool is one that map_page() had no need to map.
- * virt_addr_valid() of sparc takes error pointers too.
+ * @addr is not in a mapping of the current task. That is right for an address in the
+ * direct mapping and, where caches alias, in the pkmap pool: km_map_page() returns such
+ * addresses. virt_addr_valid() of sparc accepts error pointers.
  */
 static void unmap_foreign(unsigned long addr)
 {
@@ -715,20 +624,20 @@ static void unmap_foreign(unsigned long addr)
 }
 
 /*
- * Gives back the mapping that has @addr, which the caller takes for the first of @nr
- * pages. All misuse ends here, is reported once for each kind, and ends that mapping
- * alone: Documentation/mm/highmem.rst has the table.
+ * Unmaps the mapping that contains @addr, in which the caller has mapped @nr pages. All
+ * misuse ends up here. Each kind is reported once, and ends that mapping alone:
+ * Documentation/mm/highmem.rst has the table.
  */
-static noinline void unmap_slow(unsigned long addr, unsigned int nr)
+static noinline void kunmap_local_slow(unsigned long addr, unsigned int nr)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int depth = depth_of(ctrl), real;
+	unsigned int depth = ctrl->idx, real;
 	unsigned long vaddr;
 	int top = find_slot(ctrl, addr);
 
 	/*
-	 * In the guard before a mapping? A pointer was moved back too far. Its first
-	 * byte may be the end of a mapping that was given back already.
+	 * An address in the guard before a mapping was moved back too far. The first
+	 * byte of a guard may be the end of a mapping that is unmapped already.
 	 */
 	if (top < 0 && offset_in_page(addr))
 		top = find_slot(ctrl, addr + PAGE_SIZE);
@@ -740,38 +649,31 @@ static noinline void unmap_slow(unsigned long addr, unsigned int nr)
 		return;
 	}
 
-	/* Upwards to the first page of the run: a guard or a free slot ends it. */
-	vaddr = live_vaddr(ctrl, top);
-	while (is_noted(ctrl->pteval[top + 1]))
+	/* Up to the first page of the run. */
+	vaddr = slot_addr(ctrl, top);
+	while (pteval_used(ctrl->pteval[top + 1]))
 		top++;
 	real = run_length(ctrl, top);
 
 	if (unlikely(addr - vaddr >= PAGE_SIZE))
 		report_outside(addr);
-	else if (unlikely(real != nr || live_vaddr(ctrl, top) != vaddr))
+	else if (unlikely(real != nr || slot_addr(ctrl, top) != vaddr))
 		WARN_ONCE(1, "highmem: %s/%d gives back %u pages of a run of %u\n",
 			  current->comm, current->pid, nr, real);
 	if (unlikely(top != depth - 1)) {
 		WARN_ONCE(1, "highmem: kunmap_local() out of order: %s/%d gives back mapping %d of %d\n",
 			  current->comm, current->pid, top / KM_STEP + 1,
 			  depth / KM_STEP);
-		DO_ONCE_LITE(name_mappers, ctrl);
+		DO_ONCE_LITE(report_mappers, ctrl);
 	}
 	unmap_slots(ctrl, top, real);
-}
-
-/* The end of a fast path: nothing is left above @depth. */
-static __always_inline void pop_fast(struct kmap_ctrl *ctrl, unsigned int depth)
-{
-	set_idx(ctrl, depth);
-	/* Last: __schedule() may pin the task as long as idx is not 0. */
-	if (unlikely(ctrl->pinned))
-		unpin(ctrl);
 }
 
 /**
  * kunmap_local_indexed() - out-of-line part of kunmap_local()
  * @vaddr: any address inside the mapped page
+ *
+ * The fast path is for a mapping of one page on top of a stack of such mappings.
  *
  * Context: the one that made the mapping; does not sleep.
  */
@@ -780,17 +682,17 @@ void kunmap_local_indexed(const void *vaddr)
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	unsigned int depth = slot_of((unsigned long)vaddr) + 1;
 
-	/* Here and below: else gcc saves registers for depth - 1 and depth - 2. */
+	/* Else gcc keeps depth - 1 in one more register, which it has to save. */
 	OPTIMIZER_HIDE_VAR(depth);
-	if (!KM_LAZY || unlikely(ctrl->idx != depth) ||
-	    unlikely(is_noted(ctrl->pteval[depth - 2]))) {
-		unmap_slow((unsigned long)vaddr, 1);
+	if (!KMAP_LOCAL_LAZY || unlikely(ctrl->idx != depth) || unlikely(ctrl->slow)) {
+		kunmap_local_slow((unsigned long)vaddr, 1);
 		return;
 	}
-	highmem_race_window();
-	arch_kmap_local_forget(&ctrl->pteval[depth - 1]);
-	OPTIMIZER_HIDE_VAR(depth);
-	pop_fast(ctrl, depth - slots_of(1));
+	clear_saved(ctrl, depth - 1);
+	set_idx(ctrl, depth - slots_of(1));
+	/* Last: __schedule() may pin the task until idx is 0. */
+	if (unlikely(ctrl->pinned))
+		km_unpin(ctrl);
 }
 EXPORT_SYMBOL(kunmap_local_indexed);
 
@@ -810,17 +712,40 @@ struct page *kmap_local_to_page(const void *vaddr)
 	if (is_kmap_local_reserve(addr))
 		return vmalloc_to_page(vaddr);
 
-	/* The last byte: find_slot() takes the byte behind a mapping as well. */
+	/* The last byte, as find_slot() accepts the byte behind a mapping. */
 	n = find_slot(ctrl, addr + PAGE_SIZE - 1);
 	return n < 0 ? NULL : pte_page(ctrl->pteval[n]);
 }
 
+/**
+ * is_kmap_addr() - is an address inside one of the mapping windows?
+ * @x: any kernel address
+ *
+ * The windows are the pkmap pool, the kmap_local slots of all CPUs, and their reserve.
+ * A window need not map anything at @x.
+ * Hardened usercopy asks kmap_addr_reach() where the mapping ends.
+ *
+ * Example::
+ *
+ *	if (is_kmap_addr(buf) || is_vmalloc_addr(buf))
+ *		return -EINVAL;
+ *
+ * Context: any.
+ * Return: true if kmap() or kmap_local_page() may return @x for a page without a direct
+ * mapping.
+ */
+bool is_kmap_addr(const void *x)
+{
+	unsigned long addr = (unsigned long)x;
+
+	return is_kmap_local_fixmap(addr) || is_kmap_local_reserve(addr) ||
+	       is_pkmap_addr(addr);
+}
+EXPORT_SYMBOL(is_kmap_addr);
+
 /* Runs ------------------------------------------------------------------ */
 
-/*
- * Pages that follow each other, in slots that do. Where caches alias, each page has
- * an address that suits it.
- */
+/* A run maps neighbouring pages in neighbouring slots. Where caches alias there is none. */
 #if defined(arch_kmap_local_map_idx) || defined(arch_kmap_local_high_get)
 #define KM_RUN_MAX	1
 #else
@@ -828,22 +753,21 @@ struct page *kmap_local_to_page(const void *vaddr)
 #endif
 
 /*
- * Mappings for which a run leaves room above it. fs/verity/verify.c nests nine when a
+ * A run leaves room for so many mappings above it. fs/verity/verify.c nests nine when a
  * copy to user space faults.
  */
 #define KM_RUN_SPARE	9
 
 /**
- * kmap_local_room() - how many pages of @nr can be mapped as a run just now?
- * @nr: pages
+ * kmap_local_room() - how many pages can be mapped as a run now?
+ * @nr: the number of pages wanted, at least 1
  *
  * Context: any.
- * Return: 1, or what __kmap_local_pages() would map as long as the task has no
- * other mapping more.
+ * Return: the number of pages that __kmap_local_pages() maps if it is called next.
  */
 unsigned int kmap_local_room(unsigned int nr)
 {
-	unsigned int used = depth_of(&current->kmap_ctrl) + KM_RUN_SPARE * KM_STEP;
+	unsigned int used = current->kmap_ctrl.idx + KM_RUN_SPARE * KM_STEP;
 
 	nr = min_t(unsigned int, nr, KM_RUN_MAX);
 	while (nr > 1 && used + slots_of(nr) > KM_LIMIT)
@@ -851,49 +775,31 @@ unsigned int kmap_local_room(unsigned int nr)
 	return nr;
 }
 
-static noinline void *push_run_slow(struct page *page, unsigned int *nr,
-				    unsigned long ip)
-{
-	*nr = km_limit ? kmap_local_room(*nr) : 1;
-	if (*nr == 1)
-		return map_page(page, kmap_prot, ip);
-	return push_slow(pfn_pte(page_to_pfn(page), kmap_prot), *nr, ip);
-}
-
 /**
- * __kmap_local_pages() - map pages that follow each other
- * @page: the first page; it and the following are of one folio
- * @nr: how many are wanted, at least 1; how many were mapped
+ * __kmap_local_pages() - map neighbouring pages of a folio
+ * @page: the first page
+ * @nr: the number of pages wanted, at least 1; returns the number of pages mapped
  *
- * Out-of-line part of kmap_local_span(). Give them back, all at once, with
- * __kunmap_local_pages(). Both are exported for any module, as mainline's
- * memcpy_from_folio() is for any, which calls them.
+ * The out-of-line part of kmap_local_span(). Unmap all of them at once with
+ * __kunmap_local_pages(). Both are exported for any module, because
+ * memcpy_from_folio(), which is inline, calls them.
  *
  * Context: any, NMI on x86 only; does not sleep.
  * Return: the address of the first byte of @page.
  */
 void *__kmap_local_pages(struct page *page, unsigned int *nr)
 {
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int depth = ctrl->idx + slots_of(*nr);
-
-	if (!KM_LAZY || is_strict() || unlikely(*nr > KM_RUN_MAX) ||
-	    unlikely(depth + KM_RUN_SPARE * KM_STEP > km_limit))
-		return push_run_slow(page, nr, _RET_IP_);
-
-	set_idx(ctrl, depth);
-	highmem_count_maps(*nr, depth);
-	return map_lazy(ctrl, depth - 1,
-			arch_kmap_local_page_pte(page_to_pfn(page), km_page_pte), *nr);
+	*nr = kmap_local_room(*nr);
+	return km_map_page(page, kmap_prot, *nr, _RET_IP_);
 }
 EXPORT_SYMBOL(__kmap_local_pages);
 
 /**
- * kmap_addr_reach() - how far does the mapping reach that an address is in?
+ * kmap_addr_reach() - where does the mapping that contains an address end?
  * @vaddr: an address for which is_kmap_addr() is true
  *
- * For hardened usercopy: a run of pages is one mapping, and every other page in
- * a mapping window is one of its own.
+ * For hardened usercopy. A run of pages is one mapping. Each other page in a mapping
+ * window is a mapping of its own.
  *
  * Example::
  *
@@ -901,8 +807,8 @@ EXPORT_SYMBOL(__kmap_local_pages);
  *		return false;
  *
  * Context: any.
- * Return: bytes from @vaddr on that may be accessed; 0 in a window of another
- * CPU or where the current task has nothing mapped.
+ * Return: the number of bytes from @vaddr on that may be accessed. 0 if @vaddr is in a
+ * slot of another CPU, or if the current task has mapped nothing there.
  */
 size_t kmap_addr_reach(const void *vaddr)
 {
@@ -919,152 +825,94 @@ size_t kmap_addr_reach(const void *vaddr)
 }
 
 /**
- * __kunmap_local_pages() - give back what __kmap_local_pages() mapped
+ * __kunmap_local_pages() - unmap what __kmap_local_pages() mapped
  * @vaddr: any address inside the first page
- * @nr: how many pages were mapped
+ * @nr: the number of pages mapped
  *
  * Context: the one that made the mapping; does not sleep.
  */
 void __kunmap_local_pages(const void *vaddr, unsigned int nr)
 {
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int top = slot_of((unsigned long)vaddr);
-	pte_t *note, *end;
-
-	if (!KM_LAZY || unlikely(ctrl->idx != top + 1) ||
-	    unlikely(run_length(ctrl, top) != nr)) {
-		unmap_slow((unsigned long)vaddr, nr);
-		return;
-	}
-	highmem_race_window();
-	note = &ctrl->pteval[top];
-	end = note - nr;
-	for (; note > end; note--)
-		arch_kmap_local_forget(note);
-	pop_fast(ctrl, top + 1 - slots_of(nr));
+	kunmap_local_slow((unsigned long)vaddr, nr);
 }
 EXPORT_SYMBOL(__kunmap_local_pages);
 
 /* The scheduler and fork ------------------------------------------------ */
 
 /*
- * Removes the PTEs of the current task's eager mappings before another task runs
- * here.
+ * Removes the PTEs of the current task's eager mappings before another task runs here.
  *
- * Called with the run queue locked and interrupts off. An NMI may still come:
- * idx and pteval[] do not change, so the NMI nests above them. The PTEs below do not
- * matter to the NMI.
+ * Called with the run queue locked and interrupts off. An NMI pushes above idx, which
+ * does not change here, and does not use the slots below.
  */
 void __kmap_local_sched_out(void)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
-	if (KM_LAZY && !ctrl->eager)
+	if (!ctrl->special)
 		return;
 
-	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n)) {
-		unsigned long vaddr = live_vaddr(ctrl, n);
-
-		if (is_eager(ctrl->pteval[n]))
-			remove_pte(vaddr, slot_pte(n, vaddr));
-	}
+	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n))
+		clear_slot(ctrl, n);
 }
 
 /*
- * Restores those PTEs of the current task that are not in their slots any more after
- * another task ran here.
+ * Restores the PTEs of the current task that differ, after another task ran here.
  *
- * Called with preemption off and interrupts on. An interrupt may come with
- * some slots not yet restored: they are below idx, so it does not use them.
+ * Called with preemption off and interrupts on. An interrupt pushes above idx, so it does
+ * not use a slot that is not restored yet.
  */
 void __kmap_local_sched_in(void)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
-	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n)) {
-		unsigned long vaddr = live_vaddr(ctrl, n);
-		pte_t *ptep = slot_pte(n, vaddr);
-
-		if (!KM_LAZY)
-			install_pte(vaddr, ptep, ctrl->pteval[n]);
-		else if (!pte_same(ptep_get(ptep), ctrl->pteval[n]))
-			replace_pte(vaddr, ptep, ctrl->pteval[n]);
-	}
+	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n))
+		set_slot(n, ctrl->pteval[n]);
 }
 
-/*
- * Ends all mappings of the current task, those in the reserve too. With interrupts on
- * it also undoes the pin, see unpin().
+/**
+ * kmap_local_leaked() - report and unmap the mappings that the current task leaks
+ * @where: what the task does
+ *
+ * Without this the mappings would stay, and pin the task to its CPU. A CPU cannot go
+ * offline with a pinned task, not even with a dead one. A debug kernel reports the
+ * callers that made the mappings.
+ *
+ * Context: return to user space, with interrupts off (the pin ends with the next
+ * __schedule()); do_exit(), for a kernel thread or after an oops, where the task may
+ * still be moved.
  */
-static void unmap_all(struct kmap_ctrl *ctrl)
+void kmap_local_leaked(const char *where)
 {
+	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
-	preempt_disable();
-	for (n = live_below(ctrl, depth_of(ctrl)); n >= 0; n = live_below(ctrl, n)) {
-		unsigned long vaddr = live_vaddr(ctrl, n);
+	WARN_ONCE(1, "highmem: %s/%d %s with %u local mappings\n", current->comm,
+		  current->pid, where, nr_mappings(ctrl));
+	DO_ONCE_LITE(report_mappers, ctrl);
 
-		if (is_eager(ctrl->pteval[n]))
-			remove_pte(vaddr, slot_pte(n, vaddr));
-		arch_kmap_local_forget(&ctrl->pteval[n]);
+	preempt_disable();
+	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n)) {
+		clear_slot(ctrl, n);
+		clear_saved(ctrl, n);
 	}
-	if (ctrl->reserved)
-		reserve_drop_all(ctrl);
+	if (ctrl->idx > KM_LIMIT)
+		reserve_drop_all();
 	ctrl->holes = 0;
-	ctrl->eager = 0;
-	set_depth(ctrl, 0);
+	set_idx(ctrl, 0);
+	ctrl->special = 0;
 	end_unmap(ctrl);
 }
-
-static void report_leak(const struct kmap_ctrl *ctrl, const char *where)
-{
-	WARN_ONCE(1, "highmem: %s/%d %s with %u local mappings\n", current->comm,
-		  current->pid, where, depth_of(ctrl) / KM_STEP + ctrl->reserved);
-	DO_ONCE_LITE(name_mappers, ctrl);
-}
-
-/**
- * kmap_local_leaked() - the current task returns to user space with local mappings
- *
- * They would stay on top of its stack for good, and pin the task to its CPU. Reports
- * them, in a debug kernel with the callers that made them, and ends them. (The pin
- * ends with the next __schedule().)
- *
- * Context: return to user space, interrupts off.
- */
-void kmap_local_leaked(void)
-{
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-
-	report_leak(ctrl, "returns to user space");
-	unmap_all(ctrl);
-}
 EXPORT_SYMBOL_GPL(kmap_local_leaked);
-
-/**
- * __kmap_local_exit() - out-of-line part of kmap_local_exit()
- *
- * The same for a task that ends: a kernel thread that leaks, or a task that dies of an
- * oops. A pin that outlived its task would keep the CPU from going offline.
- *
- * Context: do_exit(), where the task may still be moved.
- */
-void __kmap_local_exit(void)
-{
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-
-	report_leak(ctrl, "ends");
-	unmap_all(ctrl);
-}
 
 /**
  * kmap_local_fork() - make sure that a new task starts without mappings
  * @tsk: the new task, still a copy of its parent
  *
- * A mapping belongs to the task that made it. A task that forks with a mapping held is
- * a bug: the child would give back what it never mapped.
+ * A mapping belongs to the task that made it. A task that forks with a mapping is a bug:
+ * the child would unmap what it has not mapped.
  *
  * Context: fork, before the new task runs.
  */
@@ -1075,8 +923,8 @@ void kmap_local_fork(struct task_struct *tsk)
 	WARN_ON_ONCE(tsk->kmap_ctrl.idx);
 #ifdef CONFIG_SMP
 	/*
-	 * The pin is the parent's. Both fields were copied one after the other, and the
-	 * parent may have been pinned in between.
+	 * The pin belongs to the parent. The two fields are copied one after the other,
+	 * and __schedule() may pin the parent in between.
 	 */
 	if (tsk->kmap_ctrl.pinned && tsk->migration_disabled &&
 	    !--tsk->migration_disabled)
@@ -1087,9 +935,9 @@ void kmap_local_fork(struct task_struct *tsk)
 
 /* Idle mappings --------------------------------------------------------- */
 
-#ifdef KMAP_LOCAL_LAZY
+#if KMAP_LOCAL_LAZY
 
-/* Does any slot of @cpu hold a PTE? On another CPU that may change at any time. */
+/* Does any slot of @cpu hold a PTE? Another CPU changes its slots at any time. */
 static bool cpu_has_mappings(int cpu, void *flush_tlb)
 {
 	pte_t *ptep = per_cpu(km_window, cpu).ptep;
@@ -1102,45 +950,41 @@ static bool cpu_has_mappings(int cpu, void *flush_tlb)
 	return flush_tlb;
 }
 
-/* Removes the PTE of slot @n unless @ctrl notes it. Returns whether it changed. */
-static bool flush_slot(const struct kmap_ctrl *ctrl, unsigned int n)
+/* Makes slot @n map what @ctrl has saved, or nothing. */
+static void flush_slot(const struct kmap_ctrl *ctrl, unsigned int n)
 {
 	unsigned long vaddr = slot_vaddr(n, 0);
 	pte_t *ptep = slot_pte(n, vaddr);
-	bool held = n < depth_of(ctrl) && is_noted(ctrl->pteval[n]);
 
-	if (pte_none(ptep_get(ptep)) ||
-	    (held && pte_same(ptep_get(ptep), ctrl->pteval[n])))
-		return false;
-	if (held)
-		replace_pte(vaddr, ptep, ctrl->pteval[n]);
+	/* It stays empty: an eager mapping is about to come or has just gone. */
+	if (pte_none(ptep_get(ptep)))
+		return;
+	if (pteval_used(ctrl->pteval[n]))
+		set_slot(n, ctrl->pteval[n]);
 	else
 		remove_pte(vaddr, ptep);
-	return true;
 }
 
 /*
  * Removes the PTEs of this CPU's slots that the current task does not hold. With
  * @flush_tlb it flushes the whole TLB, too.
  *
- * Interrupts are off. The interrupted context may be about to fill a slot below idx.
- * Then the PTE is either the one in pteval[], and stays, or an old one: that goes,
- * and the PTE in pteval[], if it is set already, takes its place at once. It must: on
- * PAE the interrupted context may have read one half of the old PTE and read the other
- * half from the new PTE.
+ * Interrupts are off. The interrupted context may be about to fill a slot below idx. If
+ * it has set pteval[], that PTE replaces an old one at once: on PAE the interrupted
+ * context may have read one half of the old PTE, and must not combine it with a half of
+ * an empty one.
  */
 static void flush_this_cpu(void *flush_tlb)
 {
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	int n;
+	unsigned int n;
 
 	for (n = 0; km_limit && n < KM_MAX_IDX; n++) {
+		flush_slot(&current->kmap_ctrl, n);
 		/*
-		 * The second call is for a PTE that an NMI wrote during the first:
-		 * on PAE its upper half may have been cleared.
+		 * Again: an NMI may have refilled the slot between the two stores that
+		 * clear it (PAE).
 		 */
-		if (flush_slot(ctrl, n))
-			flush_slot(ctrl, n);
+		flush_slot(&current->kmap_ctrl, n);
 	}
 	if (flush_tlb)
 		arch_kmap_local_flush_tlb();
@@ -1150,18 +994,17 @@ static void flush_this_cpu(void *flush_tlb)
  * kmap_local_flush() - remove all local mappings that no context holds
  * @flush_tlb: flush all of each CPU's TLB as well
  *
- * The mappings of tasks that do not run go as well and come back with their tasks.
- * A CPU that goes offline leaves nothing behind, see kmap_local_dying(). Afterwards no
- * CPU holds an idle mapping of its own in its slots or in its TLB. (Another CPU's TLB
- * may hold an entry that a speculative walk loaded: that CPU does not use the
- * address.)
+ * This includes the mappings of tasks that do not run: __kmap_local_sched_in() restores
+ * them. A CPU that goes offline leaves none, see kmap_local_dying(). Afterwards no CPU
+ * holds an idle mapping in its slots or, for its own slots, in its TLB. (The TLB of
+ * another CPU may hold an entry that a speculative walk loaded. That CPU does not use
+ * the address.)
  *
  * Interrupts each CPU once at most, and without @flush_tlb only CPUs whose slots
  * hold a PTE.
  *
  * Context: task context with interrupts on.
- * Return: true; false from the version for architectures that are not lazy, which
- * does nothing.
+ * Return: true. The version for eager architectures does nothing and returns false.
  */
 bool kmap_local_flush(bool flush_tlb)
 {
@@ -1171,8 +1014,8 @@ bool kmap_local_flush(bool flush_tlb)
 }
 
 /*
- * All other CPUs stand still with interrupts off from before this CPU leaves
- * cpu_online_mask until after this. To the other CPUs both happen at once.
+ * All other CPUs spin with interrupts off from before this CPU leaves cpu_online_mask
+ * until after this function. They see both changes at once.
  */
 static int kmap_local_dying(unsigned int cpu)
 {
@@ -1180,25 +1023,22 @@ static int kmap_local_dying(unsigned int cpu)
 	return 0;
 }
 
-static int __init kmap_local_set_strict(char *value)
+static int __init kmap_local_set_lazy(char *value)
 {
-	bool on = true;
+	bool lazy;
+	int error = kstrtobool(value, &lazy);
 
-	if (value && *value && kstrtobool(value, &on))
-		return -EINVAL;
-	if (on)
-		static_branch_enable(&kmap_local_strict);
-	return 0;
+	if (!error && !lazy)
+		static_branch_enable(&kmap_local_eager);
+	return error;
 }
-early_param("kmap_local_strict", kmap_local_set_strict);
+early_param("kmap_local_lazy", kmap_local_set_lazy);
 
 static int __init kmap_local_lazy_init(void)
 {
-	if (!KM_LAZY)
-		return 0;
-	/* debug_pagealloc finds accesses to free pages: no mapping may hide one. */
+	/* debug_pagealloc is to find each access to a free page. */
 	if (debug_pagealloc_enabled())
-		static_branch_enable(&kmap_local_strict);
+		static_branch_enable(&kmap_local_eager);
 	return cpuhp_setup_state_nocalls(CPUHP_AP_KMAP_LOCAL_DYING,
 					 "mm/kmap_local:dying", NULL,
 					 kmap_local_dying);
@@ -1210,31 +1050,22 @@ early_initcall(kmap_local_lazy_init);
 /* The reserve ----------------------------------------------------------- */
 
 /*
- * Slots in vmalloc space for mappings that the stack has no room for: btrfs RAID 5/6
- * nests one mapping for each device. All CPUs share the slots, and they keep no order.
+ * Slots in vmalloc space for mappings that do not fit the stack: btrfs RAID 5/6 nests
+ * one mapping for each device. All CPUs share the slots, in any order.
  *
- * owner is the state of a slot: NULL for a free slot, else the task that holds it.
- * One compare-and-exchange takes a slot in any context, NMI included. The PTE
- * belongs to the owner. kmap_ctrl::reserved keeps idx from being 0, so the owner cannot
- * leave its CPU: only that CPU's TLB must be free of older entries, and it is flushed
- * before the PTE is written.
+ * km_reserve[] has the task that holds a slot, or NULL. One compare-and-exchange takes a
+ * slot in any context, NMI included. The PTE belongs to the task then. idx counts the
+ * mappings in the reserve, so the task stays on its CPU. Only that CPU's TLB must be free
+ * of older entries: it is flushed before the PTE is written.
  *
- * Before each slot is an unmapped page, so that the bytes around a mapping belong to no
- * other mapping. Where caches alias it is two pages: then the slots have all colours.
- * The reserve takes at most one sixteenth of vmalloc space.
+ * Slot n is page 2n + 1. The pages between are never mapped, so that the bytes around a
+ * mapping belong to no other mapping, and the page behind the last slot faults. With
+ * arch_kmap_local_map_idx() a slot would have to suit the page: there is no reserve.
  */
-#ifdef DCACHE_N_COLORS
-#define KM_RESERVE_STRIDE	3
-#else
-#define KM_RESERVE_STRIDE	2
-#endif
 #define KM_RESERVE_SLOTS	256
+#define KM_RESERVE_SIZE		((2 * KM_RESERVE_SLOTS + 2) * PAGE_SIZE)
 
-static struct reserve_slot {
-	struct task_struct *owner;
-	pte_t *ptep;
-} reserve[KM_RESERVE_SLOTS];
-
+static struct task_struct *km_reserve[KM_RESERVE_SLOTS];
 static unsigned int reserve_slots __ro_after_init;
 
 unsigned long kmap_local_reserve_start __ro_after_init;
@@ -1242,34 +1073,22 @@ unsigned long kmap_local_reserve_end __ro_after_init;
 
 static unsigned long reserve_vaddr(unsigned int n)
 {
-	return kmap_local_reserve_start + (n * KM_RESERVE_STRIDE + 1) * PAGE_SIZE;
+	return kmap_local_reserve_start + (2 * n + 1) * PAGE_SIZE;
 }
 
-/* Where caches alias, does the address have the page's colour? */
-static bool reserve_fits(unsigned int n, unsigned long pfn)
-{
-#ifdef DCACHE_N_COLORS
-	unsigned long frame = reserve_vaddr(n) >> PAGE_SHIFT;
-
-	return !((frame ^ pfn) & (DCACHE_N_COLORS - 1));
-#else
-	return true;
-#endif
-}
-
-/* Returns the slot, or reserve_slots if none is free. */
-static unsigned int reserve_take(unsigned long pfn)
+/* Returns a slot, or reserve_slots if none is free. */
+static unsigned int reserve_take(void)
 {
 	unsigned int n;
 
 	for (n = 0; n < reserve_slots; n++) {
-		if (READ_ONCE(reserve[n].owner) || !reserve_fits(n, pfn))
-			continue;
 		/*
-		 * Acquire, pairs with the release in reserve_clear(): our flush does
-		 * not see the PTE that the last owner has cleared as a valid one.
+		 * Acquire, pairs with the release in reserve_clear(): reserve_map()
+		 * flushes after the last holder has cleared the PTE. Otherwise this
+		 * TLB could load the old PTE again, and show the old page.
 		 */
-		if (!cmpxchg_acquire(&reserve[n].owner, NULL, current))
+		if (!READ_ONCE(km_reserve[n]) &&
+		    !cmpxchg_acquire(&km_reserve[n], NULL, current))
 			break;
 	}
 	return n;
@@ -1277,115 +1096,93 @@ static unsigned int reserve_take(unsigned long pfn)
 
 /*
  * With no slot left this returns the address behind the last slot. No page is ever
- * mapped there: an access faults, and shows no page of another mapping. Code that
- * maps a page does not look for failure, so NULL would be no better.
+ * mapped there: an access faults, and reaches no page of another mapping. NULL would be
+ * no better, as callers do not check for failure.
  */
 static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval,
 				  unsigned long ip)
 {
-	unsigned int n = reserve_take(pte_pfn(pteval));
+	unsigned int n = reserve_take();
 	unsigned long vaddr = reserve_vaddr(n);
 
-	trace_kmap_local_overflow(depth_of(ctrl) / KM_STEP, vaddr);
+	trace_kmap_local_overflow(nr_mappings(ctrl), vaddr);
 	highmem_count(HIGHMEM_STAT_LOCAL_MAP, 1);
 	highmem_count(HIGHMEM_STAT_LOCAL_OVERFLOW, 1);
 	if (n == reserve_slots) {
 		WARN_ONCE(1, "highmem: no slot is left for a local mapping of %s/%d, which holds %u\n",
-			  current->comm, current->pid,
-			  depth_of(ctrl) / KM_STEP + ctrl->reserved);
-		DO_ONCE_LITE(name_mappers, ctrl);
+			  current->comm, current->pid, nr_mappings(ctrl));
+		DO_ONCE_LITE(report_mappers, ctrl);
 		return (void *)vaddr;
 	}
 	pr_info_once("highmem: %s/%d nests more than %d local mappings, in %pS\n",
 		     current->comm, current->pid, KM_LIMIT / KM_STEP, (void *)ip);
 
 	preempt_disable();
-	ctrl->reserved++;
-	set_depth(ctrl, depth_of(ctrl));
+	ctrl->special++;
+	set_idx(ctrl, ctrl->idx + KM_STEP);
 	arch_kmap_local_post_unmap(vaddr);
-	install_pte(vaddr, reserve[n].ptep, pteval);
+	install_pte(vaddr, virt_to_kpte(vaddr), pteval);
 	preempt_enable();
 
 	return (void *)vaddr;
 }
 
-static void reserve_clear(struct kmap_ctrl *ctrl, unsigned int n)
+static void reserve_clear(unsigned int n)
 {
-	remove_pte(reserve_vaddr(n), reserve[n].ptep);
-	/* Pairs with the acquire in reserve_take(). */
-	smp_store_release(&reserve[n].owner, NULL);
-	ctrl->reserved--;
+	unsigned long vaddr = reserve_vaddr(n);
+
+	remove_pte(vaddr, virt_to_kpte(vaddr));
+	/* Release, pairs with the acquire in reserve_take(). */
+	smp_store_release(&km_reserve[n], NULL);
 }
 
 static void reserve_unmap(struct kmap_ctrl *ctrl, unsigned long addr)
 {
-	unsigned int n = (addr - kmap_local_reserve_start) / PAGE_SIZE /
-			 KM_RESERVE_STRIDE;
+	/* The byte behind a slot counts as the slot, the rest of the page as the next. */
+	unsigned int n = (addr - 1 - kmap_local_reserve_start) / (2 * PAGE_SIZE);
 
-	/* The page before slot n begins with the byte behind the slot before it. */
-	if (addr == reserve_vaddr(n) - PAGE_SIZE)
-		n--;
-	/* From reserve_map() with no slot left, which has reported it. */
+	/* reserve_map() had no slot left, and has reported it. */
 	if (addr >= reserve_vaddr(reserve_slots))
 		return;
-	if (WARN_ONCE(n >= reserve_slots || READ_ONCE(reserve[n].owner) != current,
+	if (WARN_ONCE(n >= reserve_slots || READ_ONCE(km_reserve[n]) != current,
 		      "highmem: kunmap_local() of address %p in the reserve that %s/%d has not mapped\n",
 		      (void *)addr, current->comm, current->pid))
 		return;
 	if (addr - reserve_vaddr(n) >= PAGE_SIZE)
 		report_outside(addr);
 	preempt_disable();
-	reserve_clear(ctrl, n);
-	set_depth(ctrl, depth_of(ctrl));
+	reserve_clear(n);
+	km_pop_to(ctrl, ctrl->idx - KM_STEP);
+	ctrl->special--;
 	end_unmap(ctrl);
 }
 
-static void reserve_drop_all(struct kmap_ctrl *ctrl)
+static void reserve_drop_all(void)
 {
 	unsigned int n;
 
 	for (n = 0; n < reserve_slots; n++) {
-		if (READ_ONCE(reserve[n].owner) == current)
-			reserve_clear(ctrl, n);
+		if (READ_ONCE(km_reserve[n]) == current)
+			reserve_clear(n);
 	}
-}
-
-/* For is_kmap_addr(), which any module may call. */
-bool is_kmap_vmalloc_addr(unsigned long addr)
-{
-	return is_kmap_local_reserve(addr) || is_pkmap_addr(addr);
-}
-EXPORT_SYMBOL(is_kmap_vmalloc_addr);
-
-static int __init reserve_note_pte(pte_t *ptep, unsigned long vaddr, void *start)
-{
-	unsigned long page = (vaddr - (unsigned long)start) >> PAGE_SHIFT;
-
-	if (page % KM_RESERVE_STRIDE == 1 && page / KM_RESERVE_STRIDE < KM_RESERVE_SLOTS)
-		reserve[page / KM_RESERVE_STRIDE].ptep = ptep;
-	return 0;
 }
 
 static int __init kmap_local_reserve_init(void)
 {
-	unsigned long share = VMALLOC_TOTAL / 16 / PAGE_SIZE / KM_RESERVE_STRIDE;
-	unsigned int slots = min_t(unsigned long, share, KM_RESERVE_SLOTS);
-	unsigned long size = (slots * KM_RESERVE_STRIDE + 2) * PAGE_SIZE;
-	struct vm_struct *area;
+	struct vm_struct *area = get_vm_area(KM_RESERVE_SIZE, VM_MAP);
 
 	km_init();
-	area = get_vm_area(size, VM_MAP);
 	if (!area)
 		return -ENOMEM;
-	if (apply_to_page_range(&init_mm, (unsigned long)area->addr, size,
-				reserve_note_pte, area->addr)) {
-		free_vm_area(area);
-		return -ENOMEM;
-	}
-
 	kmap_local_reserve_start = (unsigned long)area->addr;
-	kmap_local_reserve_end = kmap_local_reserve_start + size;
-	reserve_slots = slots;
+	kmap_local_reserve_end = kmap_local_reserve_start + KM_RESERVE_SIZE;
+	/* NULL: allocates the page tables, and calls no function for the PTEs. */
+	if (apply_to_page_range(&init_mm, kmap_local_reserve_start, KM_RESERVE_SIZE,
+				NULL, NULL))
+		return -ENOMEM;
+#ifndef arch_kmap_local_map_idx
+	reserve_slots = KM_RESERVE_SLOTS;
+#endif
 	return 0;
 }
 early_initcall(kmap_local_reserve_init);

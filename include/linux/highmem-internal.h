@@ -90,20 +90,16 @@
  *
  * And for kmap_local where something is special:
  *
- * ``arch_kmap_local_note(note, pteval)``, ``arch_kmap_local_forget(note)``
- *   Keeps ``pteval`` in ``*note``, which was empty and is no PTE, for the
- *   scheduler, and empties it: never half of one with the present bit. The
- *   default are assignments.
+ * ``arch_kmap_local_save_pte(saved, pteval)``, ``arch_kmap_local_clear_saved(saved)``
+ *   Sets and clears an entry of a task's saved PTEs, which is ordinary memory. An
+ *   interrupt must never see half of an entry with the present bit set. The
+ *   defaults are assignments.
  *
  * ``arch_kmap_local_page_pte(pfn, template)``
  *   ``pfn_pte(pfn, kmap_prot)``, made from what that is for page frame 0. For
  *   kmap(), too.
  *
- * ``arch_kmap_local_next_pte(pteval)``
- *   The same for the page frame behind that of ``pteval``. Needed with
- *   ``KMAP_LOCAL_LAZY`` only.
- *
- * ``KMAP_LOCAL_LAZY``
+ * ``ARCH_KMAP_LOCAL_LAZY``
  *   The PTE may stay when a mapping of ``kmap_prot`` is given back. Then
  *   ``arch_kmap_local_set_pte()`` may be called on a valid PTE, and neither a
  *   page walk nor an interrupt may see a mix of the two;
@@ -113,7 +109,7 @@
  *
  * ``arch_kmap_local_flush_tlb()``
  *   Flushes all kernel addresses from this CPU's TLB. Needed with
- *   ``KMAP_LOCAL_LAZY`` only.
+ *   ``ARCH_KMAP_LOCAL_LAZY`` only.
  *
  * ``arch_kmap_local_map_idx(idx, pfn)``
  *   Where the fixmap index of slot ``idx`` depends on the page's colour.
@@ -131,6 +127,48 @@
 #define kmap_prot PAGE_KERNEL
 #endif
 
+/* The defaults of the hooks above. */
+#ifndef arch_kmap_local_set_pte
+#define arch_kmap_local_set_pte		set_pte_at
+#endif
+
+#ifndef arch_kmap_local_clear_pte
+#define arch_kmap_local_clear_pte	pte_clear
+#endif
+
+#ifndef arch_kmap_local_save_pte
+#define arch_kmap_local_save_pte(saved, pteval)	(*(saved) = (pteval))
+#define arch_kmap_local_clear_saved(saved)	(*(saved) = __pte(0))
+#endif
+
+#ifndef arch_kmap_local_pre_map
+#define arch_kmap_local_pre_map(vaddr, pteval)	((void)(vaddr), (void)(pteval))
+#endif
+
+#ifndef arch_kmap_local_post_map
+#define arch_kmap_local_post_map(vaddr, pteval)	((void)(vaddr), (void)(pteval))
+#endif
+
+#ifndef arch_kmap_local_pre_unmap
+#define arch_kmap_local_pre_unmap(vaddr)	((void)(vaddr))
+#endif
+
+#ifndef arch_kmap_local_post_unmap
+#define arch_kmap_local_post_unmap(vaddr)	((void)(vaddr))
+#endif
+
+#ifndef arch_kmap_local_high_get
+static inline void *arch_kmap_local_high_get(struct page *page) { return NULL; }
+#endif
+
+/* Does kunmap_local() leave the PTE in the slot? A kernel that is to find misuse is eager. */
+#if defined(ARCH_KMAP_LOCAL_LAZY) && !defined(CONFIG_DEBUG_KMAP_LOCAL) && \
+	!defined(CONFIG_DEBUG_HIGHMEM)
+#define KMAP_LOCAL_LAZY 1
+#else
+#define KMAP_LOCAL_LAZY 0
+#endif
+
 #ifndef arch_kmap_local_page_pte
 #define arch_kmap_local_page_pte(pfn, template) \
 	((void)(template), pfn_pte(pfn, kmap_prot))
@@ -139,9 +177,6 @@
 #ifndef ARCH_HAS_KMAP_FLUSH_TLB
 static inline void kmap_flush_tlb(unsigned long addr) { }
 #endif
-
-/* The reserve of kmap_local, and what the pkmap pool has in vmalloc space */
-bool is_kmap_vmalloc_addr(unsigned long addr);
 
 /* mm/pkmap.c */
 void *kmap_high(struct page *page);
@@ -165,13 +200,16 @@ void __kmap_local_sched_out(void);
 void __kmap_local_sched_in(void);
 
 #ifdef CONFIG_KMAP_LOCAL
+#if IS_ENABLED(CONFIG_KUNIT)
+bool kmap_local_is_lazy(void);
+#endif
 void kmap_local_fork(struct task_struct *tsk);
 struct page *kmap_local_to_page(const void *vaddr);
 
 /* Where mappings go that find the stack full; empty until it is set up. */
 extern unsigned long kmap_local_reserve_start, kmap_local_reserve_end;
 
-#ifdef KMAP_LOCAL_LAZY
+#if KMAP_LOCAL_LAZY
 bool kmap_local_flush(bool flush_tlb);
 #else
 static inline bool kmap_local_flush(bool flush_tlb) { return false; }
@@ -180,21 +218,20 @@ static inline bool kmap_local_flush(bool flush_tlb) { return false; }
 /* A mapping takes a multiple of so many slots: the page, and a guard behind it. */
 #define KMAP_LOCAL_STEP		2
 
-void kmap_local_leaked(void);
-void __kmap_local_exit(void);
+void kmap_local_leaked(const char *where);
 
 /* For the way back to user space */
 static inline void kmap_assert_nomap(void)
 {
 	if (unlikely(current->kmap_ctrl.idx))
-		kmap_local_leaked();
+		kmap_local_leaked("returns to user space");
 }
 
 /* For a task that ends */
 static inline void kmap_local_exit(void)
 {
 	if (unlikely(current->kmap_ctrl.idx))
-		__kmap_local_exit();
+		kmap_local_leaked("ends");
 }
 
 /* Does @p have something mapped, and must therefore stay on its CPU? */
@@ -204,28 +241,24 @@ static __always_inline bool kmap_local_held(const struct task_struct *p)
 }
 
 /*
- * For __schedule(), with @p the current task and interrupts off: returns whether the
- * caller must call migrate_disable() for the mappings of @p. kunmap_local() undoes
- * that with the last mapping, or this function does, if interrupts were off then.
+ * For __schedule(), with @p the current task and interrupts off: pins @p to its CPU for
+ * its mappings. kunmap_local() ends the pin with the last mapping, or this function
+ * does, if interrupts were off then.
  *
  * __schedule() calls this before it takes the lock of the run queue, which
  * migrate_enable() takes, too, and before sched_ext shows @p to other CPUs.
  */
-static __always_inline bool kmap_local_pin(struct task_struct *p)
+static __always_inline void kmap_local_pin(struct task_struct *p)
 {
 	struct kmap_ctrl *ctrl = &p->kmap_ctrl;
 
-	if (likely(!ctrl->idx && !ctrl->pinned))
-		return false;
-	if (!ctrl->idx) {
-		WRITE_ONCE(ctrl->pinned, 0);
-		migrate_enable();
-		return false;
-	}
+	if (likely(!ctrl->idx == !ctrl->pinned))
+		return;
+	WRITE_ONCE(ctrl->pinned, !ctrl->pinned);
 	if (ctrl->pinned)
-		return false;
-	WRITE_ONCE(ctrl->pinned, 1);
-	return true;
+		migrate_disable();
+	else
+		migrate_enable();
 }
 
 /* The fixmap counts downwards: the first slot has the highest address. */
@@ -246,7 +279,7 @@ static inline void kmap_local_fork(struct task_struct *tsk) { }
 static inline void kmap_assert_nomap(void) { }
 static inline void kmap_local_exit(void) { }
 static __always_inline bool kmap_local_held(const struct task_struct *p) { return false; }
-static inline bool kmap_local_pin(struct task_struct *p) { return false; }
+static inline void kmap_local_pin(struct task_struct *p) { }
 static inline bool is_kmap_local_fixmap(unsigned long addr) { return false; }
 static inline bool is_kmap_local_reserve(unsigned long addr) { return false; }
 #endif /* CONFIG_KMAP_LOCAL */
@@ -502,40 +535,11 @@ static inline unsigned long totalhigh_pages(void)
 	return IS_ENABLED(CONFIG_HIGHMEM) ? __totalhigh_pages() : 0;
 }
 
-/**
- * is_kmap_addr() - is an address inside one of the mapping windows?
- * @x: any kernel address
- *
- * The pkmap pool, the kmap_local slots of all CPUs and their reserve count,
- * whether or not something is mapped at @x. What lies there ends with its
- * page, or with its run of pages: kmap_addr_reach() tells hardened usercopy.
- *
- * Example::
- *
- *	if (is_kmap_addr(buf) || is_vmalloc_addr(buf))
- *		return -EINVAL;
- *
- * Context: any.
- * Return: true if @x is an address that kmap() or kmap_local_page() may return
- * for a page which is not directly mapped.
- */
-static inline bool is_kmap_addr(const void *x)
-{
-	unsigned long addr = (unsigned long)x;
-
-	if (is_kmap_local_fixmap(addr))
-		return true;
-#ifdef CONFIG_HIGHMEM
-	if (is_pkmap_window(addr))
-		return true;
-#endif
-	return IS_ENABLED(CONFIG_KMAP_LOCAL) && is_vmalloc_addr(x) &&
-	       is_kmap_vmalloc_addr(addr);
-}
-
 #ifdef CONFIG_KMAP_LOCAL
+bool is_kmap_addr(const void *x);
 size_t kmap_addr_reach(const void *vaddr);
 #else
+static inline bool is_kmap_addr(const void *x) { return false; }
 static inline size_t kmap_addr_reach(const void *vaddr) { return 0; }
 #endif
 

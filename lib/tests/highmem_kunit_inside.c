@@ -195,14 +195,14 @@ static void visit_span(struct visitor *visitor, unsigned int nr)
 static void visit(struct visitor *visitor)
 {
 	u32 random = prandom_u32_state(&visitor->rnd);
-	unsigned int depth = map_slots(current);
+	unsigned int depth = map_depth(current);
 
 	visitor->over_maps += depth > 0;
 	if (random & 1)
 		visit_span(visitor, 1 + random / 2 % VISIT_MAPS);
 	else
 		visit_pages(visitor, 1 + random / 2 % VISIT_MAPS);
-	visitor->bad += map_slots(current) != depth;
+	visitor->bad += map_depth(current) != depth;
 	visitor->visits++;
 }
 

@@ -27,12 +27,6 @@
 #define TASK_MAPS	9
 #define VISIT_MAPS	3
 
-/* As map_depth(), without what else our implementation notes there */
-static inline unsigned int map_slots(const struct task_struct *task)
-{
-	return map_depth(task) & 0xffff;
-}
-
 /* Do pages that nobody maps any more stay in their slots? */
 static inline bool is_lazy(void)
 {

@@ -75,7 +75,7 @@ static void same_page_again_is_free(struct kunit *test)
 }
 
 /* Kernels that are to find mistakes leave nothing, and need no flush for it */
-static void strict_leaves_nothing(struct kunit *test)
+static void eager_leaves_nothing(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, WALK_MAPS);
 	void *addr[WALK_MAPS];
@@ -632,7 +632,7 @@ static void io_mapping_never_stays(struct kunit *test)
 
 static struct kunit_case highmem_lazy_cases[] = {
 	KUNIT_CASE(same_page_again_is_free),
-	KUNIT_CASE(strict_leaves_nothing),
+	KUNIT_CASE(eager_leaves_nothing),
 	KUNIT_CASE(pages_take_turns),
 	KUNIT_CASE_SLOW(random_walk),
 	KUNIT_CASE_SLOW(random_walk_with_interrupts),

@@ -62,7 +62,7 @@ struct tried {
 	unsigned int lost;	/* other mappings that do not show their page any more */
 	unsigned int left;	/* slots at the end */
 	unsigned int reports;
-	bool in_order;		/* neither mapping needs an order: they are in the reserve */
+	bool in_order;		/* the mapping needs no order: it is in the reserve */
 };
 
 /* Maps @depth pages, unmaps @misuse, then all that is still mapped, and looks. */
@@ -77,7 +77,7 @@ static struct tried try(struct kunit *test, const struct misuse *misuse,
 
 	hmk_provoke(test, misuse->report ?: "WARNING: ");
 	map_all(set, addr, depth);
-	tried.in_order = !in_local_slots(addr[depth - 1]);
+	tried.in_order = ends >= 0 && !in_local_slots(addr[ends]);
 	if (misuse->of == GIVEN_BACK) {
 		addr[depth] = kmap_local_page(set->page[depth]);
 		kunmap_local(addr[depth]);

@@ -101,7 +101,7 @@ static void visit(struct nmi *nmi)
 
 	nmi->over_maps += depth != 0;
 	nmi->visit(nmi);
-	nmi->unbalanced += map_slots(current) != (depth & 0xffff);
+	nmi->unbalanced += map_depth(current) != (depth & 0xffff);
 	nmi->visits++;
 }
 

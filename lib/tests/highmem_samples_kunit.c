@@ -927,7 +927,7 @@ static void mistake_wrong_order(struct kunit *test)
 	hmk_provoked(test);
 	KUNIT_EXPECT_TRUE(test, page_is(set->page[0], 0, 0xa2, PAGE_SIZE));
 	KUNIT_EXPECT_TRUE(test, page_is(set->page[1], 0, 0xa1, PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, map_slots(current), 0);
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
 }
 
 #define MAGIC		0x6d656d68
@@ -956,14 +956,14 @@ static void mistake_leak(struct kunit *test)
 	NEEDS_MAPPING(test);
 	fill_page(page, 0);
 	err = check_magic_wrong(page);
-	leaked = map_slots(current);
+	leaked = map_depth(current);
 	above = kmap_local_page(page);
 	kunmap_local(above);
 	/* Slots go downwards */
 	kunmap_local(above + leaked * PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, err, -EINVAL);
 	KUNIT_EXPECT_EQ(test, leaked, OURS || IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL) ? 2 : 1);
-	KUNIT_EXPECT_EQ(test, map_slots(current), 0);
+	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
 }
 
 /* [use_after_unmap] */

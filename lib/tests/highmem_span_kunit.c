@@ -215,7 +215,7 @@ static void span_shrinks(struct kunit *test)
 		void *span;
 
 		map_all(set, addr, held);
-		slots = map_slots(current);
+		slots = map_depth(current);
 		span = kmap_local_span(folio, 100, &len);
 		wrong = count_wrong(span - 100, folio, 0, PFN_UP(len), 101);
 		kunmap_local_span(span, len);
@@ -243,9 +243,9 @@ static void spans_nest(struct kunit *test)
 	}
 	pin_to_cpu(test, first_cpu());
 	for (most = 2; most <= 8; most++) {
-		for (nr = 0; map_slots(current) < (MOST_PAGES - 1) * STEP; nr++) {
+		for (nr = 0; map_depth(current) < (MOST_PAGES - 1) * STEP; nr++) {
 			size_t right = right_length(folio[nr], 0, most * PAGE_SIZE,
-						    map_slots(current));
+						    map_depth(current));
 
 			len[nr] = most * PAGE_SIZE;
 			addr[nr] = kmap_local_span(folio[nr], 0, &len[nr]);

@@ -110,7 +110,7 @@ static bool is_room(unsigned int nr)
 		most += 2 * VISIT_MAPS - 2;
 	else if (in_softirq())
 		most += VISIT_MAPS - 1;
-	return map_slots(current) + nr * KM_SLOTS <= most * KM_SLOTS;
+	return map_depth(current) + nr * KM_SLOTS <= most * KM_SLOTS;
 }
 
 static void copy_words(struct tracer *tracer, struct page *page, u32 salt)
@@ -228,7 +228,7 @@ static void probe(void *data)
 {
 	struct tracer *tracer = raw_cpu_ptr(&tracers);
 	unsigned int level = READ_ONCE(tracer->level);
-	unsigned int slots = map_slots(current);
+	unsigned int slots = map_depth(current);
 	struct point *point = data;
 	unsigned int nr = 1 + tracer->round / 2 % PROBE_PAGES;
 	bool atomic = tracer->round & 1;
@@ -247,7 +247,7 @@ static void probe(void *data)
 	parse_build_id();
 	barrier();
 	WRITE_ONCE(tracer->level, level);
-	tracer->unbalanced += map_slots(current) != slots;
+	tracer->unbalanced += map_depth(current) != slots;
 	atomic_inc(&point->maps);
 }
 

@@ -388,8 +388,9 @@ int apply_to_page_range(void *mm, unsigned long addr, unsigned long size,
 
 	if (out_of_memory())
 		return -ENOMEM;
-	for (; fn && addr < end; addr += PAGE_SIZE)
-		fn(virt_to_kpte(addr), addr, data);
+	for (; addr < end; addr += PAGE_SIZE)
+		if (fn)
+			fn(virt_to_kpte(addr), addr, data);
 	self()->grown_at = sim_now;
 	return 0;
 }
@@ -538,7 +539,7 @@ void mutex_unlock(struct mutex *lock)
 
 #ifdef UNHOOKED
 /* TREE=unhooked: the code under test calls migrate_disable() itself */
-static bool kmap_local_pin(struct task_struct *t) { return false; }
+static void kmap_local_pin(struct task_struct *t) { }
 #endif
 
 /* Each in one step for the scheduler, as our hunk for kernel/sched/core.c makes them. */
@@ -675,8 +676,7 @@ static void switch_out(void)
 	t->irqs_off = true;
 	t->preempt++;
 	tracer();
-	if (kmap_local_pin(t))
-		migrate_disable();
+	kmap_local_pin(t);
 	prev->rq_locked = true;
 	tracer();
 	prev->one_cpu |= !!t->migration_disabled;
@@ -692,7 +692,7 @@ static void switch_out(void)
 	      "a task with something mapped is not pinned");
 	/* In the middle of unmapping, what it has let go may be above its depth. */
 	for (n = 0; n < KM_MAX_IDX; n++) {
-		if (prev->in_local_op || n < (t->kmap_ctrl.idx & KM_DEPTH_MASK))
+		if (prev->in_local_op || n < t->kmap_ctrl.idx)
 			note_release(slot_address(n));
 	}
 	t->irqs_off = false;

@@ -53,6 +53,7 @@ typedef unsigned int gfp_t;
 #undef __attribute_const__
 #include <linux/compiler_attributes.h>
 
+#define VISIBLE_IF_KUNIT	static
 #define __init
 #define __ro_after_init
 #define __read_mostly
@@ -83,6 +84,7 @@ typedef unsigned int gfp_t;
 	__a > __b ? __a : __b;						\
 })
 #define min_t(type, a, b)	min((type)(a), (type)(b))
+#define hweight16(x)		__builtin_popcount(x)
 #define const_ilog2(n)		(31 - __builtin_clz(n))
 #define EXPORT_SYMBOL(x)	struct shim_##x
 #define EXPORT_SYMBOL_GPL(x)	struct shim_##x
@@ -380,9 +382,13 @@ void kvfree(const void *p);
 
 struct kmap_ctrl {
 	int idx;
-	unsigned short holes;
-	unsigned short reserved;
-	unsigned char eager;
+	union {
+		struct {
+			unsigned short holes;
+			unsigned short special;
+		};
+		unsigned int slow;
+	};
 	unsigned char pinned;
 	pte_t pteval[KM_MAX_IDX];
 #ifdef CONFIG_DEBUG_KMAP_LOCAL

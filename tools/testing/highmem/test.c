@@ -112,8 +112,8 @@ static void local_op_ends(struct task *task)
 	quiet = IS_ENABLED(THREADS) ? quiet : true;
 	check(!ctrl->idx, "idx is %#x with nothing mapped", ctrl->idx);
 	check(!ctrl->pinned, "pinned with nothing mapped");
-	check(!ctrl->holes && !ctrl->eager, "holes %#x, eager %u with nothing mapped",
-	      ctrl->holes, ctrl->eager);
+	check(!ctrl->slow, "holes %#x, special %u with nothing mapped", ctrl->holes,
+	      ctrl->special);
 	check(!task->t.migration_disabled, "migration is disabled with nothing mapped");
 	for (n = 0, i = 0; n < KM_MAX_IDX; n++)
 		i += !!pte_val(ctrl->pteval[n]);
@@ -190,27 +190,16 @@ static void local_map(unsigned int nr, bool other_prot)
 	use_locals(task);
 }
 
-/* Is it the latest that is not in the reserve? */
-static bool is_latest(const struct task *task, unsigned int i)
-{
-	for (i++; i < task->nr_locals; i++) {
-		if (!in_reserve(task->locals[i].addr))
-			return false;
-	}
-	return true;
-}
-
 static bool stays(const struct mapping *m)
 {
-	return KM_LAZY && !static_branch_unlikely(&kmap_local_strict) &&
-	       !m->other_prot;
+	return kmap_local_is_lazy() && !m->other_prot;
 }
 
 static void local_unmap(unsigned int i)
 {
 	struct task *task = self();
 	struct mapping m = task->locals[i];
-	bool ordered = is_latest(task, i) || in_reserve(m.addr);
+	bool ordered = i == task->nr_locals - 1 || in_reserve(m.addr);
 	/* By an address behind or before the mapping, or as another number of pages */
 	bool by_end = !chance(8), by_count = !by_end && m.nr > 1 && !chance(4);
 	unsigned int switches = task->switches, n, nr = by_count ? 1 + chance(4) : m.nr;
@@ -601,7 +590,7 @@ static void tracer(void)
 	unsigned int locals = task->nr_locals, left = chance(4) ? 0 : 1 + chance(3);
 	const char *was_expected = task->expected;
 	unsigned int warned = task->warned;
-	int idx = task->t.kmap_ctrl.idx & KM_DEPTH_MASK;
+	int idx = task->t.kmap_ctrl.idx;
 
 	task->nested++;
 	task->switches++;
@@ -609,9 +598,8 @@ static void tracer(void)
 		local_map(1 + chance(2), !chance(3));
 	while (task->nr_locals > locals)
 		local_unmap(task->nr_locals - 1);
-	check((task->t.kmap_ctrl.idx & KM_DEPTH_MASK) == idx,
-	      "a tracer leaves depth %lu, not %d",
-	      task->t.kmap_ctrl.idx & KM_DEPTH_MASK, idx);
+	check(task->t.kmap_ctrl.idx == idx, "a tracer leaves depth %d, not %d",
+	      task->t.kmap_ctrl.idx, idx);
 	task->nested--;
 	task->expected = was_expected;
 	task->warned = warned;
@@ -712,7 +700,7 @@ static void init_task(struct task *task, int pid, int cpu)
 }
 
 /* As after boot; nothing is left of what was before. */
-static void boot(bool strict, unsigned int begin)
+static void boot(bool eager, unsigned int begin)
 {
 	/* Before each change of the sign of jiffies, behind the first, and at 0 */
 	static const u64 begins[] = { 0, 0x7fffff80, 0x80010000, 0xffffff80 };
@@ -735,10 +723,10 @@ static void boot(bool strict, unsigned int begin)
 	memset(&pkmap_grow_lock, 0, sizeof(pkmap_grow_lock));
 	pkmap_page_table = virt_to_kpte(PKMAP_BASE);
 	memset(&pkmap_wait_queue, 0, sizeof(pkmap_wait_queue));
-	memset(reserve, 0, sizeof(reserve));
+	memset(km_reserve, 0, sizeof(km_reserve));
 	vmalloc_next = SIM_VMALLOC;
 	km_limit = 0;
-	kmap_local_strict = strict;
+	kmap_local_eager = eager;
 	for (i = 0; i < SIM_CPUS; i++) {
 		struct cpu *cpu = &cpus[i];
 
@@ -754,7 +742,9 @@ static void boot(bool strict, unsigned int begin)
 	this_cpu = &cpus[0];
 	page_address_init();
 	check(!kmap_local_reserve_init(), "no reserve");
+#if KMAP_LOCAL_LAZY
 	check(!kmap_local_lazy_init(), "no hotplug state");
+#endif
 	quiet = false;
 }
 
@@ -793,7 +783,7 @@ static void check_end(void)
 		      "a slot is in state %d in the end", state);
 	}
 	for (nr = 0; nr < reserve_slots; nr++)
-		check(!reserve[nr].owner, "slot %u of the reserve is not free", nr);
+		check(!km_reserve[nr], "slot %u of the reserve is not free", nr);
 	check(!pkmap_wait_queue.nr, "a sleeper is left in the queue");
 
 	kmap_flush_unused();

@@ -45,19 +45,18 @@ void add_highpages_with_active_regions(int nid, unsigned long start_pfn,
  * is worth that: what is mapped is device memory.
  */
 #ifdef CONFIG_HIGHMEM
-#define KMAP_LOCAL_LAZY
+#define ARCH_KMAP_LOCAL_LAZY
 #define arch_kmap_local_flush_tlb()	__flush_tlb_all()
 #endif
 
 /*
- * What is noted of a mapping is read by what interrupts its writer: the half of a
- * PAE entry that has the present bit is written last and cleared first.
+ * An interrupt may read a saved PTE while it is written. The half of a PAE entry that
+ * has the present bit is written last and cleared first.
  */
-#define arch_kmap_local_note(note, pteval)	native_set_pte(note, pteval)
-#define arch_kmap_local_forget(note)		native_pte_clear(&init_mm, 0, note)
+#define arch_kmap_local_save_pte(saved, pteval)	native_set_pte(saved, pteval)
+#define arch_kmap_local_clear_saved(saved)	native_pte_clear(&init_mm, 0, saved)
 #define arch_kmap_local_page_pte(pfn, template) \
 	__pte(pte_val(template) | (pteval_t)(pfn) << PAGE_SHIFT)
-#define arch_kmap_local_next_pte(pteval)	__pte(pte_val(pteval) + PAGE_SIZE)
 #endif
 
 #ifdef CONFIG_X86_PAE
@@ -66,30 +65,22 @@ void add_highpages_with_active_regions(int nid, unsigned long start_pfn,
  * the old one: it is cleared first. Nor may an interrupt come in between that
  * flushes the slot, see flush_this_cpu(): half of what it did would be undone.
  */
-static inline void kmap_local_replace_pte(unsigned long vaddr, pte_t *ptep,
-					  pte_t pteval)
+static inline void kmap_local_write_pte(unsigned long vaddr, pte_t *ptep,
+					pte_t pteval)
 {
 	unsigned long flags;
 
 	local_irq_save(flags);
 	pte_clear(&init_mm, vaddr, ptep);
-	set_pte_at(&init_mm, vaddr, ptep, pteval);
-	local_irq_restore(flags);
-}
-
-static inline void kmap_local_clear_pte(unsigned long vaddr, pte_t *ptep)
-{
-	unsigned long flags;
-
-	local_irq_save(flags);
-	pte_clear(&init_mm, vaddr, ptep);
+	if (!pte_none(pteval))
+		set_pte_at(&init_mm, vaddr, ptep, pteval);
 	local_irq_restore(flags);
 }
 
 #define arch_kmap_local_set_pte(mm, vaddr, ptep, pteval) \
-	((void)(mm), kmap_local_replace_pte(vaddr, ptep, pteval))
+	((void)(mm), kmap_local_write_pte(vaddr, ptep, pteval))
 #define arch_kmap_local_clear_pte(mm, vaddr, ptep) \
-	((void)(mm), kmap_local_clear_pte(vaddr, ptep))
+	((void)(mm), kmap_local_write_pte(vaddr, ptep, __pte(0)))
 #endif
 
 #define arch_kmap_local_post_map arch_kmap_local_post_map
