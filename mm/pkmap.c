@@ -439,6 +439,7 @@ static struct pkmap_slot *pkmap_map(struct page *page, unsigned int color)
 	struct pkmap_slot *slot;
 	unsigned long flags;
 
+	highmem_race_window();
 	spin_lock_irqsave(&pkmap_lock, flags);
 	if (pkmap_get(page, &slot)) {
 		highmem_count(HIGHMEM_STAT_KMAP_HIT, 1);
