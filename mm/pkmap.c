@@ -11,9 +11,11 @@
  */
 
 #include <linux/atomic.h>
+#include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/hash.h>
 #include <linux/highmem.h>
+#include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -97,16 +99,21 @@ struct pkmap_slot {
 	pte_t *ptep;
 	struct hlist_nulls_node node;	/* in page_address_table */
 	struct pkmap_slot *next;	/* in a clean list, or private to pkmap_reclaim() */
+	struct pkmap_slot *all;		/* the next of all slots; constant */
 };
 
 /*
- * The first area is the architecture's window. The first kmap() adds it. The others are
- * vmalloc space: pkmap_grow() adds them, with their page tables, when all slots are
- * held. They take an eighth of vmalloc space at most, and stay.
+ * The first area is the architecture's window. The others are vmalloc space, with page
+ * tables. The second, of PKMAP_RESERVE slots for each colour, exists from boot on.
+ * pkmap_grow() adds the rest when all slots are held. They take an eighth of vmalloc
+ * space at most, and stay.
  */
 #define PKMAP_GROW_AREAS	4
 #define PKMAP_GROW_SLOTS	(SZ_4M >> PAGE_SHIFT)	/* at most */
-#define PKMAP_AREAS		(1 + PKMAP_GROW_AREAS)
+#define PKMAP_AREAS		(2 + PKMAP_GROW_AREAS)
+
+/* Slots of each colour for tasks that free memory, see pkmap_reserve(). */
+#define PKMAP_RESERVE		(SZ_64K >> PAGE_SHIFT)
 
 static struct pkmap_area {
 	struct pkmap_slot *slots;
@@ -114,7 +121,7 @@ static struct pkmap_area {
 	unsigned int nr;		/* slots; stored last, 0 before */
 } pkmap_areas[PKMAP_AREAS];
 
-static struct pkmap_slot pkmap_slots[LAST_PKMAP];
+static struct pkmap_slot pkmap_slots[LAST_PKMAP], *pkmap_first;
 
 /* The area after @area, or the first for NULL; NULL at the end. */
 static struct pkmap_area *next_area(struct pkmap_area *area)
@@ -123,6 +130,13 @@ static struct pkmap_area *next_area(struct pkmap_area *area)
 	/* Pairs with the release in pkmap_add_area(): the area is complete. */
 	return area < pkmap_areas + PKMAP_AREAS && smp_load_acquire(&area->nr) ?
 	       area : NULL;
+}
+
+/* The first of all slots. */
+static struct pkmap_slot *pkmap_slots_all(void)
+{
+	/* Pairs with the release in pkmap_add_area(): the slots are complete. */
+	return smp_load_acquire(&pkmap_first);
 }
 
 /* The page table of the window, set by the architecture. */
@@ -364,11 +378,9 @@ static struct pkmap_clean {
 } pkmap_clean[PKMAP_COLORS];
 
 /*
- * So many slots of each colour are for tasks that free memory (PF_MEMALLOC). Such a
- * task must not wait for tasks that may themselves wait for memory.
+ * The last clean slots of each colour are for tasks that free memory (PF_MEMALLOC). Such
+ * a task must not wait for tasks that may themselves wait for memory.
  */
-#define PKMAP_RESERVE	(SZ_64K >> PAGE_SHIFT)
-
 static unsigned int pkmap_reserve(void)
 {
 	return current->flags & PF_MEMALLOC ? 0 : PKMAP_RESERVE;
@@ -413,7 +425,7 @@ static void pkmap_fill(struct pkmap_slot *slot, struct page *page)
 	WRITE_ONCE(slot->hot, false);
 	hlist_nulls_add_head_rcu(&slot->node, &page_address_table[hash]);
 	highmem_race_window();
-	/* Pairs with the acquire in pkmap_hold(): a holder sees the page and the PTE. */
+	/* Pairs with the acquires in page_slot() and pkmap_hold(): no page older than this. */
 	atomic_set_release(&slot->state, PKMAP_WORD(PKMAP_IDLE + 1) | fills);
 }
 
@@ -424,9 +436,10 @@ static void pkmap_fill(struct pkmap_slot *slot, struct page *page)
 static struct pkmap_slot *pkmap_map(struct page *page, unsigned int color)
 {
 	struct pkmap_clean *clean = &pkmap_clean[color];
-	struct pkmap_slot *slot = NULL;
+	struct pkmap_slot *slot;
 	unsigned long flags;
 
+	highmem_race_window();
 	spin_lock_irqsave(&pkmap_lock, flags);
 	if (pkmap_get(page, &slot)) {
 		highmem_count(HIGHMEM_STAT_KMAP_HIT, 1);
@@ -437,6 +450,8 @@ static struct pkmap_slot *pkmap_map(struct page *page, unsigned int color)
 		pkmap_fill(slot, page);
 		trace_pkmap_fill(page, slot->vaddr);
 		highmem_count(HIGHMEM_STAT_KMAP_MISS, 1);
+	} else {
+		slot = NULL;
 	}
 	spin_unlock_irqrestore(&pkmap_lock, flags);
 	return slot;
@@ -444,70 +459,55 @@ static struct pkmap_slot *pkmap_map(struct page *page, unsigned int color)
 
 /* Reclaim ------------------------------------------------------------------ */
 
-/* Condemns @slot if it is idle and, unless @all, was not mapped again since last time. */
-static bool pkmap_condemn(struct pkmap_slot *slot, bool all)
+/*
+ * Condemns idle slots, unless @all only those that were not mapped again since the last
+ * time. Returns how many.
+ */
+static unsigned int pkmap_condemn(bool all)
 {
-	int old = atomic_read(&slot->state);
-
-	if (old >> PKMAP_FILL_BITS != PKMAP_IDLE)
-		return false;
-	if (READ_ONCE(slot->hot)) {
-		WRITE_ONCE(slot->hot, false);
-		if (!all) {
-			highmem_count(HIGHMEM_STAT_PKMAP_SPARED, 1);
-			return false;
-		}
-	}
-	return pkmap_change(slot, &old, old - PKMAP_WORD(1));
-}
-
-/* Condemns idle slots. Returns how many. */
-static unsigned int pkmap_condemn_idle(bool all)
-{
-	unsigned int condemned = 0;
-	struct pkmap_area *area;
 	struct pkmap_slot *slot;
+	unsigned int condemned = 0;
 
-	for (area = next_area(NULL); area; area = next_area(area)) {
-		for (slot = area->slots; slot < area->slots + area->nr; slot++)
-			condemned += pkmap_condemn(slot, all);
+	for (slot = pkmap_slots_all(); slot; slot = slot->all) {
+		int old = atomic_read(&slot->state);
+
+		if (old >> PKMAP_FILL_BITS != PKMAP_IDLE)
+			continue;
+		if (READ_ONCE(slot->hot)) {
+			WRITE_ONCE(slot->hot, false);
+			if (!all) {
+				highmem_count(HIGHMEM_STAT_PKMAP_SPARED, 1);
+				continue;
+			}
+		}
+		condemned += pkmap_change(slot, &old, old - PKMAP_WORD(1));
 	}
 	return condemned;
 }
 
-/* Unmaps @slot if it is condemned still. TLBs can still cache it. */
-static bool pkmap_clear(struct pkmap_slot *slot)
-{
-	int old = atomic_read(&slot->state);
-	unsigned long flags;
-	bool cleared;
-
-	if (old >> PKMAP_FILL_BITS != PKMAP_CONDEMNED)
-		return false;
-	spin_lock_irqsave(&pkmap_lock, flags);
-	cleared = pkmap_change(slot, &old, old - PKMAP_WORD(1));
-	if (cleared) {
-		hlist_nulls_del_rcu(&slot->node);
-		highmem_race_window();
-		pte_clear(&init_mm, (unsigned long)slot->vaddr, slot->ptep);
-	}
-	spin_unlock_irqrestore(&pkmap_lock, flags);
-	return cleared;
-}
-
-/* Unmaps the condemned slots and returns a list of them. */
-static struct pkmap_slot *pkmap_clear_condemned(void)
+/*
+ * Unmaps the slots that are condemned still. Returns a list of them: TLBs can still cache
+ * them.
+ */
+static struct pkmap_slot *pkmap_clear(void)
 {
 	struct pkmap_slot *slot, *victims = NULL;
-	struct pkmap_area *area;
+	unsigned long flags;
 
-	for (area = next_area(NULL); area; area = next_area(area)) {
-		for (slot = area->slots; slot < area->slots + area->nr; slot++) {
-			if (pkmap_clear(slot)) {
-				slot->next = victims;
-				victims = slot;
-			}
+	for (slot = pkmap_slots_all(); slot; slot = slot->all) {
+		int old = atomic_read(&slot->state);
+
+		if (old >> PKMAP_FILL_BITS != PKMAP_CONDEMNED)
+			continue;
+		spin_lock_irqsave(&pkmap_lock, flags);
+		if (pkmap_change(slot, &old, old - PKMAP_WORD(1))) {
+			hlist_nulls_del_rcu(&slot->node);
+			highmem_race_window();
+			pte_clear(&init_mm, (unsigned long)slot->vaddr, slot->ptep);
+			slot->next = victims;
+			victims = slot;
 		}
+		spin_unlock_irqrestore(&pkmap_lock, flags);
 	}
 	return victims;
 }
@@ -536,13 +536,13 @@ static unsigned int pkmap_reclaim(bool all)
 
 	lockdep_assert_held(&pkmap_reclaim_lock);
 
-	condemned = pkmap_condemn_idle(all);
+	condemned = pkmap_condemn(all);
 	/* A flush for a few slots is soon followed by the next one: take hot slots, too. */
 	if (!all && condemned < LAST_PKMAP / 4)
-		condemned += pkmap_condemn_idle(true);
+		condemned += pkmap_condemn(true);
 	if (condemned) {
 		flush_cache_kmaps();
-		victims = pkmap_clear_condemned();
+		victims = pkmap_clear();
 	}
 	flushed = all && kmap_local_flush(victims);
 	if (victims) {
@@ -628,10 +628,13 @@ static void pkmap_add_area(struct pkmap_area *area, struct pkmap_slot *slots,
 		slots[i].vaddr = (void *)(start + i * PAGE_SIZE);
 		slots[i].ptep = virt_to_kpte(start + i * PAGE_SIZE);
 		slots[i].next = i + 1 < nr ? &slots[i + 1] : NULL;
+		slots[i].all = i + 1 < nr ? &slots[i + 1] : pkmap_first;
 	}
 	area->slots = slots;
 	area->start = start;
-	/* Pairs with next_area(): a reader of the size sees the slots. */
+	/* Pairs with pkmap_slots_all(): a reader of the first slot sees all of them. */
+	smp_store_release(&pkmap_first, slots);
+	/* Pairs with next_area(): a reader of the size sees the area. */
 	smp_store_release(&area->nr, nr);
 
 	pkmap_add_clean(slots);
@@ -644,10 +647,8 @@ static void pkmap_add_area(struct pkmap_area *area, struct pkmap_slot *slots,
  * no memory. memalloc_noreclaim_save(): callers of kmap() hold locks that reclaim of
  * memory can take.
  */
-static bool pkmap_add_vmalloc(struct pkmap_area *area)
+static bool pkmap_add_vmalloc(struct pkmap_area *area, unsigned int nr)
 {
-	unsigned long share = VMALLOC_TOTAL / 8 / PKMAP_GROW_AREAS / PAGE_SIZE;
-	unsigned int nr = min_t(unsigned long, share, PKMAP_GROW_SLOTS);
 	unsigned int noreclaim = memalloc_noreclaim_save();
 	unsigned long start = 0, size = nr * PAGE_SIZE;
 	struct pkmap_slot *slots;
@@ -677,30 +678,57 @@ static bool pkmap_add_vmalloc(struct pkmap_area *area)
 	return true;
 }
 
+/* Adds the next area, if there is one. */
+static bool pkmap_add_next(void)
+{
+	unsigned long share = VMALLOC_TOTAL / 8 / PKMAP_GROW_AREAS / PAGE_SIZE;
+	struct pkmap_area *area = pkmap_areas;
+
+	lockdep_assert_held(&pkmap_grow_lock);
+
+	while (area < pkmap_areas + PKMAP_AREAS && area->nr)
+		area++;
+	switch (area - pkmap_areas) {
+	case 0:
+		pkmap_add_area(area, pkmap_slots, PKMAP_ADDR(0), LAST_PKMAP);
+		return true;
+	case 1:
+		return pkmap_add_vmalloc(area, PKMAP_RESERVE * PKMAP_COLORS);
+	case PKMAP_AREAS:
+		return false;
+	default:
+		return pkmap_add_vmalloc(area, min_t(unsigned long, share,
+						     PKMAP_GROW_SLOTS));
+	}
+}
+
+/* A kmap() before this has added the first area. */
+static int __init pkmap_init(void)
+{
+	mutex_lock(&pkmap_grow_lock);
+	while (!pkmap_areas[1].nr && pkmap_add_next())
+		;
+	mutex_unlock(&pkmap_grow_lock);
+	return pkmap_areas[1].nr ? 0 : -ENOMEM;
+}
+early_initcall(pkmap_init);
+
 /*
  * Adds an area for a task that found all slots held. False if all areas exist, if an
  * attempt has failed lately, or if another task adds one: that task wakes this one.
  */
 static bool pkmap_grow(unsigned int color)
 {
-	struct pkmap_area *area = pkmap_areas;
-	bool grown = true;
+	bool grown;
 
 	if (!mutex_trylock(&pkmap_grow_lock))
 		return false;
-	while (area < pkmap_areas + PKMAP_AREAS && area->nr)
-		area++;
-
-	if (area == pkmap_areas) {
-		pkmap_add_area(area, pkmap_slots, PKMAP_ADDR(0), LAST_PKMAP);
-	} else if (pkmap_has_clean(color)) {
-		/* Another task has added an area before this one had the lock. */
-	} else if (area == pkmap_areas + PKMAP_AREAS ||
-		   time_before64(get_jiffies_64(), pkmap_grow_after)) {
-		grown = false;
-	} else if (!pkmap_add_vmalloc(area)) {
-		pkmap_grow_after = get_jiffies_64() + PKMAP_GROW_RETRY;
-		grown = false;
+	/* Another task can have added an area before this one has the lock. */
+	grown = pkmap_has_clean(color);
+	if (!grown && !time_before64(get_jiffies_64(), pkmap_grow_after)) {
+		grown = pkmap_add_next();
+		if (!grown)
+			pkmap_grow_after = get_jiffies_64() + PKMAP_GROW_RETRY;
 	}
 	mutex_unlock(&pkmap_grow_lock);
 	return grown;
@@ -712,16 +740,13 @@ static bool pkmap_grow(unsigned int color)
  */
 static bool pkmap_room(unsigned int color)
 {
-	struct pkmap_area *area;
 	struct pkmap_slot *slot;
 	unsigned int room = 0;
 
-	for (area = next_area(NULL); area; area = next_area(area)) {
-		for (slot = area->slots; slot < area->slots + area->nr; slot++) {
-			unsigned int state = pkmap_state(slot);
+	for (slot = pkmap_slots_all(); slot; slot = slot->all) {
+		unsigned int state = pkmap_state(slot);
 
-			room += state <= PKMAP_IDLE && pkmap_color(slot->vaddr) == color;
-		}
+		room += state <= PKMAP_IDLE && pkmap_color(slot->vaddr) == color;
 	}
 	return room > pkmap_reserve();
 }

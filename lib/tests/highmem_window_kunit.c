@@ -284,7 +284,7 @@ static void kmap_of_slot_filled_again_and_again(struct kunit *test)
 	check_one_slot(test, visit);
 }
 
-/* A slot becomes free when kmap() has seen none, and is about to sleep */
+/* A slot becomes free when kmap() has seen none, and is about to sleep: the second window */
 static void release_slot(struct visit *visit)
 {
 	visit->sleeps = current->nvcsw;
@@ -298,7 +298,7 @@ static void kmap_is_about_to_wait(struct kunit *test)
 	visit->hoard = hmk_start_hoard(test, POOL_END + 4, 1);
 	hmk_take_space(test, POOL_STEP);
 	hmk_hold_all_and_go(test, visit->hoard);
-	KUNIT_EXPECT_TRUE(test, visited(visit, 0, release_slot, map_and_unmap));
+	KUNIT_EXPECT_TRUE(test, visited(visit, 1, release_slot, map_and_unmap));
 	KUNIT_EXPECT_EQ(test, current->nvcsw, visit->sleeps);
 	check_one_slot(test, visit);
 }
@@ -323,7 +323,7 @@ static void kmap_is_about_to_wait_for_mapped_page(struct kunit *test)
 	visit->hoard = hmk_start_hoard(test, POOL_END + 4, 1);
 	hmk_take_space(test, POOL_STEP);
 	hmk_hold_all_and_go(test, visit->hoard);
-	KUNIT_EXPECT_TRUE(test, visited(visit, 0, map_in_need, map_and_unmap));
+	KUNIT_EXPECT_TRUE(test, visited(visit, 1, map_in_need, map_and_unmap));
 	KUNIT_EXPECT_EQ(test, current->nvcsw, visit->sleeps);
 	KUNIT_EXPECT_EQ(test, visit->held, 1);
 	check_pool(test, visit);

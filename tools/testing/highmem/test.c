@@ -718,6 +718,7 @@ static void boot(bool eager, unsigned int begin)
 	memset(pkmap_slots, 0, sizeof(pkmap_slots));
 	memset(pkmap_areas, 0, sizeof(pkmap_areas));
 	memset(pkmap_clean, 0, sizeof(pkmap_clean));
+	pkmap_first = NULL;
 	boot_jiffies = begins[begin % ARRAY_SIZE(begins)];
 	pkmap_grow_after = 0;
 	memset(&pkmap_grow_lock, 0, sizeof(pkmap_grow_lock));
@@ -741,6 +742,7 @@ static void boot(bool eager, unsigned int begin)
 	}
 	this_cpu = &cpus[0];
 	page_address_init();
+	check(!pkmap_init(), "no area for PF_MEMALLOC");
 	check(!kmap_local_reserve_init(), "no reserve");
 #if KMAP_LOCAL_LAZY
 	check(!kmap_local_lazy_init(), "no hotplug state");
