@@ -103,6 +103,15 @@
 /* The greatest depth of the stack: the guard of the next mapping takes a slot, too. */
 #define KM_LIMIT	(KM_MAX_IDX - 1)
 
+/* The window of the reserve, empty until an initcall makes it. */
+static unsigned long km_reserve_start __ro_after_init;
+static unsigned long km_reserve_end __ro_after_init;
+
+static bool is_kmap_local_reserve(unsigned long addr)
+{
+	return addr >= km_reserve_start && addr < km_reserve_end;
+}
+
 static void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval, unsigned long ip);
 static void reserve_unmap(struct kmap_ctrl *ctrl, unsigned long addr);
 static void reserve_drop_all(void);
@@ -1068,12 +1077,9 @@ early_initcall(kmap_local_lazy_init);
 static struct task_struct *km_reserve[KM_RESERVE_SLOTS];
 static unsigned int reserve_slots __ro_after_init;
 
-unsigned long kmap_local_reserve_start __ro_after_init;
-unsigned long kmap_local_reserve_end __ro_after_init;
-
 static unsigned long reserve_vaddr(unsigned int n)
 {
-	return kmap_local_reserve_start + (2 * n + 1) * PAGE_SIZE;
+	return km_reserve_start + (2 * n + 1) * PAGE_SIZE;
 }
 
 /* Returns a slot, or reserve_slots if none is free. */
@@ -1139,7 +1145,7 @@ static void reserve_clear(unsigned int n)
 static void reserve_unmap(struct kmap_ctrl *ctrl, unsigned long addr)
 {
 	/* The byte behind a slot counts as the slot, the rest of the page as the next. */
-	unsigned int n = (addr - 1 - kmap_local_reserve_start) / (2 * PAGE_SIZE);
+	unsigned int n = (addr - 1 - km_reserve_start) / (2 * PAGE_SIZE);
 
 	/* reserve_map() had no slot left, and has reported it. */
 	if (addr >= reserve_vaddr(reserve_slots))
@@ -1174,10 +1180,10 @@ static int __init kmap_local_reserve_init(void)
 	km_init();
 	if (!area)
 		return -ENOMEM;
-	kmap_local_reserve_start = (unsigned long)area->addr;
-	kmap_local_reserve_end = kmap_local_reserve_start + KM_RESERVE_SIZE;
+	km_reserve_start = (unsigned long)area->addr;
+	km_reserve_end = km_reserve_start + KM_RESERVE_SIZE;
 	/* NULL: allocates the page tables, and calls no function for the PTEs. */
-	if (apply_to_page_range(&init_mm, kmap_local_reserve_start, KM_RESERVE_SIZE,
+	if (apply_to_page_range(&init_mm, km_reserve_start, KM_RESERVE_SIZE,
 				NULL, NULL))
 		return -ENOMEM;
 #ifndef arch_kmap_local_map_idx
