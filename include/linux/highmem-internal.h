@@ -418,7 +418,7 @@ static inline void *kmap_local_page_span(struct page *page, size_t offset,
 }
 
 /* @addr: an address inside the first page of the run */
-static inline void __kunmap_local_span(const void *addr, size_t len)
+static inline void kunmap_local_span(const void *addr, size_t len)
 {
 	unsigned int nr = PFN_UP(offset_in_page(addr) + len);
 
@@ -436,11 +436,6 @@ static inline void __kunmap_local_span(const void *addr, size_t len)
 static inline void *kmap_local_span(struct folio *folio, size_t offset, size_t *len)
 {
 	return kmap_local_page_span(&folio->page, offset, len);
-}
-
-static inline void kunmap_local_span(const void *addr, size_t len)
-{
-	__kunmap_local_span(addr, len);
 }
 
 /* mm/folio_map.c */
@@ -461,7 +456,7 @@ static inline void folio_unmap_local(struct folio *folio, const void *addr)
 	if (page_needs_kmap_local(&folio->page))
 		__folio_unmap_local(folio, addr);
 	else
-		__kunmap_local_span(addr, folio_size(folio));
+		kunmap_local_span(addr, folio_size(folio));
 }
 
 /*
