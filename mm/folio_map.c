@@ -5,8 +5,6 @@
 
 #include <linux/export.h>
 #include <linux/highmem.h>
-#include <linux/mm.h>
-#include <linux/numa.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 

@@ -137,10 +137,7 @@ static __always_inline unsigned long slot_vaddr(unsigned int n, unsigned long pf
 }
 
 /* Only the fast path calls this, and these architectures have none. */
-static __always_inline unsigned int slot_of(unsigned long addr)
-{
-	return 0;
-}
+static __always_inline unsigned int slot_of(unsigned long addr) { return 0; }
 
 static __always_inline pte_t *slot_pte(unsigned int n, unsigned long vaddr)
 {
@@ -620,9 +617,8 @@ static void *km_map_page(struct page *page, pgprot_t prot, unsigned int nr,
 			 unsigned long ip)
 {
 	/* Where caches alias, a page that kmap() has mapped keeps that address. */
-	void *vaddr = arch_kmap_local_high_get(page);
-
-	return vaddr ? vaddr : kmap_local_push_slow(page_to_pfn(page), prot, nr, ip);
+	return arch_kmap_local_high_get(page) ?:
+	       kmap_local_push_slow(page_to_pfn(page), prot, nr, ip);
 }
 
 /**
@@ -974,9 +970,6 @@ void __kmap_local_sched_out(void)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
-
-	if (!ctrl->special)
-		return;
 
 	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n))
 		clear_slot(ctrl, n);
