@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * folio_map_local(): all pages of a folio side by side.
+ * folio_map_local() maps all pages of a folio at neighbouring addresses.
  */
 
 #include <linux/export.h>
 #include <linux/highmem.h>
-#include <linux/mm.h>
-#include <linux/numa.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
-/* In vmalloc space, for what is too large for the kmap_local stack. */
+/* Maps a folio that does not fit the kmap_local stack in vmalloc space. */
 static void *folio_map_ram(struct folio *folio, unsigned int nr)
 {
 	struct page **pages = kvmalloc_array(nr, sizeof(*pages), GFP_KERNEL);
@@ -29,7 +27,7 @@ static void *folio_map_ram(struct folio *folio, unsigned int nr)
 
 /**
  * __folio_map_local() - out-of-line part of folio_map_local()
- * @folio: a folio that must be mapped
+ * @folio: a folio without a direct mapping, or any folio with FORCE_MAP
  *
  * Context: task context; may sleep.
  * Return: the address of the first byte, or NULL.
@@ -55,7 +53,7 @@ void __folio_unmap_local(struct folio *folio, const void *addr)
 {
 	unsigned int nr = folio_nr_pages(folio);
 
-	/* One page may be in any of the windows. More in slots are in the first. */
+	/* A single page may be in any window. A run is in fixmap slots. */
 	if (nr == 1 || is_kmap_local_fixmap((unsigned long)addr))
 		__kunmap_local_pages(addr, nr);
 	else

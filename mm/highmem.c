@@ -90,7 +90,7 @@ static void zero_page_range(struct page *page, size_t from, size_t to)
 		addr = kmap_local_page_span(page, from, &len);
 		for (i = 0; i < len; i += PAGE_SIZE)
 			memset(addr + i, 0, min(len - i, PAGE_SIZE));
-		__kunmap_local_span(addr, len);
+		kunmap_local_span(addr, len);
 		for (i = from / PAGE_SIZE; i < PFN_UP(from + len); i++)
 			flush_dcache_page(nth_page(page, i));
 	}

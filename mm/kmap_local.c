@@ -85,7 +85,6 @@
 #include <linux/export.h>
 #include <linux/highmem.h>
 #include <linux/kstrtox.h>
-#include <linux/mm.h>
 #include <linux/once_lite.h>
 #include <linux/smp.h>
 #include <linux/vmalloc.h>
@@ -103,10 +102,6 @@
 /* The greatest depth of the stack: the guard of the next mapping takes a slot, too. */
 #define KM_LIMIT	(KM_MAX_IDX - 1)
 
-static void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval, unsigned long ip);
-static void reserve_unmap(struct kmap_ctrl *ctrl, unsigned long addr);
-static void reserve_drop_all(void);
-
 /* Set where all mappings are eager though the kernel is built to be lazy. */
 static DEFINE_STATIC_KEY_FALSE(kmap_local_eager);
 
@@ -122,11 +117,6 @@ static pte_t km_page_pte __maybe_unused __read_mostly;
  * A task with mappings stays on its CPU. A task without may look up an address with
  * preemption enabled: it has not mapped the address on any CPU.
  */
-static __always_inline unsigned long idx_vaddr(int idx)
-{
-	return __fix_to_virt(FIX_KMAP_BEGIN + idx);
-}
-
 #if defined(arch_kmap_local_map_idx) || \
 	defined(CONFIG_KMAP_LOCAL_NON_LINEAR_PTE_ARRAY)
 
@@ -143,14 +133,11 @@ static void km_init(void) { }
 
 static __always_inline unsigned long slot_vaddr(unsigned int n, unsigned long pfn)
 {
-	return idx_vaddr(arch_kmap_local_map_idx(n, pfn));
+	return __fix_to_virt(FIX_KMAP_BEGIN + arch_kmap_local_map_idx(n, pfn));
 }
 
 /* Only the fast path calls this, and these architectures have none. */
-static __always_inline unsigned int slot_of(unsigned long addr)
-{
-	return 0;
-}
+static __always_inline unsigned int slot_of(unsigned long addr) { return 0; }
 
 static __always_inline pte_t *slot_pte(unsigned int n, unsigned long vaddr)
 {
@@ -173,7 +160,7 @@ static void km_init(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		unsigned long vaddr = idx_vaddr(KM_MAX_IDX * cpu);
+		unsigned long vaddr = __fix_to_virt(FIX_KMAP_BEGIN + KM_MAX_IDX * cpu);
 
 		per_cpu(km_window, cpu).last = vaddr + PAGE_SIZE - 1;
 		per_cpu(km_window, cpu).ptep = virt_to_kpte(vaddr);
@@ -292,13 +279,8 @@ static __always_inline unsigned int slots_of(unsigned int nr)
 	return ALIGN(nr + 1, KM_STEP);
 }
 
-static unsigned int hole_bit(int n)
-{
-	static_assert(KM_MAX_IDX / KM_STEP <=
-		      BITS_PER_BYTE * sizeof_field(struct kmap_ctrl, holes));
-
-	return 1U << (n / KM_STEP);
-}
+/* A bit of kmap_ctrl::holes for each KM_STEP slots. */
+static_assert(KM_LIMIT / KM_STEP <= BITS_PER_BYTE * sizeof_field(struct kmap_ctrl, holes));
 
 /*
  * Does @pteval, from pteval[], map a page? Free slots and guards have 0 there, which on
@@ -366,8 +348,8 @@ static unsigned int run_length(const struct kmap_ctrl *ctrl, unsigned int n)
  */
 static void km_pop_to(struct kmap_ctrl *ctrl, int depth)
 {
-	while (depth && depth <= KM_LIMIT && ctrl->holes & hole_bit(depth - 1)) {
-		ctrl->holes &= ~hole_bit(depth - 1);
+	while (depth && depth <= KM_LIMIT && ctrl->holes & BIT((depth - 1) / KM_STEP)) {
+		ctrl->holes &= ~BIT((depth - 1) / KM_STEP);
 		depth -= KM_STEP;
 	}
 	set_idx(ctrl, depth);
@@ -377,6 +359,39 @@ static void km_pop_to(struct kmap_ctrl *ctrl, int depth)
 VISIBLE_IF_KUNIT bool kmap_local_is_lazy(void)
 {
 	return KMAP_LOCAL_LAZY && !static_branch_unlikely(&kmap_local_eager);
+}
+
+/*
+ * Ends the pin of the current task if it has no mapping any more. __schedule() may pin
+ * the task until idx is 0, so this comes after the store that lowers idx.
+ *
+ * migrate_enable() takes the lock of the run queue. A context that may hold that lock
+ * has interrupts off: a tracer in __schedule(), or an interrupt that comes between that
+ * store and this call. Such a context leaves the pin. The task comes here itself, or
+ * kmap_local_pin() ends the pin in the next __schedule().
+ */
+static noinline void km_unpin(struct kmap_ctrl *ctrl)
+{
+	bool pinned;
+
+	if (ctrl->idx || irqs_disabled())
+		return;
+
+	/* A softirq may come here, too: only one of the two ends the pin. */
+	local_irq_disable();
+	pinned = ctrl->pinned;
+	WRITE_ONCE(ctrl->pinned, 0);
+	local_irq_enable();
+	if (pinned)
+		migrate_enable();
+}
+
+/* Ends the section with preemption off in which a slow path has unmapped something. */
+static void end_unmap(struct kmap_ctrl *ctrl)
+{
+	if (unlikely(ctrl->pinned))
+		km_unpin(ctrl);
+	preempt_enable();
 }
 
 /* Debug kernels save the caller of each mapping, and report it. */
@@ -399,6 +414,152 @@ static void report_mappers(const struct kmap_ctrl *ctrl)
 static void save_mapper(struct kmap_ctrl *ctrl, int n, unsigned long ip) { }
 static void report_mappers(const struct kmap_ctrl *ctrl) { }
 #endif
+
+/* The reserve ----------------------------------------------------------- */
+
+/*
+ * Slots in vmalloc space for mappings that do not fit the stack: btrfs RAID 5/6 nests
+ * one mapping for each device. All CPUs share the slots, in any order.
+ *
+ * km_reserve[] has the task that holds a slot, or NULL. One compare-and-exchange takes a
+ * slot in any context, NMI included. The PTE belongs to the task then. idx counts the
+ * mappings in the reserve, so the task stays on its CPU. Only that CPU's TLB must be free
+ * of older entries: it is flushed before the PTE is written.
+ *
+ * Slot n is page 2n + 1. The pages between are never mapped, so that the bytes around a
+ * mapping belong to no other mapping, and the page behind the last slot faults. With
+ * arch_kmap_local_map_idx() a slot would have to suit the page: there is no reserve.
+ */
+#define KM_RESERVE_SLOTS	256
+#define KM_RESERVE_SIZE		((2 * KM_RESERVE_SLOTS + 2) * PAGE_SIZE)
+
+static struct task_struct *km_reserve[KM_RESERVE_SLOTS];
+static unsigned int reserve_slots __ro_after_init;
+static unsigned long km_reserve_start __ro_after_init;
+static unsigned long km_reserve_end __ro_after_init;
+
+static bool is_kmap_local_reserve(unsigned long addr)
+{
+	return addr >= km_reserve_start && addr < km_reserve_end;
+}
+
+static unsigned long reserve_vaddr(unsigned int n)
+{
+	return km_reserve_start + (2 * n + 1) * PAGE_SIZE;
+}
+
+/*
+ * With no slot left this returns the address behind the last slot. No page is ever
+ * mapped there: an access faults, and reaches no page of another mapping. NULL would be
+ * no better, as callers do not check for failure.
+ */
+static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval,
+				  unsigned long ip)
+{
+	unsigned long vaddr;
+	unsigned int n;
+
+	/*
+	 * Acquire, pairs with the release in reserve_clear(): the flush below comes after
+	 * the last holder has cleared the PTE. Otherwise this TLB could load the old PTE
+	 * again, and show the old page.
+	 */
+	for (n = 0; n < reserve_slots; n++) {
+		if (!READ_ONCE(km_reserve[n]) &&
+		    !cmpxchg_acquire(&km_reserve[n], NULL, current))
+			break;
+	}
+	vaddr = reserve_vaddr(n);
+
+	trace_kmap_local_overflow(nr_mappings(ctrl), vaddr);
+	highmem_count(HIGHMEM_STAT_LOCAL_MAP, 1);
+	highmem_count(HIGHMEM_STAT_LOCAL_OVERFLOW, 1);
+	if (n == reserve_slots) {
+		WARN_ONCE(1, "highmem: no slot is left for a local mapping of %s/%d, which holds %u\n",
+			  current->comm, current->pid, nr_mappings(ctrl));
+		DO_ONCE_LITE(report_mappers, ctrl);
+		return (void *)vaddr;
+	}
+	pr_info_once("highmem: %s/%d nests more than %d local mappings, in %pS\n",
+		     current->comm, current->pid, KM_LIMIT / KM_STEP, (void *)ip);
+
+	preempt_disable();
+	ctrl->special++;
+	set_idx(ctrl, ctrl->idx + KM_STEP);
+	arch_kmap_local_post_unmap(vaddr);
+	install_pte(vaddr, virt_to_kpte(vaddr), pteval);
+	preempt_enable();
+
+	return (void *)vaddr;
+}
+
+static void reserve_clear(unsigned int n)
+{
+	unsigned long vaddr = reserve_vaddr(n);
+
+	remove_pte(vaddr, virt_to_kpte(vaddr));
+	/* Release, pairs with the acquire in reserve_map(). */
+	smp_store_release(&km_reserve[n], NULL);
+}
+
+static void report_outside(unsigned long addr)
+{
+	WARN_ONCE(1, "highmem: kunmap_local() of address %p outside the mapping: %s/%d must pass an address inside the page\n",
+		  (void *)addr, current->comm, current->pid);
+}
+
+static void reserve_unmap(struct kmap_ctrl *ctrl, unsigned long addr)
+{
+	/* The byte behind a slot counts as the slot, the rest of the page as the next. */
+	unsigned int n = (addr - 1 - km_reserve_start) / (2 * PAGE_SIZE);
+
+	/* reserve_map() had no slot left, and has reported it. */
+	if (addr >= reserve_vaddr(reserve_slots))
+		return;
+	if (WARN_ONCE(n >= reserve_slots || READ_ONCE(km_reserve[n]) != current,
+		      "highmem: kunmap_local() of address %p in the reserve that %s/%d has not mapped\n",
+		      (void *)addr, current->comm, current->pid))
+		return;
+	if (addr - reserve_vaddr(n) >= PAGE_SIZE)
+		report_outside(addr);
+	preempt_disable();
+	reserve_clear(n);
+	km_pop_to(ctrl, ctrl->idx - KM_STEP);
+	ctrl->special--;
+	end_unmap(ctrl);
+}
+
+static void reserve_drop_all(void)
+{
+	unsigned int n;
+
+	for (n = 0; n < reserve_slots; n++) {
+		if (READ_ONCE(km_reserve[n]) == current)
+			reserve_clear(n);
+	}
+}
+
+static int __init kmap_local_reserve_init(void)
+{
+	struct vm_struct *area = get_vm_area(KM_RESERVE_SIZE, VM_MAP);
+
+	km_init();
+	if (!area)
+		return -ENOMEM;
+	km_reserve_start = (unsigned long)area->addr;
+	km_reserve_end = km_reserve_start + KM_RESERVE_SIZE;
+	/* NULL: allocates the page tables, and calls no function for the PTEs. */
+	if (apply_to_page_range(&init_mm, km_reserve_start, KM_RESERVE_SIZE,
+				NULL, NULL))
+		return -ENOMEM;
+#ifndef arch_kmap_local_map_idx
+	reserve_slots = KM_RESERVE_SLOTS;
+#endif
+	return 0;
+}
+early_initcall(kmap_local_reserve_init);
+
+/* Mapping and unmapping ------------------------------------------------ */
 
 /* Must kunmap_local() clear the PTE of this mapping? */
 static bool is_eager(pte_t pteval)
@@ -456,9 +617,8 @@ static void *km_map_page(struct page *page, pgprot_t prot, unsigned int nr,
 			 unsigned long ip)
 {
 	/* Where caches alias, a page that kmap() has mapped keeps that address. */
-	void *vaddr = arch_kmap_local_high_get(page);
-
-	return vaddr ? vaddr : kmap_local_push_slow(page_to_pfn(page), prot, nr, ip);
+	return arch_kmap_local_high_get(page) ?:
+	       kmap_local_push_slow(page_to_pfn(page), prot, nr, ip);
 }
 
 /**
@@ -534,39 +694,6 @@ void *__kmap_local_page(struct page *page)
 }
 EXPORT_SYMBOL(__kmap_local_page);
 
-/*
- * Ends the pin of the current task if it has no mapping any more. __schedule() may pin
- * the task until idx is 0, so this comes after the store that lowers idx.
- *
- * migrate_enable() takes the lock of the run queue. A context that may hold that lock
- * has interrupts off: a tracer in __schedule(), or an interrupt that comes between that
- * store and this call. Such a context leaves the pin. The task comes here itself, or
- * kmap_local_pin() ends the pin in the next __schedule().
- */
-static noinline void km_unpin(struct kmap_ctrl *ctrl)
-{
-	bool pinned;
-
-	if (ctrl->idx || irqs_disabled())
-		return;
-
-	/* A softirq may come here, too: only one of the two ends the pin. */
-	local_irq_disable();
-	pinned = ctrl->pinned;
-	WRITE_ONCE(ctrl->pinned, 0);
-	local_irq_enable();
-	if (pinned)
-		migrate_enable();
-}
-
-/* Ends the section with preemption off in which a slow path has unmapped something. */
-static void end_unmap(struct kmap_ctrl *ctrl)
-{
-	if (unlikely(ctrl->pinned))
-		km_unpin(ctrl);
-	preempt_enable();
-}
-
 /* Unmaps the @nr pages of the mapping whose first page is in slot @top. */
 static void unmap_slots(struct kmap_ctrl *ctrl, unsigned int top, unsigned int nr)
 {
@@ -583,17 +710,11 @@ static void unmap_slots(struct kmap_ctrl *ctrl, unsigned int top, unsigned int n
 	} else {
 		/* The slots stay taken: a later mapping is above them. */
 		for (n = top; n + slots_of(nr) > top; n -= KM_STEP)
-			ctrl->holes |= hole_bit(n);
+			ctrl->holes |= BIT(n / KM_STEP);
 	}
 	if (special)
 		ctrl->special--;
 	end_unmap(ctrl);
-}
-
-static void report_outside(unsigned long addr)
-{
-	WARN_ONCE(1, "highmem: kunmap_local() of address %p outside the mapping: %s/%d must pass an address inside the page\n",
-		  (void *)addr, current->comm, current->pid);
 }
 
 /*
@@ -850,9 +971,6 @@ void __kmap_local_sched_out(void)
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
-	if (!ctrl->special)
-		return;
-
 	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n))
 		clear_slot(ctrl, n);
 }
@@ -1046,143 +1164,3 @@ static int __init kmap_local_lazy_init(void)
 early_initcall(kmap_local_lazy_init);
 
 #endif /* KMAP_LOCAL_LAZY */
-
-/* The reserve ----------------------------------------------------------- */
-
-/*
- * Slots in vmalloc space for mappings that do not fit the stack: btrfs RAID 5/6 nests
- * one mapping for each device. All CPUs share the slots, in any order.
- *
- * km_reserve[] has the task that holds a slot, or NULL. One compare-and-exchange takes a
- * slot in any context, NMI included. The PTE belongs to the task then. idx counts the
- * mappings in the reserve, so the task stays on its CPU. Only that CPU's TLB must be free
- * of older entries: it is flushed before the PTE is written.
- *
- * Slot n is page 2n + 1. The pages between are never mapped, so that the bytes around a
- * mapping belong to no other mapping, and the page behind the last slot faults. With
- * arch_kmap_local_map_idx() a slot would have to suit the page: there is no reserve.
- */
-#define KM_RESERVE_SLOTS	256
-#define KM_RESERVE_SIZE		((2 * KM_RESERVE_SLOTS + 2) * PAGE_SIZE)
-
-static struct task_struct *km_reserve[KM_RESERVE_SLOTS];
-static unsigned int reserve_slots __ro_after_init;
-
-unsigned long kmap_local_reserve_start __ro_after_init;
-unsigned long kmap_local_reserve_end __ro_after_init;
-
-static unsigned long reserve_vaddr(unsigned int n)
-{
-	return kmap_local_reserve_start + (2 * n + 1) * PAGE_SIZE;
-}
-
-/* Returns a slot, or reserve_slots if none is free. */
-static unsigned int reserve_take(void)
-{
-	unsigned int n;
-
-	for (n = 0; n < reserve_slots; n++) {
-		/*
-		 * Acquire, pairs with the release in reserve_clear(): reserve_map()
-		 * flushes after the last holder has cleared the PTE. Otherwise this
-		 * TLB could load the old PTE again, and show the old page.
-		 */
-		if (!READ_ONCE(km_reserve[n]) &&
-		    !cmpxchg_acquire(&km_reserve[n], NULL, current))
-			break;
-	}
-	return n;
-}
-
-/*
- * With no slot left this returns the address behind the last slot. No page is ever
- * mapped there: an access faults, and reaches no page of another mapping. NULL would be
- * no better, as callers do not check for failure.
- */
-static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval,
-				  unsigned long ip)
-{
-	unsigned int n = reserve_take();
-	unsigned long vaddr = reserve_vaddr(n);
-
-	trace_kmap_local_overflow(nr_mappings(ctrl), vaddr);
-	highmem_count(HIGHMEM_STAT_LOCAL_MAP, 1);
-	highmem_count(HIGHMEM_STAT_LOCAL_OVERFLOW, 1);
-	if (n == reserve_slots) {
-		WARN_ONCE(1, "highmem: no slot is left for a local mapping of %s/%d, which holds %u\n",
-			  current->comm, current->pid, nr_mappings(ctrl));
-		DO_ONCE_LITE(report_mappers, ctrl);
-		return (void *)vaddr;
-	}
-	pr_info_once("highmem: %s/%d nests more than %d local mappings, in %pS\n",
-		     current->comm, current->pid, KM_LIMIT / KM_STEP, (void *)ip);
-
-	preempt_disable();
-	ctrl->special++;
-	set_idx(ctrl, ctrl->idx + KM_STEP);
-	arch_kmap_local_post_unmap(vaddr);
-	install_pte(vaddr, virt_to_kpte(vaddr), pteval);
-	preempt_enable();
-
-	return (void *)vaddr;
-}
-
-static void reserve_clear(unsigned int n)
-{
-	unsigned long vaddr = reserve_vaddr(n);
-
-	remove_pte(vaddr, virt_to_kpte(vaddr));
-	/* Release, pairs with the acquire in reserve_take(). */
-	smp_store_release(&km_reserve[n], NULL);
-}
-
-static void reserve_unmap(struct kmap_ctrl *ctrl, unsigned long addr)
-{
-	/* The byte behind a slot counts as the slot, the rest of the page as the next. */
-	unsigned int n = (addr - 1 - kmap_local_reserve_start) / (2 * PAGE_SIZE);
-
-	/* reserve_map() had no slot left, and has reported it. */
-	if (addr >= reserve_vaddr(reserve_slots))
-		return;
-	if (WARN_ONCE(n >= reserve_slots || READ_ONCE(km_reserve[n]) != current,
-		      "highmem: kunmap_local() of address %p in the reserve that %s/%d has not mapped\n",
-		      (void *)addr, current->comm, current->pid))
-		return;
-	if (addr - reserve_vaddr(n) >= PAGE_SIZE)
-		report_outside(addr);
-	preempt_disable();
-	reserve_clear(n);
-	km_pop_to(ctrl, ctrl->idx - KM_STEP);
-	ctrl->special--;
-	end_unmap(ctrl);
-}
-
-static void reserve_drop_all(void)
-{
-	unsigned int n;
-
-	for (n = 0; n < reserve_slots; n++) {
-		if (READ_ONCE(km_reserve[n]) == current)
-			reserve_clear(n);
-	}
-}
-
-static int __init kmap_local_reserve_init(void)
-{
-	struct vm_struct *area = get_vm_area(KM_RESERVE_SIZE, VM_MAP);
-
-	km_init();
-	if (!area)
-		return -ENOMEM;
-	kmap_local_reserve_start = (unsigned long)area->addr;
-	kmap_local_reserve_end = kmap_local_reserve_start + KM_RESERVE_SIZE;
-	/* NULL: allocates the page tables, and calls no function for the PTEs. */
-	if (apply_to_page_range(&init_mm, kmap_local_reserve_start, KM_RESERVE_SIZE,
-				NULL, NULL))
-		return -ENOMEM;
-#ifndef arch_kmap_local_map_idx
-	reserve_slots = KM_RESERVE_SLOTS;
-#endif
-	return 0;
-}
-early_initcall(kmap_local_reserve_init);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The seam between the high memory API (<linux/highmem.h>, the only file that
- * may include this one) and what implements it for a given configuration.
+ * The high memory API (<linux/highmem.h>, the only file that may include this one) for
+ * each configuration.
  *
  *   CONFIG_HIGHMEM	pages without a direct mapping exist: kmap() needs the
  *			pkmap pool (mm/pkmap.c), kmap_local needs the stack.
@@ -11,14 +11,12 @@
  *   CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP
  *			kmap_local maps every page, also those that have a
  *			direct mapping, on 32 and 64 bit alike.
- *   none of these	a page is reached through the direct mapping; all that
- *			follows folds into page_to_virt().
+ *   none of these	a page is reached through the direct mapping: each function
+ *			below becomes page_to_virt().
  *
- * There is one body per function for all of them. page_needs_kmap_local() and
- * PageHighMem() are constants where the configuration decides, so the compiler
- * drops the calls into files that are not built.
- *
- * What an architecture supplies is below.
+ * Each function has one body for all of them. page_needs_kmap_local() and PageHighMem()
+ * are constants where the configuration decides, so that the compiler drops the calls
+ * into files that are not built.
  */
 #ifndef _LINUX_HIGHMEM_INTERNAL_H
 #define _LINUX_HIGHMEM_INTERNAL_H
@@ -66,9 +64,9 @@
  * ``ARCH_HAS_KMAP_FLUSH_TLB``, ``kmap_flush_tlb()``
  *   Called by every kmap() on the address that it returns.
  *
- * A local mapping calls the following in this order, on the CPU that owns the
- * slot and with preemption disabled. Each has an empty default except the PTE
- * stores, which are set_pte_at() and pte_clear().
+ * kmap_local calls the following in this order, on the CPU that owns the slot and with
+ * preemption disabled. The defaults are empty, but for the PTE stores: set_pte_at() and
+ * pte_clear().
  *
  * ``arch_kmap_local_pre_map(vaddr, pteval)``
  *   Before the PTE is written.
@@ -88,7 +86,7 @@
  * ``arch_kmap_local_post_unmap(vaddr)``
  *   Must flush ``vaddr`` from this CPU's TLB before it returns.
  *
- * And for kmap_local where something is special:
+ * For kmap_local an architecture may also define
  *
  * ``arch_kmap_local_save_pte(saved, pteval)``, ``arch_kmap_local_clear_saved(saved)``
  *   Sets and clears an entry of a task's saved PTEs, which is ordinary memory. An
@@ -96,23 +94,23 @@
  *   defaults are assignments.
  *
  * ``arch_kmap_local_page_pte(pfn, template)``
- *   ``pfn_pte(pfn, kmap_prot)``, made from what that is for page frame 0. For
- *   kmap(), too.
+ *   ``pfn_pte(pfn, kmap_prot)``, made of ``template``, which is that of page frame 0.
+ *   On x86 this saves nine instructions of each mapping. For kmap(), too.
  *
  * ``ARCH_KMAP_LOCAL_LAZY``
- *   The PTE may stay when a mapping of ``kmap_prot`` is given back. Then
- *   ``arch_kmap_local_set_pte()`` may be called on a valid PTE, and neither a
- *   page walk nor an interrupt may see a mix of the two;
- *   ``arch_kmap_local_post_unmap()`` follows. No interrupt may come halfway
- *   through clearing it either, but an NMI may. Caches must not alias, and
- *   ``kmap_prot`` must have the accessed and dirty bits set.
+ *   kunmap_local() leaves the PTE of a mapping with ``kmap_prot``.
+ *   ``arch_kmap_local_set_pte()`` must then replace a valid PTE so that neither a page
+ *   walk nor an interrupt sees a mix of the two. ``arch_kmap_local_post_unmap()``
+ *   follows. ``arch_kmap_local_clear_pte()`` must not be interrupted halfway, but by an
+ *   NMI. Caches must not alias, and ``kmap_prot`` must have the accessed and dirty bits
+ *   set.
  *
  * ``arch_kmap_local_flush_tlb()``
  *   Flushes all kernel addresses from this CPU's TLB. Needed with
  *   ``ARCH_KMAP_LOCAL_LAZY`` only.
  *
  * ``arch_kmap_local_map_idx(idx, pfn)``
- *   Where the fixmap index of slot ``idx`` depends on the page's colour.
+ *   Returns the fixmap index of slot ``idx`` where that depends on the page's colour.
  *
  * ``ARCH_HAS_FLUSH_ON_KUNMAP``, ``kunmap_flush_on_unmap()``
  *   Without ``CONFIG_KMAP_LOCAL`` only: called when a direct address is given
@@ -161,7 +159,7 @@
 static inline void *arch_kmap_local_high_get(struct page *page) { return NULL; }
 #endif
 
-/* Does kunmap_local() leave the PTE in the slot? A kernel that is to find misuse is eager. */
+/* Does kunmap_local() leave the PTE in the slot? Kernels that are to find misuse do not. */
 #if defined(ARCH_KMAP_LOCAL_LAZY) && !defined(CONFIG_DEBUG_KMAP_LOCAL) && \
 	!defined(CONFIG_DEBUG_HIGHMEM)
 #define KMAP_LOCAL_LAZY 1
@@ -206,47 +204,45 @@ bool kmap_local_is_lazy(void);
 void kmap_local_fork(struct task_struct *tsk);
 struct page *kmap_local_to_page(const void *vaddr);
 
-/* Where mappings go that find the stack full; empty until it is set up. */
-extern unsigned long kmap_local_reserve_start, kmap_local_reserve_end;
-
 #if KMAP_LOCAL_LAZY
 bool kmap_local_flush(bool flush_tlb);
 #else
 static inline bool kmap_local_flush(bool flush_tlb) { return false; }
 #endif
 
-/* A mapping takes a multiple of so many slots: the page, and a guard behind it. */
+/* A mapping takes a multiple of so many slots: a page and a guard take two. */
 #define KMAP_LOCAL_STEP		2
 
 void kmap_local_leaked(const char *where);
 
-/* For the way back to user space */
+/* For the return to user space. */
 static inline void kmap_assert_nomap(void)
 {
 	if (unlikely(current->kmap_ctrl.idx))
 		kmap_local_leaked("returns to user space");
 }
 
-/* For a task that ends */
+/* For do_exit(). */
 static inline void kmap_local_exit(void)
 {
 	if (unlikely(current->kmap_ctrl.idx))
 		kmap_local_leaked("ends");
 }
 
-/* Does @p have something mapped, and must therefore stay on its CPU? */
+/* Must @p stay on its CPU, because it has local mappings? */
 static __always_inline bool kmap_local_held(const struct task_struct *p)
 {
 	return READ_ONCE(p->kmap_ctrl.idx);
 }
 
 /*
- * For __schedule(), with @p the current task and interrupts off: pins @p to its CPU for
- * its mappings. kunmap_local() ends the pin with the last mapping, or this function
- * does, if interrupts were off then.
+ * Pins @p to its CPU when it is scheduled out with local mappings for the first time.
+ * kunmap_local() ends the pin with the last mapping. If interrupts are off then, the
+ * next call of this function ends the pin.
  *
- * __schedule() calls this before it takes the lock of the run queue, which
- * migrate_enable() takes, too, and before sched_ext shows @p to other CPUs.
+ * __schedule() calls this for the current task with interrupts off. It does so before it
+ * takes the lock of the run queue, which migrate_enable() takes, too, and before
+ * sched_ext shows @p to other CPUs.
  */
 static __always_inline void kmap_local_pin(struct task_struct *p)
 {
@@ -270,18 +266,12 @@ static inline bool is_kmap_local_fixmap(unsigned long addr)
 	return addr - lowest < highest + PAGE_SIZE - lowest;
 }
 
-static inline bool is_kmap_local_reserve(unsigned long addr)
-{
-	return addr >= kmap_local_reserve_start && addr < kmap_local_reserve_end;
-}
 #else
 static inline void kmap_local_fork(struct task_struct *tsk) { }
 static inline void kmap_assert_nomap(void) { }
 static inline void kmap_local_exit(void) { }
 static __always_inline bool kmap_local_held(const struct task_struct *p) { return false; }
 static inline void kmap_local_pin(struct task_struct *p) { }
-static inline bool is_kmap_local_fixmap(unsigned long addr) { return false; }
-static inline bool is_kmap_local_reserve(unsigned long addr) { return false; }
 #endif /* CONFIG_KMAP_LOCAL */
 
 #ifdef CONFIG_HIGHMEM
@@ -299,10 +289,10 @@ bool is_pkmap_addr(unsigned long addr);
 static inline bool is_pkmap_addr(unsigned long addr) { return false; }
 #endif
 
-/* The most pages that one local mapping shows side by side. */
+/* The most pages of one run. */
 #define KMAP_LOCAL_MAX_PAGES	8
 
-/* Does this kernel ever hand out a local mapping for a page? */
+/* Does kmap_local map any page in this kernel, or are all in the direct mapping? */
 #define KMAP_LOCAL_MAPS_PAGES				\
 	(IS_ENABLED(CONFIG_HIGHMEM) ||			\
 	 IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP))
@@ -312,14 +302,14 @@ static inline bool page_needs_kmap_local(const struct page *page)
 	if (IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP))
 		return true;
 #ifdef CONFIG_HIGHMEM
-	/* One look is enough for most pages; the other is for ZONE_MOVABLE. */
+	/* This decides for most pages. PageHighMem() also knows ZONE_MOVABLE. */
 	if (page_zonenum(page) < ZONE_HIGHMEM)
 		return false;
 #endif
 	return PageHighMem(page);
 }
 
-/* Gives back an address in the direct mapping. */
+/* kunmap() and kunmap_local() of an address in the direct mapping. */
 static inline void kunmap_direct(const void *addr)
 {
 #ifdef ARCH_HAS_FLUSH_ON_KUNMAP
@@ -374,7 +364,7 @@ static inline void *kmap_local_page(struct page *page)
 
 static inline void *kmap_local_folio(struct folio *folio, size_t offset)
 {
-	/* What is not mapped page by page is contiguous in the direct map. */
+	/* Without local mappings a folio is contiguous in the direct mapping. */
 	if (!KMAP_LOCAL_MAPS_PAGES)
 		return lowmem_page_address(&folio->page) + offset;
 	return kmap_local_page(folio_page(folio, offset / PAGE_SIZE)) +
@@ -388,7 +378,7 @@ static inline void *kmap_local_pfn(unsigned long pfn)
 	return lowmem_page_address(pfn_to_page(pfn));
 }
 
-/* Has kmap_local given out the page's own address in the direct mapping? */
+/* Is @addr in the direct mapping, so that kmap_local has not mapped it? */
 static inline bool is_kmap_local_direct(const void *addr)
 {
 	return !IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP) &&
@@ -407,9 +397,9 @@ static inline void __kunmap_local(const void *addr)
  * kmap_local_page_span() - kmap_local_span() for a compound page
  * @page: a page, or the head of a compound page
  * @offset: the first byte wanted, counted from @page
- * @len: how many bytes are wanted, at least 1; becomes how many are mapped
+ * @len: the number of bytes wanted, at least 1; returns the number of bytes mapped
  *
- * To be given back with kunmap_local_span(). For an example see kmap_local_span().
+ * Unmap with kunmap_local_span(). For an example see kmap_local_span().
  *
  * Context: any, NMI on x86 only; does not sleep.
  * Return: the address of byte @offset.
@@ -431,8 +421,8 @@ static inline void *kmap_local_page_span(struct page *page, size_t offset,
 	return addr + offset;
 }
 
-/* @addr: inside the first page of the span */
-static inline void __kunmap_local_span(const void *addr, size_t len)
+/* @addr: an address inside the first page of the run */
+static inline void kunmap_local_span(const void *addr, size_t len)
 {
 	unsigned int nr = PFN_UP(offset_in_page(addr) + len);
 
@@ -450,11 +440,6 @@ static inline void __kunmap_local_span(const void *addr, size_t len)
 static inline void *kmap_local_span(struct folio *folio, size_t offset, size_t *len)
 {
 	return kmap_local_page_span(&folio->page, offset, len);
-}
-
-static inline void kunmap_local_span(const void *addr, size_t len)
-{
-	__kunmap_local_span(addr, len);
 }
 
 /* mm/folio_map.c */
@@ -475,13 +460,12 @@ static inline void folio_unmap_local(struct folio *folio, const void *addr)
 	if (page_needs_kmap_local(&folio->page))
 		__folio_unmap_local(folio, addr);
 	else
-		__kunmap_local_span(addr, folio_size(folio));
+		kunmap_local_span(addr, folio_size(folio));
 }
 
 /*
- * What kmap_atomic() promises beyond a local mapping: no page fault is
- * handled, and the task keeps its CPU, which RT provides without giving up
- * preemption.
+ * kmap_atomic() disables page faults, too, and preemption. On RT it disables migration
+ * instead of preemption.
  */
 static inline void kmap_atomic_enter(void)
 {
@@ -543,7 +527,7 @@ static inline bool is_kmap_addr(const void *x) { return false; }
 static inline size_t kmap_addr_reach(const void *vaddr) { return 0; }
 #endif
 
-/* Catches the classic slip: passing the page itself. */
+/* Fails to compile if the argument is the page instead of the address. */
 #define __kunmap_local_arg(addr)					\
 ({									\
 	BUILD_BUG_ON_MSG(__builtin_types_compatible_p(typeof(addr),	\
@@ -553,26 +537,25 @@ static inline size_t kmap_addr_reach(const void *vaddr) { return 0; }
 })
 
 /**
- * kunmap_atomic() - give back a mapping made by kmap_atomic() - deprecated
+ * kunmap_atomic() - unmap what kmap_atomic() mapped - deprecated
  * @__addr: any address inside the mapped page
  *
- * Ends the section without page faults (and, except on PREEMPT_RT, without
- * preemption) that kmap_atomic() began. The latest mapping goes first, as with
- * kunmap_local(). For an example see kmap_atomic().
+ * Enables page faults again and, except on PREEMPT_RT, preemption. Unmap the latest
+ * mapping first, as with kunmap_local(). For an example see kmap_atomic().
  *
  * Context: the one that called kmap_atomic(); does not sleep.
  */
 #define kunmap_atomic(__addr)	__kunmap_atomic(__kunmap_local_arg(__addr))
 
 /**
- * kunmap_local() - give back a mapping made by a kmap_local function
+ * kunmap_local() - unmap what a kmap_local function mapped
  * @__addr: any address inside the mapped page
  *
- * The latest mapping of a task is given back first. A mapping that is not the latest
- * ends alone and is reported once; so is one that is given back by the address
- * behind its page. An address that this task has not mapped is reported once and
- * changes nothing. An address in the direct mapping, as low memory pages have, needs
- * nothing. For an example see kmap_local_page().
+ * Unmap the latest mapping of a task first. Another mapping than the latest is unmapped
+ * alone, and reported once. So is a mapping whose @__addr is the address behind its
+ * page. An address that this task has not mapped is reported once, and nothing is
+ * unmapped. For an address in the direct mapping there is nothing to do. For an example
+ * see kmap_local_page().
  *
  * Context: the one that made the mapping; does not sleep.
  */

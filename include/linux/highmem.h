@@ -26,10 +26,9 @@
  * kmap_local_page() - map a page for a moment, for the caller only
  * @page: the page
  *
- * The address is valid in the calling context until kunmap_local(): not in
- * other tasks, not in interrupts. Sleeping and page faults are allowed if they
- * are without the mapping; the task comes back to the same CPU and the same
- * address.
+ * The address is valid in the calling context until kunmap_local(), but not in other
+ * tasks and not in interrupts. The task may sleep and take page faults where it may do
+ * so without the mapping. It comes back to the same CPU and the same address.
  *
  * Mappings form a stack: what was mapped last is unmapped first. At least 16
  * may be held at a time by one task and all that interrupts it.
@@ -76,11 +75,10 @@ static inline void *kmap_local_folio(struct folio *folio, size_t offset);
  * @len: how many bytes are wanted, at least 1; @offset + @len <= folio_size().
  *	 Becomes the number that is mapped, at least 1.
  *
- * What copies and clears runs of bytes is written on this: a folio with a direct
- * mapping comes whole, any other in runs of up to KMAP_LOCAL_MAX_PAGES pages, of
- * fewer when many local mappings are held already, and page by page where caches
- * alias. Give it back with kunmap_local_span(), in the same order as other local
- * mappings.
+ * A folio with a direct mapping is mapped as a whole. Any other folio is mapped in runs
+ * of up to KMAP_LOCAL_MAX_PAGES pages, of fewer if the task has many local mappings
+ * already, and page by page where caches alias. Unmap with kunmap_local_span(), in the
+ * same order as other local mappings. The helpers that copy and clear use this.
  *
  * Example::
  *
@@ -100,7 +98,7 @@ static inline void *kmap_local_folio(struct folio *folio, size_t offset);
 static inline void *kmap_local_span(struct folio *folio, size_t offset, size_t *len);
 
 /**
- * kunmap_local_span() - give back a mapping made by kmap_local_span()
+ * kunmap_local_span() - unmap what kmap_local_span() mapped
  * @addr: the address that it returned
  * @len: the number of bytes that it mapped
  *
@@ -115,13 +113,13 @@ static inline void kunmap_local_span(const void *addr, size_t len);
  * folio_map_local() - map a whole folio
  * @folio: the folio, of any size
  *
- * All bytes of the folio side by side: where it has a direct mapping, that is it,
- * small folios take neighbouring slots of the kmap_local stack, and large ones
- * are mapped in vmalloc space, which costs some microseconds and memory for page
- * tables. Code that can work in pieces is better served by kmap_local_span().
+ * Maps all bytes of the folio at neighbouring addresses: in the direct mapping if the
+ * folio has one, in slots of the kmap_local stack if the folio is small, and else in
+ * vmalloc space, which costs some microseconds and memory for page tables. Code that can
+ * work in pieces calls kmap_local_span() instead.
  *
- * To be used as a local mapping: by the task that made it, which may sleep in
- * between, and given back in the reverse order of all others.
+ * The mapping belongs to the task that made it, which may sleep. Unmap in the reverse
+ * order of all local mappings.
  *
  * Example::
  *
@@ -132,16 +130,16 @@ static inline void kunmap_local_span(const void *addr, size_t len);
  *	err = parse(h, folio_size(folio));
  *	folio_unmap_local(folio, h);
  *
- * Context: task context; may sleep, on 64-bit kernels too as far as checks go.
- * Allocates with GFP_KERNEL: see memalloc_nofs_save() for callers that hold what
- * freeing memory may need.
- * Return: the address of the folio's first byte, or NULL if there is no memory
- * for the mapping, which cannot happen for folios of one page.
+ * Context: task context; may sleep. might_sleep() checks that on 64-bit kernels as well.
+ * Allocates with GFP_KERNEL: a caller with locks that reclaim takes calls
+ * memalloc_nofs_save() before.
+ * Return: the address of the folio's first byte, or NULL if there is no memory for the
+ * mapping. A folio of one page needs none.
  */
 static inline void *folio_map_local(struct folio *folio);
 
 /**
- * folio_unmap_local() - give back a mapping made by folio_map_local()
+ * folio_unmap_local() - unmap what folio_map_local() mapped
  * @folio: the folio
  * @addr: the address that it returned
  *
@@ -150,7 +148,7 @@ static inline void *folio_map_local(struct folio *folio);
  * Context: the task that made the mapping. May sleep.
  */
 static inline void folio_unmap_local(struct folio *folio, const void *addr);
-/* Says that it is there, for code that is built on older kernels as well. */
+/* Defined so that code for older kernels, too, can test for it. */
 #define folio_map_local folio_map_local
 
 /**
@@ -159,7 +157,7 @@ static inline void folio_unmap_local(struct folio *folio, const void *addr);
  * @prot: page protection. Has no effect where @page is not mapped but found
  *	  in the direct mapping.
  *
- * Give it back with kunmap_local(), in the reverse order of all others.
+ * Unmap with kunmap_local(), in the reverse order of all local mappings.
  *
  * Example::
  *
@@ -178,7 +176,7 @@ static inline void *kmap_local_page_prot(struct page *page, pgprot_t prot);
  * @pfn: page frame number of memory; a kernel with CONFIG_HIGHMEM does not
  *	 ask for a struct page
  *
- * Give it back with kunmap_local(), in the reverse order of all others.
+ * Unmap with kunmap_local(), in the reverse order of all local mappings.
  *
  * Example::
  *
@@ -271,8 +269,8 @@ static inline struct page *kmap_to_page(void *addr);
  * @page: the page
  *
  * kmap_local_page() plus pagefault_disable() plus, except on PREEMPT_RT,
- * preempt_disable(); kunmap_atomic() undoes it all. New code calls
- * kmap_local_page(), and the others by name where it needs them.
+ * preempt_disable(). kunmap_atomic() undoes all of them. New code calls
+ * kmap_local_page(), and each of the other functions where it needs them.
  *
  * Example::
  *

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hands high memory to the page allocator at boot.
+ * Frees high memory to the page allocator at boot.
  */
 #include <linux/highmem.h>
 #include <linux/init.h>
@@ -11,15 +11,15 @@
 #include <asm/numa.h>
 
 /*
- * Runs before memblock_free_all() frees low memory, whose pages may vanish
- * from the direct mapping as soon as they are free (debug_pagealloc) while the
- * walk over memblock's ranges below still needs some of them.
+ * Runs before memblock_free_all() frees low memory. With debug_pagealloc a free page
+ * leaves the direct mapping, and the walk over memblock's ranges below needs some of
+ * these pages.
  */
 void __init set_highmem_pages_init(void)
 {
 	struct zone *zone;
 
-	/* Pages are counted as they are freed, so start all zones from none. */
+	/* Each page is counted when it is freed, so the counts start from 0. */
 	reset_all_zones_managed_pages();
 
 	for_each_populated_zone(zone) {

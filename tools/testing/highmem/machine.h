@@ -388,9 +388,8 @@ int apply_to_page_range(void *mm, unsigned long addr, unsigned long size,
 
 	if (out_of_memory())
 		return -ENOMEM;
-	for (; addr < end; addr += PAGE_SIZE)
-		if (fn)
-			fn(virt_to_kpte(addr), addr, data);
+	for (; fn && addr < end; addr += PAGE_SIZE)
+		fn(virt_to_kpte(addr), addr, data);
 	self()->grown_at = sim_now;
 	return 0;
 }

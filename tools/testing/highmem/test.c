@@ -251,10 +251,10 @@ static void local_misuse(void)
 	local_op_begins(task);
 	if (n == 0 && cpu == 0) {
 		/* A slot of the reserve that another task may have */
-		addr = kmap_local_reserve_start + chance(64) * PAGE_SIZE;
+		addr = km_reserve_start + chance(64) * PAGE_SIZE;
 		for (i = 0; i < task->nr_locals; i++) {
 			if (addr + PAGE_SIZE - task->locals[i].addr <= 2 * PAGE_SIZE)
-				addr = kmap_local_reserve_start - PAGE_SIZE;
+				addr = km_reserve_start - PAGE_SIZE;
 		}
 		expect("highmem: kunmap_local() of address");
 	} else {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What x86 supplies to high memory: see <linux/highmem-internal.h> for the
- * contract. Included whenever CONFIG_KMAP_LOCAL is set: 32-bit kernels without
- * HIGHMEM map device memory locally and need the TLB hooks as much as the
- * others, and 64-bit kernels have local mappings for debugging.
+ * What x86 supplies to high memory. <linux/highmem-internal.h> has the contract, and
+ * includes this file if CONFIG_KMAP_LOCAL is set. 32-bit kernels without HIGHMEM need the
+ * TLB hooks, too: they map device memory locally. 64-bit kernels have local mappings for
+ * debugging.
  *
  * A 32-bit kernel's address space, from its end downwards: fixmap (with the
  * kmap_local slots), CPU entry areas, LDT, pkmap pool (with HIGHMEM only),
@@ -29,7 +29,7 @@
 /* Caches are physically tagged. */
 #define flush_cache_kmaps()	do { } while (0)
 
-/* So many pages as reclaim clears are not flushed one by one in any case. */
+/* Reclaim clears more pages than x86 flushes one by one. */
 #define pkmap_flush_tlb_all()	flush_tlb_all()
 #endif
 
@@ -41,8 +41,8 @@ void add_highpages_with_active_regions(int nid, unsigned long start_pfn,
 
 #ifdef CONFIG_X86_32
 /*
- * Idle mappings stay until their slot is used again. Without high memory nothing
- * is worth that: what is mapped is device memory.
+ * kunmap_local() leaves the PTE until the slot maps another page. Without high memory it
+ * does not: local mappings are of device memory.
  */
 #ifdef CONFIG_HIGHMEM
 #define ARCH_KMAP_LOCAL_LAZY
@@ -61,9 +61,9 @@ void add_highpages_with_active_regions(int nid, unsigned long start_pfn,
 
 #ifdef CONFIG_X86_PAE
 /*
- * A PTE has two halves, and no page walk on this CPU may see the new one beside
- * the old one: it is cleared first. Nor may an interrupt come in between that
- * flushes the slot, see flush_this_cpu(): half of what it did would be undone.
+ * A PTE has two halves. It is cleared first, so that no page walk on this CPU combines an
+ * old half with a new one. Interrupts are off, because flush_this_cpu() may clear the
+ * slot in an interrupt: the second store would then set one half of a cleared PTE.
  */
 static inline void kmap_local_write_pte(unsigned long vaddr, pte_t *ptep,
 					pte_t pteval)
@@ -87,8 +87,8 @@ static inline void kmap_local_write_pte(unsigned long vaddr, pte_t *ptep,
 #define arch_kmap_local_post_unmap arch_kmap_local_post_unmap
 
 /*
- * A PTE that becomes valid needs no flush; a hypervisor may still hold it in
- * the queue of lazy MMU mode, which has to be emptied before the first access.
+ * A PTE that becomes valid needs no flush. A hypervisor may still queue it in lazy MMU
+ * mode. The queue must be empty before the first access.
  */
 static inline void arch_kmap_local_post_map(unsigned long vaddr, pte_t pteval)
 {
@@ -97,10 +97,10 @@ static inline void arch_kmap_local_post_map(unsigned long vaddr, pte_t pteval)
 
 #ifndef MODULE
 /*
- * PTEs are global, so switching the address space does not drop them. What
- * flush_tlb_one_kernel() does beyond the one instruction is for other PCIDs,
- * which 32-bit kernels do not use, and for hypervisors. Modules do not see that
- * function, and have no slots to unmap.
+ * PTEs are global, so a switch of the address space does not flush them.
+ * flush_tlb_one_kernel() does more than the one instruction for other PCIDs, which 32-bit
+ * kernels do not use, and for hypervisors. Modules do not see that function, and unmap no
+ * slots.
  */
 static inline void arch_kmap_local_post_unmap(unsigned long vaddr)
 {
