@@ -6,6 +6,9 @@
 
 set -eEuo pipefail
 export LC_ALL=C
+# The kernel's Makefile drops LC_ALL, and warnings are searched for in English.
+export LANG=C
+unset LANGUAGE LC_CTYPE LC_MESSAGES
 # An ordinary user may lack these, and mkfs.jfs lives there.
 export PATH=$PATH:/usr/sbin:/sbin
 
