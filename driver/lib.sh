@@ -6,6 +6,9 @@
 
 set -eEuo pipefail
 export LC_ALL=C
+# The kernel's Makefile drops LC_ALL, and warnings are searched for in English.
+export LANG=C
+unset LANGUAGE LC_CTYPE LC_MESSAGES
 # An ordinary user may lack these, and mkfs.jfs lives there.
 export PATH=$PATH:/usr/sbin:/sbin
 
@@ -278,13 +281,14 @@ kernel_command() {
 }
 
 # configure TREE DIR ARCH CROSS LOG FRAGMENT...: a kernel with nothing but what
-# the fragments name. The configuration is made anew only when they change.
+# the fragments name, or with what $base_config gives and they do not turn off. The
+# configuration is made anew only when they change.
 configure() {
 	local tree=$1 dir=$2 arch=$3 cross=$4 log=$5 line target=olddefconfig
 	mkdir -p "$dir"
 	cat "${@:6}" >"$dir/.fragments.new"
 	if ! cmp -s "$dir/.fragments.new" "$dir/.fragments"; then
-		target=allnoconfig
+		target=${base_config:-allnoconfig}
 	fi
 	# Whatever stops this, the next one starts from nothing.
 	rm -f "$dir/.fragments"
