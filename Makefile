@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# The driver: every target is a script in driver/. "make help" lists them.
+# Each target is a script in driver/. "make help" lists them.
 
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 SHELL := /bin/bash
@@ -15,15 +15,11 @@ ifneq ($(unknown),)
 $(error unknown variable $(firstword $(unknown)); known are $(VARIABLES))
 endif
 
-SCRIPTS := run shell soak test matrix coverage model mutants bench builds docs \
-	cocci callers others fixes fixes-check series series-check tree releases \
-	clean
+SCRIPTS := $(filter-out fuzz,$(shell find driver -maxdepth 1 -type f -executable -printf '%f '))
 
-.PHONY: help $(SCRIPTS) bench-check fuzz
+.PHONY: $(SCRIPTS) bench-check fuzz
 .NOTPARALLEL:
-
-help:
-	@cat driver/help.txt
+.DEFAULT_GOAL := help
 
 $(SCRIPTS):
 	@driver/$@

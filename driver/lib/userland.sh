@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# fetch() of lib.sh gives $command.
+# fetch() of common.sh gives $command.
 # shellcheck disable=SC2154
 #
 # A Debian i386 userland as a disk image, for guests in which programs of Debian
-# work: "make soak" and whatever else sources this file after lib.sh.
+# work: "make soak" and whatever else sources this file after common.sh.
 #
 #   make_userland NAME PACKAGE...   build/userland-NAME.img, made once
 #   make_work_disk IMAGE FOLDER     a disk with what the guest is to do
@@ -93,7 +93,7 @@ make_userland() {
 	local name=$1 image=$BUILD/userland-$1.img stamp log new
 	shift
 	log=$LOGS/userland-$name.log
-	stamp="$* $(cat "$DRIVER/userland.sh" "$DRIVER/guest/userland" |
+	stamp="$* $(cat "$DRIVER/lib/userland.sh" "$DRIVER/guest/userland" |
 		md5sum | cut -c1-32)"
 	lock 5 ".userland-$name.lock"
 	if [[ -f $image && $(cat "$image.of" 2>/dev/null) == "$stamp" ]]; then

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
+# shellcheck disable=SC2034 # not all variables are used here
 #
 # Kernels with the KUnit suite: what each variant is, how it is built and booted
 # with the tree's own kunit.py. For test, matrix and coverage, which source this
-# after lib.sh.
+# after common.sh.
 #
-# A variant is some of the fragments in driver/kunit/, a machine, and the Debian
+# A variant is some of the fragments in driver/config/kunit/, a machine, and the Debian
 # packages for both.
 
 # kunit.py must not leave its byte code in the source tree.
@@ -14,8 +15,6 @@ export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 # ---------------------------------------------------------------- variants
 
 # pc QEMU MEMORY [ARGUMENT...]: a PC under qemu-system-QEMU
-# qemu is not used here: other scripts source this file.
-# shellcheck disable=SC2034
 pc() {
 	qemu=$1
 	machine=(-accel "$(accel)" -smp "$CPUS" "${@:3}")
@@ -30,22 +29,77 @@ pc() {
 	fi
 }
 
-# shellcheck disable=SC2034
-# foreign ARCH QEMU MEMORY CROSS COMPILER EMULATOR [ARGUMENT...]: another machine
+# foreign ARCH QEMU MEMORY CROSS EMULATOR [ARGUMENT...]: another machine, with the
+# compiler CROSS-gcc and the package EMULATOR
 foreign() {
 	qemu=$2
 	memory=$3
 	arch=(--arch "$1" --cross_compile "$4-")
-	if [[ -f $DRIVER/kunit/$1.py ]]; then
-		arch+=(--qemu_config "$DRIVER/kunit/$1.py")
+	if [[ -f $DRIVER/config/kunit/$1.py ]]; then
+		arch+=(--qemu_config "$DRIVER/config/kunit/$1.py")
 	fi
-	packages+=("$5" "$6")
-	machine=("${@:7}")
+	packages+=("gcc-$4" "$5")
+	machine=("${@:6}")
+}
+
+# on_NAME: how the variant NAME differs from the defaults in variant_settings().
+# load_settings() and "make help" take the list of variants from these lines.
+on_4g() {
+	# While all suites of the pool run, see highmem_jiffies_kunit.c.
+	boot_args=(highmem_jiffies=sign:45)
+	pc i386 2G
+}
+on_pae() {
+	boot_args=(highmem_jiffies=wrap:45)
+	pc i386 "$(pae_memory)" -cpu "$PAE_CPU"
+}
+on_up() { pc i386 2G; }
+on_nopreempt() { pc i386 2G; }
+on_rt() { pc i386 2G; }
+on_debug() {
+	names=(4g debug) patience=900
+	pc i386 2G
+}
+on_races() { pc i386 2G; }
+on_traced() {
+	# Probes at tracepoints map something from boot on.
+	boot_args=(highmem_traced) patience=900
+	pc i386 2G
+}
+on_nohighmem() { pc i386 2G; }
+on_x86_64() { pc x86_64 1G; }
+on_forcemap() { pc x86_64 1G; }
+on_kasan() {
+	names=(forcemap kasan) patience=900
+	pc x86_64 2G
+}
+on_kcsan() {
+	names=(forcemap kcsan) patience=900
+	pc x86_64 2G
+}
+on_arm() {
+	foreign arm arm "${MEM:-2G}" arm-linux-gnueabihf qemu-system-arm \
+		-cpu cortex-a15 -smp "$CPUS"
+}
+on_mips() { foreign mips mipsel 1G mipsel-linux-gnu qemu-system-mips; }
+on_xpa() {
+	foreign mips mipsel 1G mipsel-linux-gnu qemu-system-mips -cpu P5600
+}
+on_powerpc() { foreign powerpc ppc 1G powerpc-linux-gnu qemu-system-ppc; }
+on_sparc() {
+	foreign sparc sparc 512M sparc64-linux-gnu qemu-system-sparc
+	# Linux 6.12.117 does not build for sparc: an assertion there fails that has
+	# nothing to do with high memory. Without optimization, which is what this
+	# claims, none is compiled.
+	make_options=(CFLAGS_fcntl.o=-U__OPTIMIZE__)
+}
+on_arc() {
+	# Debian has no emulator for it.
+	boots=0
+	foreign arc '' '' arc-linux-gnu gcc
 }
 
 # variant_settings VARIANT: packages, what kunit.py is told, and the kernel
-# Not all of these are used here: other scripts source this file.
-# shellcheck disable=SC2034
 variant_settings() {
 	local machine memory names=("$1") name
 	packages=("${BUILD_PACKAGES[@]}")
@@ -53,63 +107,14 @@ variant_settings() {
 	boot_args=()
 	boots=1
 	patience=300
-	case $1 in
-	4g)
-		# While all suites of the pool run, see highmem_jiffies_kunit.c.
-		boot_args=(highmem_jiffies=sign:45)
-		pc i386 2G ;;
-	up | nopreempt | rt | races | nohighmem) pc i386 2G ;;
-	debug)
-		names=(4g debug)
-		patience=900
-		pc i386 2G ;;
-	traced)
-		# Probes at tracepoints map something from boot on.
-		boot_args=(highmem_traced)
-		patience=900
-		pc i386 2G ;;
-	pae)
-		boot_args=(highmem_jiffies=wrap:45)
-		pc i386 "$(pae_memory)" -cpu "$PAE_CPU" ;;
-	x86_64 | forcemap) pc x86_64 1G ;;
-	kasan | kcsan)
-		names=(forcemap "$1")
-		patience=900
-		pc x86_64 2G ;;
-	arm)
-		foreign arm arm "${MEM:-2G}" arm-linux-gnueabihf \
-			gcc-arm-linux-gnueabihf qemu-system-arm \
-			-cpu cortex-a15 -smp "$CPUS" ;;
-	mips)
-		foreign mips mipsel 1G mipsel-linux-gnu \
-			gcc-mipsel-linux-gnu qemu-system-mips ;;
-	xpa)
-		foreign mips mipsel 1G mipsel-linux-gnu \
-			gcc-mipsel-linux-gnu qemu-system-mips \
-			-cpu P5600 ;;
-	powerpc)
-		foreign powerpc ppc 1G powerpc-linux-gnu \
-			gcc-powerpc-linux-gnu qemu-system-ppc ;;
-	sparc)
-		foreign sparc sparc 512M sparc64-linux-gnu \
-			gcc-sparc64-linux-gnu qemu-system-sparc
-		# Linux 6.12.117 does not build for sparc: an assertion there
-		# fails that has nothing to do with high memory. Without
-		# optimization, which is what this claims, none is compiled.
-		make_options=(CFLAGS_fcntl.o=-U__OPTIMIZE__) ;;
-	arc)
-		# Debian has no emulator for it.
-		boots=0
-		foreign arc '' '' arc-linux-gnu gcc-arc-linux-gnu gcc ;;
-	*) die "no variant $1" ;;
-	esac
+	"on_$1"
 	qemu_args="${machine[*]} -m $memory"
 	fragments=()
 	for name in common "${names[@]}"; do
-		fragments+=(--kunitconfig "$(of_base "kunit/$name.kunitconfig")")
+		fragments+=(--kunitconfig "$(of_base "config/kunit/$name.kunitconfig")")
 	done
 	if [[ $DEBUG == 1 || $1 == debug ]]; then
-		fragments+=(--kunitconfig "$DRIVER/debug.config")
+		fragments+=(--kunitconfig "$DRIVER/config/debug.config")
 	fi
 }
 
@@ -185,7 +190,7 @@ run_suite() {
 	trouble=''
 	note "$1: running the suite (gives up after $limit s)"
 	boot "$out" "$limit" "$FILTER" running "${@:2}"
-	"$DRIVER/kunit-report" "$out" >"$out.sum"
+	"$DRIVER/report/kunit-report" "$out" >"$out.sum"
 	read -r p f s errors <"$out.sum"
 	if grep -q 'timed out after' "$out"; then
 		trouble="the kernel hung or needs more than $limit s"
@@ -200,7 +205,7 @@ run_suite() {
 		trouble="kunit.py could not read all of the output"
 	fi
 	sed '1d; s/^/   /' "$out.sum"
-	if ! "$DRIVER/check-log" "$log"; then
+	if ! "$DRIVER/report/check-log" "$log"; then
 		trouble+="${trouble:+; }the kernel log has a report"
 	fi
 	printf '   %s: %d passed, %d failed, %d skipped in %d s\n' \

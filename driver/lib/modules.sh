@@ -163,7 +163,7 @@ check_callers() {
 		[[ -n ${there[$one]:-} ]] || nowhere+=("$one")
 	done
 	((${#nowhere[@]} == 0)) || die "no configuration has ${nowhere[*]};" \
-		"add one to driver/build-configs, or put $CALLERS/callers right"
+		"add one to driver/config/builds, or put $CALLERS/callers right"
 	((bad_names == 0)) || die "a module cannot use all that it can with" \
 		"the pristine kernel; the names are above"
 }

@@ -9,7 +9,7 @@ export LC_ALL=C
 # An ordinary user may lack these, and mkfs.jfs lives there.
 export PATH=$PATH:/usr/sbin:/sbin
 
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 # Not all of these are used here: other scripts source this file.
 # shellcheck disable=SC2034
 DRIVER=$ROOT/driver
@@ -52,9 +52,8 @@ trap 'clear_line; echo "error: $0, line $LINENO: $BASH_COMMAND" >&2' ERR
 
 # ---------------------------------------------------------------- settings
 
-# The kernels that there are for the suite, see variants.sh.
-VARIANTS='4g pae up nopreempt rt debug races traced nohighmem x86_64 forcemap'
-VARIANTS+=' kasan kcsan arm mips xpa powerpc sparc arc'
+# The kernels for the suite: the functions on_NAME of variants.sh, in their order.
+VARIANTS=$(sed -n 's/^on_\(.*\)() {.*/\1/p' "$DRIVER/lib/variants.sh" | paste -sd' ')
 
 # allow NAME DEFAULT REGEX WORDS: give NAME its default, refuse other values.
 # The variable then leaves the environment: a kernel Makefile reads it too.
@@ -137,7 +136,7 @@ tree_packages() {
 	[[ -n $KSRC || $BASE != 6.12 ]] || echo linux-source-6.12
 }
 
-# of_base NAME: the file NAME of the driver, or what this base has instead
+# of_base PATH: driver/PATH, or base/$BASE/PATH if there is one
 of_base() {
 	if [[ -f $ROOT/base/$BASE/$1 ]]; then
 		echo "$ROOT/base/$BASE/$1"
@@ -341,7 +340,7 @@ build_guest_kernel() {
 	mkdir -p "$1"
 	if [[ $PAE == 1 ]]; then highmem=64G; fi
 	echo "CONFIG_HIGHMEM$highmem=y" >"$1/.highmem.config"
-	if [[ $DEBUG == 1 ]]; then fragments+=("$DRIVER/debug.config"); fi
+	if [[ $DEBUG == 1 ]]; then fragments+=("$DRIVER/config/debug.config"); fi
 	configure "$sources" "$1" i386 '' "$log" "${fragments[@]}"
 	compile "$sources" "$1" i386 '' "$log" bzImage
 	unlock_builds
@@ -399,7 +398,7 @@ watch_guest() {
 		child=
 	fi
 	verdict=$(sed -n 's/^verdict: //p' "$report")
-	"$DRIVER/check-log" "$console" ||
+	"$DRIVER/report/check-log" "$console" ||
 		die "the kernel log has a report; see $console"
 	((late == 0)) ||
 		die "no verdict after $limit s: the kernel hung, or TIMEOUT is" \
