@@ -5,7 +5,7 @@
 # For make builds: what the headers of the pristine kernel let a module use must
 # compile and link in a module of ours, for each licence.
 #
-# tools/testing/highmem/module/callers makes the list from the headers and a module
+# tools/testing/highmem/module/callers.py makes the list from the headers and a module
 # that uses all of it. That module is built against the pristine kernel first. A
 # name that a module of this licence cannot use there is taken out and the module
 # is built again. What remains is promised, and is built against our kernel in the
@@ -52,7 +52,7 @@ unusable() {
 build_callers() {
 	rm -f "$4"/*.o "$4/log"
 	cp "$CALLERS/Makefile" "$4"
-	"$CALLERS/callers" write "$3" "${@:5}" <"$4/names" >"$4/callers.c" ||
+	"$CALLERS/callers.py" write "$3" "${@:5}" <"$4/names" >"$4/callers.c" ||
 		exit 1
 	kernel_command "$1" "$2" "$arch" "$cross" W=1 M="$4" modules
 	run_logged 'compiling a module' "$4/log" '' "${command[@]}"
@@ -126,7 +126,7 @@ documented() { sed -n 's/^ \* \([a-z_0-9]*\)() - .*/\1/p' "$1" | sort -u; }
 try_new_names() {
 	local ours=$dir/callers-new verdict=ok header=$LINUX/include/linux/highmem.h
 	mkdir "$ours"
-	"$CALLERS/callers" list "$header" >"$ours/declared" || exit 1
+	"$CALLERS/callers.py" list "$header" >"$ours/declared" || exit 1
 	comm -12 "$ours/declared" <(documented "$header") >"$ours/all"
 	comm -23 "$ours/all" "$dir/names" >"$ours/names"
 	usable "$LINUX" "$dir" GPL "$ours" "$header"
@@ -150,7 +150,7 @@ call_from_modules() {
 	local declared
 	read -ra declared < <(headers "$LINUX-pristine")
 	rm -rf "$dir"{,-pristine}/callers-*
-	"$CALLERS/callers" list "${declared[@]}" >"$dir/names" || exit 1
+	"$CALLERS/callers.py" list "${declared[@]}" >"$dir/names" || exit 1
 	try_names GPL
 	try_names Proprietary
 	try_new_names
@@ -163,7 +163,7 @@ check_callers() {
 		[[ -n ${there[$one]:-} ]] || nowhere+=("$one")
 	done
 	((${#nowhere[@]} == 0)) || die "no configuration has ${nowhere[*]};" \
-		"add one to driver/config/builds, or put $CALLERS/callers right"
+		"add one to driver/config/builds, or put $CALLERS/callers.py right"
 	((bad_names == 0)) || die "a module cannot use all that it can with" \
 		"the pristine kernel; the names are above"
 }

@@ -6,7 +6,7 @@
 # published, and $scratch, a folder of their own.
 
 # Folders of this repository whose files replace or join those of the kernel.
-OVERLAY=(Documentation arch block drivers fs include kernel lib mm net scripts)
+OVERLAY=(Documentation arch block drivers fs include kernel lib mm net scripts tools)
 TREE_MB=1800
 
 # ---------------------------------------------------------------- the source
@@ -114,7 +114,8 @@ overlay_files() {
 	fi
 	for d in "${dirs[@]}" "${dirs[@]/#/base/$BASE/}"; do
 		[[ ! -d $ROOT/$d ]] || (cd "$ROOT" && find "$d" -type f \
-			! -name '*~' ! -name '.*' ! -name '*.orig' ! -name '*.rej')
+			! -name '*~' ! -name '*.orig' ! -name '*.rej' \
+			\( ! -name '.*' -o -name .gitignore \))
 	done | sort
 }
 

@@ -339,6 +339,7 @@ static inline pte_t ptep_get(pte_t *ptep)
 static inline void native_set_pte(pte_t *ptep, pte_t pte)
 {
 	WRITE_ONCE(ptep->pte_high, pte.pte_high);
+	/* Pairs with the loads of translate(): no present bit with the old high half. */
 	smp_wmb();
 	WRITE_ONCE(ptep->pte_low, pte.pte_low);
 }
@@ -346,6 +347,7 @@ static inline void native_set_pte(pte_t *ptep, pte_t pte)
 static inline void native_pte_clear(void *mm, unsigned long addr, pte_t *ptep)
 {
 	WRITE_ONCE(ptep->pte_low, 0);
+	/* Pairs with the loads of translate(): no present bit with a cleared high half. */
 	smp_wmb();
 	WRITE_ONCE(ptep->pte_high, 0);
 }
@@ -404,6 +406,7 @@ struct task_struct {
 	bool irqs_off;
 	int state;
 };
+
 #define PF_MEMALLOC		1
 #define TASK_RUNNING		0
 #define TASK_UNINTERRUPTIBLE	2
@@ -491,7 +494,7 @@ void mutex_unlock(struct mutex *lock);
 
 #define SIM_SLEEPERS		16
 typedef struct wait_queue_head {
-	spinlock_t lock;
+	spinlock_t lock;	/* guards nr and sleeper[] */
 	int nr;
 	struct task_struct *sleeper[SIM_SLEEPERS];
 } wait_queue_head_t;

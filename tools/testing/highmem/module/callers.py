@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Writes a module that uses all that headers of the kernel declare.
 
-  callers list HEADER...            the names in the headers, one a line
-  callers write LICENCE HEADER...   the module, for the names on stdin
+  callers.py list HEADER...           the names in the headers, one a line
+  callers.py write LICENCE HEADER...  the module, for the names on stdin
 
 The headers are read as text, with all branches of their #if lines. Not each
 configuration therefore has each name; the compiler tells.
