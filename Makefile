@@ -8,7 +8,7 @@ SHELL := /bin/bash
 VARIABLES := BASE PAE CPUS MEM DEBUG TREE KSRC FORCE VARIANT FILTER TIMEOUT SHORT \
 	RECORD SEED SECONDS MINUTES
 
-# A misspelt variable would silently test something else than was asked for.
+# make ignores an unknown variable: a misspelt one would be left out.
 given := $(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v)))
 unknown := $(filter-out $(VARIABLES) MAKEFLAGS SHELL -*-command-variables-*-,$(given))
 ifneq ($(unknown),)
@@ -27,6 +27,6 @@ $(SCRIPTS):
 bench-check:
 	@driver/bench check
 
-# SECONDS is a name that bash has a use for.
+# bash has its own variable SECONDS.
 fuzz:
 	@FUZZ_SECONDS='$(SECONDS)' driver/fuzz

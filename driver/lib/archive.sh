@@ -2,15 +2,15 @@
 # shellcheck shell=bash
 #
 # Kernel sources that this machine's Debian does not have: the package
-# linux-source-$BASE of trixie-backports or sid, whichever is newer, from the mirror
-# that apt uses here, signed by Debian's key. apt gets a state of its own below
-# build/apt-source; nothing of the machine's changes. The package stays in
-# build/sources, and apt is asked once a day for a newer one.
+# linux-source-$BASE of trixie-backports or sid, the newer of both, from the mirror that
+# apt uses here, signed by Debian's key. apt has a state of its own below
+# build/apt-source, and the state of the machine does not change. The package stays in
+# build/sources, and apt looks once a day for a newer one.
 
 SUITES=(trixie-backports sid)
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# mirror: where apt has Debian from; not the security archive, which lacks the suites
+# mirror: the address of the archive, not of the security archive, which lacks the suites
 mirror() {
 	# shellcheck disable=SC2016 # apt's own fields
 	apt-get indextargets --format '$(ORIGIN)/$(LABEL) $(REPO_URI)' 2>/dev/null |
@@ -27,7 +27,7 @@ source_apt() {
 		-o Debug::NoLocking=1 "$@")
 }
 
-# newest_source: the file of the newest package that is here, if there is one
+# newest_source: the newest package in build/sources, if any
 newest_source() {
 	find "$BUILD/sources" -name "linux-source-${BASE}_*_all.deb" 2>/dev/null |
 		sort -V | tail -n 1

@@ -6,11 +6,11 @@
 
 set -eEuo pipefail
 export LC_ALL=C
-# An ordinary user may lack these, and mkfs.jfs lives there.
+# mkfs.jfs is in /usr/sbin, which an ordinary user may not have in PATH.
 export PATH=$PATH:/usr/sbin:/sbin
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
-# Not all of these are used here: other scripts source this file.
+# Not all variables are used here: other scripts source this file.
 # shellcheck disable=SC2034
 DRIVER=$ROOT/driver
 BUILD=$ROOT/build
@@ -18,7 +18,7 @@ LOGS=$BUILD/log
 # shellcheck disable=SC2034
 JOBS=$(nproc)
 
-# Files whose warnings are our business, as a compiler names them.
+# Our files, as a compiler names them in a warning
 OUR_FILES='mm/(highmem|highmem_debug|kmap_local|folio_map)\.[ch]'
 OUR_FILES+='|linux/highmem(-internal)?\.h|mm/highmem_32\.c|asm/highmem\.h'
 # shellcheck disable=SC2034
@@ -28,17 +28,17 @@ OUR_FILES+='|tests/highmem_[a-z_]*\.[ch]'
 
 note() { printf '== %s\n' "$*"; }
 
-# The last line of every failure: what happened, what to do, where the log is.
+# die WORD...: the last line of every failure: what happened, what to do, where the log is
 die() {
 	clear_line
-	# For a script that has more to do at its end.
+	# A script may read this in its EXIT trap.
 	# shellcheck disable=SC2034
 	failure=$*
 	printf 'error: %s\n' "$*" >&2
 	exit 1
 }
 
-# A line that the next one overwrites; nothing where stdout is no terminal.
+# progress WORD...: a line that the next one overwrites. Prints only to a terminal.
 progress() {
 	if [[ -t 1 ]]; then printf '\r\033[K   %s' "$*"; fi
 }
@@ -47,7 +47,7 @@ clear_line() {
 	if [[ -t 1 ]]; then printf '\r\033[K'; fi
 }
 
-# What nobody foresaw must not end in silence either.
+# A command that fails and is not checked for is reported, too.
 trap 'clear_line; echo "error: $0, line $LINENO: $BASH_COMMAND" >&2' ERR
 
 # ---------------------------------------------------------------- settings
@@ -66,7 +66,7 @@ allow() {
 }
 
 load_settings() {
-	# What make hands down would reach the kernel's own make.
+	# The kernel's own make would read these.
 	unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL GNUMAKEFLAGS MAKEFILES
 	unset ARCH CROSS_COMPILE KCFLAGS KCPPFLAGS KAFLAGS KBUILD_OUTPUT O W V C
 	unset CC LD LLVM KCONFIG_CONFIG KCONFIG_ALLCONFIG LOCALVERSION
@@ -100,7 +100,7 @@ installed() {
 		grep -q '^ii'
 }
 
-# need_packages NAME...: install what is missing (root), or name it (a user).
+# need_packages NAME...: installs missing packages as root; as a user, names them
 need_packages() {
 	local p missing=()
 	[[ -x $(command -v dpkg-query) && -x $(command -v apt-get) ]] ||
@@ -114,7 +114,7 @@ need_packages() {
 			"--no-install-recommends ${missing[*]}"
 	fi
 	note "installing ${missing[*]}"
-	# A list that fails may not matter; the install below tells.
+	# If the lists are too old, the install below fails.
 	run_logged 'apt-get update' "$LOGS/apt.log" '' \
 		env DEBIAN_FRONTEND=noninteractive apt-get update || true
 	run_logged 'apt-get install' "$LOGS/apt.log" '' \
@@ -124,12 +124,12 @@ need_packages() {
 			"see $LOGS/apt.log, put it right and run again"
 }
 
-# What a kernel build for this machine's own kind needs. libc6-dev: gcc only
-# recommends it. libelf-dev is for objtool, which only x86_64 kernels run.
+# The packages for a kernel build with the machine's own compiler. gcc only recommends
+# libc6-dev. Only x86_64 kernels need libelf-dev, for objtool.
 # shellcheck disable=SC2034
 BUILD_PACKAGES=(gcc libc6-dev make flex bison bc python3)
 
-# tree_packages: what driver/tree needs, so that all can be asked for at once.
+# tree_packages: the packages of driver/tree. A target asks for these and its own at once.
 # The source of a base that this Debian does not have is fetched, see archive.sh.
 tree_packages() {
 	echo patch xz-utils
@@ -145,7 +145,7 @@ of_base() {
 	fi
 }
 
-# is_ours TREE: is it one with our code?
+# is_ours TREE: true for a tree with our code
 is_ours() { [[ $1 == ours || $1 == unhooked ]]; }
 
 # make_tree ours|unhooked|pristine|fixes
@@ -153,7 +153,7 @@ make_tree() {
 	KSRC=$KSRC FORCE=$FORCE BASE=$BASE "$DRIVER/tree" "$1" || exit 1
 }
 
-# need_space MEGABYTES WHAT: refuse before a disk is full, not after.
+# need_space MEGABYTES WHAT: refuses to begin WHAT if the disk has less free
 need_space() {
 	local free
 	free=$(df -Pm "$BUILD" | awk 'NR == 2 { print $4 }')
@@ -182,9 +182,9 @@ accel() {
 	fi
 }
 
-# PAE is about memory above 4 GB, if this machine can spare it. QEMU's default
-# CPU has 32 address bits, to which a page table entry above that is a fault,
-# and no NX, which ioremap() sets all the same and CONFIG_DEBUG_VM reports.
+# PAE guests have memory above 4 GB, if this machine has enough. QEMU's default CPU has
+# 32 address bits, and a PTE above them faults. It has no NX either, which ioremap()
+# sets and CONFIG_DEBUG_VM reports.
 # shellcheck disable=SC2034
 PAE_CPU=qemu32,+pse36,+nx
 pae_memory() {
@@ -208,15 +208,15 @@ lock() {
 
 unlock() { eval "exec $1>&-"; }
 
-# One kernel build or change of a tree at a time: two would not be faster,
-# and a tree must not change below a build.
+# One kernel build or change of a tree at a time: two builds are not faster, and a tree
+# must not change during a build.
 lock_builds() { lock 8 .kernel-build.lock; }
 unlock_builds() { unlock 8; }
 
 # ---------------------------------------------------------------- commands
 
 child=
-# Kill what run_logged or a boot started: it has its own process group.
+# kill_child: kills the process group of run_logged or of a boot
 kill_child() {
 	if [[ -n $child ]]; then
 		kill -- "-$child" 2>/dev/null || true
@@ -227,8 +227,8 @@ kill_child() {
 trap kill_child EXIT
 trap 'clear_line; printf "interrupted\n" >&2; exit 130' INT TERM HUP
 
-# run_logged LABEL LOG COUNTER COMMAND...: run it with its output appended to
-# LOG; meanwhile show the seconds and what COUNTER (words, may be empty) prints.
+# run_logged LABEL LOG COUNTER COMMAND...: runs COMMAND and appends its output to LOG.
+# Meanwhile it shows the seconds and the output of COUNTER, a command or empty.
 run_logged() {
 	local label=$1 log=$2 counter=$3 start=$SECONDS said=0 now rc=0
 	shift 3
@@ -276,8 +276,8 @@ kernel_command() {
 		--no-print-directory -j "$JOBS" "${@:5}")
 }
 
-# configure TREE DIR ARCH CROSS LOG FRAGMENT...: a kernel with nothing but what
-# the fragments name. The configuration is made anew only when they change.
+# configure TREE DIR ARCH CROSS LOG FRAGMENT...: allnoconfig and the fragments. The
+# configuration begins anew only when the fragments change.
 configure() {
 	local tree=$1 dir=$2 arch=$3 cross=$4 log=$5 line target=olddefconfig
 	mkdir -p "$dir"
@@ -285,7 +285,7 @@ configure() {
 	if ! cmp -s "$dir/.fragments.new" "$dir/.fragments"; then
 		target=allnoconfig
 	fi
-	# Whatever stops this, the next one starts from nothing.
+	# After an interruption the next run begins with allnoconfig.
 	rm -f "$dir/.fragments"
 	kernel_command "$tree" "$dir" "$arch" "$cross" \
 		KCONFIG_ALLCONFIG="$dir/.fragments.new" "$target"
@@ -352,8 +352,8 @@ check_memory() {
 			"($(host_memory_mb) MB); use a smaller MEM"
 }
 
-# The page tables of programs lie in high memory (HIGHPTE). QEMU's i386 hangs in
-# one above 4 GB; its x86_64 runs the same kernel.
+# The page tables of programs lie in high memory (HIGHPTE). qemu-system-i386 hangs with a
+# page table above 4 GB; qemu-system-x86_64 runs the same kernel.
 guest_qemu() {
 	if [[ $PAE == 1 ]]; then
 		echo qemu-system-x86_64
@@ -362,7 +362,7 @@ guest_qemu() {
 	fi
 }
 
-# follow REPORT LIMIT: show the guest's report as it grows; 1 on a time-out
+# follow REPORT LIMIT: shows the guest's report as it grows; returns 1 after LIMIT seconds
 follow() {
 	local start=$SECONDS shown=0 lines
 	while kill -0 "$child" 2>/dev/null; do
@@ -380,8 +380,9 @@ follow() {
 	sed -n "$((shown + 1)),\$s/^/   /p" "$1"
 }
 
-# watch_guest REPORT CONSOLE LIMIT VERDICT: run QEMU, that is $command, show what its
-# second serial port says, judge that and the kernel's log on the first
+# watch_guest REPORT CONSOLE LIMIT VERDICT: runs QEMU, which is $command. The first serial
+# port is the kernel's log, which must be clean, and the second one the report, which is
+# shown and must end with VERDICT.
 watch_guest() {
 	local report=$1 console=$2 limit=$3 wanted=$4 qlog=${2%/*}/qemu.log
 	local rc=0 late=0 verdict
@@ -413,8 +414,8 @@ watch_guest() {
 
 # ---------------------------------------------------------------- userland
 
-# fetch ARGUMENT...: apt-get for i386 with a state of its own: nothing of this
-# machine's changes, and it works without being root
+# fetch ARGUMENT...: sets $command to apt-get for i386 with a state of its own. The state
+# of the machine does not change, and it needs no root.
 fetch() {
 	local d=$BUILD/apt
 	command=(apt-get -o "Dir::State=$d/state" -o "Dir::Cache=$d/cache"
@@ -423,13 +424,13 @@ fetch() {
 		-o Debug::NoLocking=1 "$@")
 }
 
-# begin_fetch: a state for fetch(). What an interrupted run had downloaded stays.
+# begin_fetch: makes the state for fetch(). Packages of an interrupted run stay.
 begin_fetch() {
 	mkdir -p "$BUILD"/apt/{state/lists/partial,cache/archives/partial,deb}
 	: >"$BUILD/apt/status"
 }
 
-# Debian's busybox-static for i386, as build/busybox-i386
+# get_busybox: fetches Debian's busybox-static for i386 to build/busybox-i386
 get_busybox() {
 	local d=$BUILD/apt log=$LOGS/busybox.log
 	[[ ! -x $BUILD/busybox-i386 ]] || return 0
@@ -453,9 +454,8 @@ get_busybox() {
 	unlock 6
 }
 
-# make_initramfs DIR INIT LINE...: as DIR/initramfs, with the tool that the kernel's
-# build in DIR made. It makes device nodes without being root. Each LINE is one of
-# its, for what else there is to be.
+# make_initramfs DIR INIT LINE...: writes DIR/initramfs with gen_init_cpio of the kernel
+# built in DIR, which needs no root for device nodes. Each LINE is a line of its input.
 make_initramfs() {
 	"$1/usr/gen_init_cpio" - >"$1/initramfs.new" <<-EOF ||
 		dir /dev 0755 0 0

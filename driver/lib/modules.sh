@@ -2,18 +2,18 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # name, arch, cross and dir are those of build_one()
 #
-# For make builds: what the headers of the pristine kernel let a module use must
-# compile and link in a module of ours, for each licence.
+# For make builds: each name that a module can use with the pristine kernel must compile
+# and link in a module with our kernel, for each licence.
 #
-# tools/testing/highmem/module/callers.py makes the list from the headers and a module
-# that uses all of it. That module is built against the pristine kernel first. A
-# name that a module of this licence cannot use there is taken out and the module
-# is built again. What remains is promised, and is built against our kernel in the
-# same way. What our <linux/highmem.h> declares beside that is for GPL modules.
+# tools/testing/highmem/module/callers.py lists the names in the headers and writes a
+# module that uses all of them. The module is built with the pristine kernel first. A
+# name that fails there is left out, and the module is built again. The remaining names
+# are promised. The module with these names is built with our kernel in the same way.
+# GPL modules can also use the new names of our <linux/highmem.h>.
 
 CALLERS=$ROOT/tools/testing/highmem/module
 
-# headers TREE: those that are read
+# headers TREE: the headers whose names are tried
 headers() {
 	local srcarch=${arch/#i386/x86}
 	srcarch=${srcarch/#x86_64/x86}
@@ -21,8 +21,8 @@ headers() {
 		"$1/arch/$srcarch/include/asm/highmem.h"
 }
 
-# needs OBJECT NAME: the symbols of the kernel that use_NAME leads to. The linker
-# leaves out what does not belong to it, and complains about the rest.
+# needs OBJECT NAME: the symbols of the kernel that use_NAME needs. The linker drops all
+# other sections, and reports these symbols as undefined.
 needs() {
 	local emulation=()
 	[[ $arch != i386 ]] || emulation=(-m elf_i386)
@@ -31,7 +31,7 @@ needs() {
 		sed -n "s/.* undefined reference[s]* to \`\(.*\)'.*/\1/p"
 }
 
-# unusable FOLDER: the names that the failed build in FOLDER complains about
+# unusable FOLDER: the names in the errors of the failed build in FOLDER
 unusable() {
 	local one
 	if [[ ! -f $1/callers.o ]]; then
@@ -86,8 +86,8 @@ say_names() {
 bad_names=0
 declare -A tried there # names, and those that some configuration has
 
-# promised LICENCE FOLDER: what of $dir/names the pristine kernel has for modules.
-# What is no function there may be a macro that can be called like one.
+# promised LICENCE FOLDER: the names of $dir/names that modules can use with the pristine
+# kernel. A name that is no function may be a macro that is called like one.
 promised() {
 	local args=("$LINUX-pristine" "$dir-pristine" "$1" "$2" "${declared[@]}")
 	cp "$dir/names" "$2/names"
@@ -119,10 +119,10 @@ try_names() {
 		< <(comm -23 "$dir/names" "$theirs/absent")
 }
 
-# documented HEADER: its functions with kernel-doc. The others are parts of these.
+# documented HEADER: its functions with kernel-doc. All other functions are internal.
 documented() { sed -n 's/^ \* \([a-z_0-9]*\)() - .*/\1/p' "$1" | sort -u; }
 
-# What our header has beside that
+# try_new_names: the names that only our header has
 try_new_names() {
 	local ours=$dir/callers-new verdict=ok header=$LINUX/include/linux/highmem.h
 	mkdir "$ours"
@@ -137,7 +137,7 @@ try_new_names() {
 	say_names 'not linked:' "$ours/absent" "$ours/refused"
 }
 
-# judge FOLDER: what was built in it with our kernel
+# judge FOLDER: no name may have failed there with our kernel
 judge() {
 	cat "$1/log" >>"$log"
 	if [[ -s $1/absent || -s $1/refused ]]; then
@@ -156,7 +156,7 @@ call_from_modules() {
 	try_new_names
 }
 
-# A name that no configuration has was not tried at all.
+# check_callers: each name must exist in some configuration, or it is never tried.
 check_callers() {
 	local one nowhere=()
 	for one in "${!tried[@]}"; do

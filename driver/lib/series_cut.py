@@ -20,7 +20,7 @@ import sys
 
 
 class Mistake(Exception):
-    """What the one who edits series/ or the source has to put right."""
+    """A mistake in series/ or in the source."""
 
 
 def read(path):

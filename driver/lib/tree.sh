@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# How a kernel source is unpacked, and what this repository makes of it. For
-# driver/tree and driver/releases, which set $PRISTINE, the source as it was
-# published, and $scratch, a folder of their own.
+# Unpacks a kernel source and puts the files of this repository into it. For driver/tree
+# and driver/releases. They set $PRISTINE, the folder of the source as it was published,
+# and $scratch, a folder of their own.
 
 # Folders of this repository whose files replace or join those of the kernel.
 OVERLAY=(Documentation arch block drivers fs include kernel lib mm net scripts tools)
@@ -30,7 +30,7 @@ check_release() {
 	fi
 }
 
-# Where the source comes from, and a line that changes whenever it does.
+# find_source: sets $source, and $id, a line that changes when the source changes
 find_source() {
 	if [[ -z $KSRC && $BASE != 6.12 ]]; then
 		fetch_source
@@ -62,7 +62,7 @@ find_source() {
 copy_folder() {
 	tar -C "$1" --exclude=./.git -cf - . |
 		tar -C "$2" --no-same-owner -xf - || return 1
-	# What a build inside that tree left would make ours refuse to start.
+	# The build out of tree refuses a source that has files of a build in tree.
 	if [[ -e $2/.config || -e $2/include/config ]] ||
 		compgen -G "$2/arch/*/include/generated" >/dev/null; then
 		make -C "$2" ARCH=x86 mrproper &&
@@ -96,7 +96,7 @@ unpack_source() {
 		run_logged unpacking "$log" '' tar -C "$1" \
 			--strip-components=1 --no-same-owner -xf "$source"
 	fi || {
-		# A package of our own that is damaged is fetched again.
+		# The next run fetches a damaged package of build/ again.
 		if [[ $source == "$BUILD"/*.deb ]]; then rm -f "$source"; fi
 		die "cannot unpack $source; see $log and run again"
 	}
@@ -119,7 +119,7 @@ overlay_files() {
 	done | sort
 }
 
-# fix_patches: those of this base, in their order
+# fix_patches: the fixes of this base, in the order of fixes/order
 fix_patches() {
 	local name
 	while read -r name; do
@@ -130,8 +130,8 @@ fix_patches() {
 # patched PATCH...: the files that they change
 patched() { sed -n 's|^+++ b/\([^[:space:]]*\).*|\1|p' "$@"; }
 
-# shared_fixes: the fixes that are hunks of ours as well: of files that this repository
-# neither replaces nor has a hunk for
+# shared_fixes: the fixes that build/linux takes as hunks: those of files that this
+# repository neither replaces nor has a hunk for
 shared_fixes() {
 	local patch
 	while read -r patch; do
@@ -140,8 +140,8 @@ shared_fixes() {
 	done < <(fix_patches)
 }
 
-# stage KIND: what the tree of that KIND has unlike the pristine one, in the folder
-# $stage; the patches for it are in $hunks
+# stage KIND: fills the folder $stage with the files in which the tree of that KIND
+# differs from the pristine source. Sets $hunks to its patches.
 stage() {
 	local kind=$1 f to hunk
 	# shellcheck disable=SC2154 # see above
@@ -161,7 +161,7 @@ stage() {
 	done
 }
 
-# patches_of KIND: those for the tree of that KIND
+# patches_of KIND: the patches for the tree of that KIND
 patches_of() {
 	local name dir
 	for dir in "$ROOT/hunks" "$ROOT/base/$BASE/hunks"; do
@@ -179,8 +179,8 @@ patches_of() {
 	esac
 }
 
-# misfit FILE: the first hunk in it that does not fit exactly one place of its
-# file in the stage. "patch" would take the place that is nearest.
+# misfit FILE: the first hunk that does not fit exactly one place of its file in the
+# stage. patch(1) would take the nearest of several places.
 misfit() {
 	awk -v stage="$stage" '
 	function judge(   at, k, places) {
@@ -208,7 +208,7 @@ misfit() {
 	END     { judge() }' "$1"
 }
 
-# stage_hunk FILE: bring what it patches into the stage, and patch it there
+# stage_hunk FILE: copies the files that it patches into the stage and patches them there
 stage_hunk() {
 	local hunk=$1 name=${1#"$ROOT/"} f bad log=$LOGS/hunks.log
 	while read -r f; do

@@ -4,22 +4,22 @@
 # shellcheck disable=SC2154
 #
 # A Debian i386 userland as a disk image, for guests in which programs of Debian
-# work: "make soak" and whatever else sources this file after common.sh.
+# run. Each target that uses it sources this file after common.sh.
 #
 #   make_userland NAME PACKAGE...   build/userland-NAME.img, made once
-#   make_work_disk IMAGE FOLDER     a disk with what the guest is to do
+#   make_work_disk IMAGE FOLDER     a disk with the script that the guest runs
 #   $USERLAND_WORDS                 for the kernel's command line
 #
 # The guest has the userland as /dev/vda and the work disk as /dev/vdb, both
 # read-only, and starts FOLDER/init as /work/init; see guest/userland.
 #
 # The packages are unpacked and not configured, so that no i386 program runs on
-# this machine. debootstrap configures: for that it must be root, make device
-# nodes, change its root and mount /proc, and the host's kernel must run i386
-# programs. Containers often allow none of this. What a package's scripts
-# would have set up, and programs do need, is done in userland_finish().
+# this machine. debootstrap configures them: it must be root, make device nodes, change
+# its root and mount /proc, and the host's kernel must run i386 programs. Containers
+# often allow none of this. userland_finish() does what programs need of the packages'
+# own scripts.
 
-# What any guest needs beside the packages that it asks for.
+# The packages of every guest
 USERLAND_BASE=(base-files base-passwd bash coreutils dash findutils grep mawk
 	mount procps sed util-linux)
 # shellcheck disable=SC2034
@@ -36,16 +36,16 @@ userland_unpack() {
 	begin_fetch
 	mkdir -p "$BUILD/apt/$name/partial"
 	fetch update
-	# A list that fails may not matter; the download tells.
+	# If the lists are too old, the download below fails.
 	run_logged 'apt-get update' "$log" '' "${command[@]}" || true
-	# What an interrupted run fetched may be of another version.
+	# Packages of an interrupted run may have another version.
 	fetch "${debs[@]}" autoclean
 	run_logged 'apt-get autoclean' "$log" '' "${command[@]}" || true
 	fetch "${debs[@]}" install -y --no-install-recommends --download-only "$@"
 	run_logged 'apt-get download' "$log" '' "${command[@]}" ||
 		die "the i386 packages of the userland cannot be had; is there" \
 			"a network to Debian's packages? see $log"
-	# Programs are in /usr; these stand where they used to be.
+	# Programs are in /usr, and these links point to them.
 	mkdir -p "$root"/usr/{bin,sbin,lib}
 	for dir in bin sbin lib; do ln -s "usr/$dir" "$root/$dir"; done
 	for deb in "$BUILD/apt/$name"/*.deb; do
@@ -61,7 +61,7 @@ userland_unpack() {
 	unlock 6
 }
 
-# userland_finish FOLDER: what the packages' own scripts would have set up
+# userland_finish FOLDER: the set-up that the packages' own scripts would do
 userland_finish() {
 	local etc=$1/etc
 	cp "$1/usr/share/base-passwd/passwd.master" "$etc/passwd"
@@ -80,8 +80,8 @@ folder_to_image() {
 	local mb
 	mb=$(du -sm "$1" | cut -f1)
 	rm -f "$2"
-	# Its owner is root though an ordinary user makes it. A disk that is only
-	# read needs no journal.
+	# Its files belong to root, also if an ordinary user makes it. A read-only disk
+	# needs no journal.
 	run_logged mke2fs "$4" '' mke2fs -q -F -t ext4 -O ^has_journal \
 		-E root_owner=0:0 -N $((mb * 80 + 1000)) -m 0 -d "$1" "$2" \
 		"$((mb + mb / 4 + $3))M" ||
@@ -110,7 +110,7 @@ make_userland() {
 	folder_to_image "$new" "$image.new" 20 "$log"
 	mv "$image.new" "$image"
 	cp "$new/etc/packages" "$image.packages"
-	# Last: without it the image does not count.
+	# Written last: an image without it is incomplete.
 	echo "$stamp" >"$image.of"
 	rm -rf "$new"
 	unlock 5

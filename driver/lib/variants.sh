@@ -2,11 +2,10 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # not all variables are used here
 #
-# Kernels with the KUnit suite: what each variant is, how it is built and booted
-# with the tree's own kunit.py. For test, matrix and coverage, which source this
-# after common.sh.
+# Kernels with the KUnit suite: the variants, and how kunit.py of the tree builds and
+# boots them. test, matrix and coverage source this after common.sh.
 #
-# A variant is some of the fragments in driver/config/kunit/, a machine, and the Debian
+# A variant is a set of fragments of driver/config/kunit/, a machine, and the Debian
 # packages for both.
 
 # kunit.py must not leave its byte code in the source tree.
@@ -45,7 +44,7 @@ foreign() {
 # on_NAME: how the variant NAME differs from the defaults in variant_settings().
 # load_settings() and "make help" take the list of variants from these lines.
 on_4g() {
-	# While all suites of the pool run, see highmem_jiffies_kunit.c.
+	# Jiffies pass 2^31 while the suites of the pool run, see highmem_jiffies_kunit.c.
 	boot_args=(highmem_jiffies=sign:45)
 	pc i386 2G
 }
@@ -62,7 +61,7 @@ on_debug() {
 }
 on_races() { pc i386 2G; }
 on_traced() {
-	# Probes at tracepoints map something from boot on.
+	# Probes at tracepoints map pages from boot on.
 	boot_args=(highmem_traced) patience=900
 	pc i386 2G
 }
@@ -88,18 +87,17 @@ on_xpa() {
 on_powerpc() { foreign powerpc ppc 1G powerpc-linux-gnu qemu-system-ppc; }
 on_sparc() {
 	foreign sparc sparc 512M sparc64-linux-gnu qemu-system-sparc
-	# Linux 6.12.117 does not build for sparc: an assertion there fails that has
-	# nothing to do with high memory. Without optimization, which is what this
-	# claims, none is compiled.
+	# Linux 6.12.117 does not build for sparc: a compile-time assertion outside high
+	# memory fails. Without __OPTIMIZE__ the compiler leaves it out.
 	make_options=(CFLAGS_fcntl.o=-U__OPTIMIZE__)
 }
 on_arc() {
-	# Debian has no emulator for it.
+	# Debian has no emulator for arc.
 	boots=0
 	foreign arc '' '' arc-linux-gnu gcc
 }
 
-# variant_settings VARIANT: packages, what kunit.py is told, and the kernel
+# variant_settings VARIANT: sets the packages, the arguments of kunit.py and the kernel
 variant_settings() {
 	local machine memory names=("$1") name
 	packages=("${BUILD_PACKAGES[@]}")
@@ -126,8 +124,8 @@ kunit_command() {
 
 # ---------------------------------------------------------------- steps
 
-# not_to_be_had LOG: of what kunit.py calls missing, all but the options that
-# are off and need not be named in .config
+# not_to_be_had LOG: the options that kunit.py calls missing, without those that are off
+# and that .config need not name
 not_to_be_had() {
 	local line
 	sed -n 's/^Missing: //p' "$1" | sed 's/, /\n/g' | while read -r line; do
@@ -139,7 +137,7 @@ not_to_be_had() {
 	done
 }
 
-# build VARIANT: configure and compile; nothing to do takes some seconds
+# build VARIANT: configures and compiles; takes some seconds if there is no change
 build() {
 	local log=$LOGS/${dir##*/}-build.log
 	lock_builds
@@ -159,7 +157,7 @@ build() {
 		# make that where, as on arc, libgcc is linked to the kernel.
 		kernel_command "$sources" "$dir" "${arch[1]}" "${arch[3]}" vmlinux
 	fi
-	# Guests beside it (make matrix) must not wait for it.
+	# A guest of make matrix runs at the same time and must not wait for this.
 	command=(nice -n 5 "${command[@]}")
 	touch "$dir/.started"
 	run_logged compiling "$log" "count_objects $dir" "${command[@]}" || {
@@ -170,8 +168,8 @@ build() {
 	unlock_builds
 }
 
-# boot OUT LIMIT CASES LABEL [ARGUMENT...]: one run of the kernel; what kunit.py
-# says goes to OUT, the kernel's log beside it
+# boot OUT LIMIT CASES LABEL [ARGUMENT...]: one run of the kernel. The output of kunit.py
+# goes to OUT, the kernel's log to a file beside it.
 boot() {
 	: >"$1"
 	rm -f "$dir/test.log"
@@ -181,9 +179,9 @@ boot() {
 	cp "$dir/test.log" "${1%.out}.log" 2>/dev/null || : >"${1%.out}.log"
 }
 
-# run_suite VARIANT [ARGUMENT...]: all cases in one boot, and the log must be
-# clean. Leaves p, f and s, the numbers of passed, failed and skipped cases, and
-# trouble, which is empty if all is well.
+# run_suite VARIANT [ARGUMENT...]: runs all cases in one boot; the log must be clean. Sets
+# p, f and s, the numbers of passed, failed and skipped cases, and trouble, which is empty
+# if there is no fault.
 run_suite() {
 	local out=$LOGS/${dir##*/}.out log=$LOGS/${dir##*/}.log
 	local start=$SECONDS errors limit=${TIMEOUT:-$patience}

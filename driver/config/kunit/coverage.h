@@ -11,7 +11,7 @@
 /*
  * What gcc calls to count atomically on an i386 that may use neither x87 nor SSE,
  * as in the kernel. The linker takes one of them. eax: where the counter is, ecx
- * and edx: what is added. Nobody uses the sum.
+ * and edx: what is added. The sum is not used.
  */
 asm(".pushsection .text\n"
     ".weak __atomic_fetch_add_8\n"
