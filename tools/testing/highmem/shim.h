@@ -3,8 +3,8 @@
  * What mm/highmem.c and mm/kmap_local.c need of the kernel, in user space.
  *
  * Every <linux/...> and <asm/...> header that they include and that is neither
- * in this repository nor taken from the kernel's source as it is (driver/fuzz has
- * the list) is this file. Behind its names is the machine of machine.h: CPUs with
+ * under test nor taken from the kernel as it is (Makefile has the list) is this
+ * file. Behind its names is the machine of machine.h: CPUs with
  * TLBs, tasks, interrupts. Nearly all that one CPU does and another could see
  * goes through here, and so through sim_point(), where something else may happen.
  *
