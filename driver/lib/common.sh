@@ -18,7 +18,7 @@ LOGS=$BUILD/log
 # shellcheck disable=SC2034
 JOBS=$(nproc)
 
-# Our files, as a compiler names them in a warning
+# Files whose warnings are our business, as a compiler names them.
 OUR_FILES='mm/(highmem|highmem_debug|kmap_local|folio_map)\.[ch]'
 OUR_FILES+='|linux/highmem(-internal)?\.h|mm/highmem_32\.c|asm/highmem\.h'
 # shellcheck disable=SC2034
@@ -276,8 +276,8 @@ kernel_command() {
 		--no-print-directory -j "$JOBS" "${@:5}")
 }
 
-# configure TREE DIR ARCH CROSS LOG FRAGMENT...: allnoconfig and the fragments. The
-# configuration begins anew only when the fragments change.
+# configure TREE DIR ARCH CROSS LOG FRAGMENT...: a kernel with nothing but what
+# the fragments name. The configuration is made anew only when they change.
 configure() {
 	local tree=$1 dir=$2 arch=$3 cross=$4 log=$5 line target=olddefconfig
 	mkdir -p "$dir"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * mm/highmem.c and mm/kmap_local.c in user space: tasks call kmap(),
- * kmap_local_page() and their relatives in any order that is allowed, and in some that
+ * kmap_local_page() and the others in any order that is allowed, and in some that
  * are not, on the machine of machine.h, which says what is simulated.
  *
  * What is checked, each at any moment at which it can be seen:

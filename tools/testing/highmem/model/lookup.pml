@@ -2,8 +2,8 @@
 /*
  * The way from a page to its slot in mm/highmem.c, for the model checker Spin.
  *
- * page_slot_state() walks a chain of slots without a lock, while other tasks hide
- * slots of it, fill them for other pages and put them into other chains. What is checked:
+ * page_slot_state() walks a chain of slots without a lock, while others hide slots
+ * of it, fill them for other pages and put them into other chains. What is checked:
  *
  *   - a page that one slot shows all the while is found;
  *   - a slot that is found did show the page, at some moment of the walk. If the
