@@ -6,7 +6,7 @@
 
 set -eEuo pipefail
 export LC_ALL=C
-# mkfs.jfs is in /usr/sbin, which an ordinary user may not have in PATH.
+# An ordinary user may lack these, and mkfs.jfs lives there.
 export PATH=$PATH:/usr/sbin:/sbin
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)

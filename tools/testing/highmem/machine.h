@@ -549,7 +549,7 @@ void mutex_unlock(struct mutex *lock)
 }
 
 #ifdef UNHOOKED
-/* Without hooks in the scheduler the code under test calls migrate_disable(). */
+/* TREE=unhooked: the code under test calls migrate_disable() itself */
 static bool kmap_local_pin(struct task_struct *t) { return false; }
 #endif
 

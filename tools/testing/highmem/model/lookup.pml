@@ -8,7 +8,7 @@
  *   - a page that one slot shows all the while is found;
  *   - a slot that is found did show the page, at some moment of the walk. If the
  *     caller holds the page, as that of kunmap() does, it is the slot held;
- *   - a walk ends, unless other tasks change chains again and again.
+ *   - a walk ends, unless others change chains again and again.
  *
  * pkmap.pml takes that for granted. It has the states of slots, which are left out
  * here: a slot may be hidden at any moment, and filled at any moment after that.
@@ -40,7 +40,7 @@
 byte head[2];
 byte next[SLOTS];
 byte page[SLOTS];
-bool shown[SLOTS];		/* in a chain, and no task is about to change that */
+bool shown[SLOTS];		/* in a chain, and nobody is about to change that */
 bool linked[SLOTS];		/* in a chain */
 bool taken[SLOTS];		/* by a mover */
 #ifdef MUT_LOCK_BY_PAGE

@@ -2,8 +2,8 @@
 /*
  * The slot protocol of mm/highmem.c, for the model checker Spin.
  *
- * Spin visits every state that the scenarios in the file "scenarios" can get into,
- * with any number of calls one after the other. What is in one
+ * "make model" looks at every state that the scenarios in the file "scenarios"
+ * can get into, with any number of calls one after the other. What is in one
  * atomic or d_step is one access that others can see, with what only its own task,
  * or the holder of the same lock, can see. Read the table of states in mm/highmem.c
  * first. Its steps are here:
@@ -28,17 +28,17 @@
  * pkmap_get is the loop of pkmap_get(), with the steps above in C's order.
  *
  * What is checked, by assertion or because Spin reports a state in which
- * nothing moves and some process is not done:
+ * nothing moves and somebody is not done:
  *
- *   - a holder of a page reaches that page through the TLB of any CPU;
+ *   - who holds a page reaches that page through the TLB of any CPU;
  *   - a page is findable in one slot at most, and in the slot that is held;
  *   - no slot becomes clean while a TLB may know it;
  *   - the number of holders is exact, and they are users of the slot's page;
  *   - kmap_flush_unused() leaves no mapping that was unused all the while;
  *   - what a holder wrote is in no virtually indexed cache when its mapping
  *     goes;
- *   - kmap_high_get() finds a page that is held all the while, and does
- *     not wait for the process that it interrupts;
+ *   - kmap_high_get() finds a page that is held all the while, and waits for
+ *     nobody whom it interrupts;
  *   - no task sleeps for ever beside a slot or a page that it could have.
  *
  * How things are represented:
@@ -47,7 +47,7 @@
  *            tlb[] is the set of pages that a CPU could reach at a slot: when
  *            all sets are right, no CPU can go wrong. CPUs are alike, so one
  *            order of flushing them stands for all.
- *   fills    The count in a state word matters only to a process that compares it with an
+ *   fills    The count in a state word matters only to who compares it with an
  *            older one. age[] is the difference, modulo FILLS, for each of
  *            them. FILLS 0 is a count that never wraps.
  *   lookup   page_slot_state() may come to a slot so late that it could be any
@@ -59,11 +59,11 @@
  *            kmap_high_slow() and kmap_high_refill(), which each have an order.
  *            What fails without a trace, such as a compare-and-exchange, starts
  *            again. A task in pkmap_refill() has no slot and no page: it is a
- *            process apart. pkmap_claim() stands for area_claim() as well: a
- *            task that finds a clean slot takes it, also if the search missed some.
+ *            process apart. pkmap_claim() stands for area_claim() as well: who
+ *            finds a clean slot takes it, whatever the search missed before.
  *   get      The interrupt that calls kmap_high_get() does what pkmap_get() does,
- *            in that order, and compares the whole state word. It may
- *            interrupt a mapper or reclaim, and the interrupted process does
+ *            in that order, and compares the whole state word. It comes on top
+ *            of a mapper, of reclaim or of nobody, and whom it is on top of does
  *            not go on meanwhile. To try again with nothing changed is to wait
  *            for a change, here: if none can come, that is an error.
  *   use      A holder's access is checked when it lets go, which it may do at
@@ -72,8 +72,8 @@
  *   queue    A wake-up wakes any one sleeper, not just the first. pkmap_wake()
  *            is one step: what waitqueue_active() does not see, wake_up() would
  *            not have found at that moment either.
- *   sleep    has no time limit. A task that sleeps when all others are done or
- *            asleep must have no slot that it could take, and no page to share
+ *   sleep    has no time limit. Who sleeps in the end, with everybody else done or
+ *            asleep, must have no slot that it could take, and no page to share
  *            that was there when it began to wait.
  *   areas    With RESERVE, slot 1 (of 0 and 1) is one of the area that only tasks
  *            which free memory may use, and task 0 is such a task.
@@ -172,7 +172,7 @@ bool page_lock[PAGES + 1];
 bool reclaim_lock;
 bool queued[TASKS];		/* in the wait queue and not woken yet */
 
-/* The slot (+ 1) of which a task keeps an older state word, and how old it is. */
+/* Who keeps an older state word of which slot (+ 1), and how old it is. */
 byte kept[TASKS];
 #if FILLS
 byte age[TASKS];
@@ -190,7 +190,7 @@ byte wanted;			/* by kmap_high_get() */
 bool always;			/* and held by others since it was called */
 #endif
 
-/* The process that the interrupt interrupts; 0 for none */
+/* Whom the interrupt came on top of, a process; 0 for nobody */
 #if INTERRUPT
 byte below;
 #define GOES_ON		provided (below != _pid)
@@ -279,7 +279,7 @@ byte below;
 #define GIVE_UP		FORGET; START_AGAIN
 
 /*
- * One more holder, or a user of a stuck slot, which needs no hold; is it a user
+ * One more holder, or one who needs no hold of a slot that is stuck; is it a user
  * of the page? If fills never wrap, it must be.
  */
 inline held()
@@ -323,7 +323,7 @@ inline pkmap_wake()
 
 #define ANY_QUEUED	(queued[0] || queued[TASKS - 2] || queued[TASKS - 1])
 
-/* A caller of kmap_high_get() cannot expect to find it any more. */
+/* Who calls kmap_high_get() cannot expect to find it any more. */
 #if GETTERS
 #define NOT_ALWAYS							\
 	d_step { always = always && (page[s] != wanted || state[s] > IDLE);	\
@@ -622,7 +622,7 @@ inline pkmap_fill()
 		set_pte()
 #endif
 	}
-	atomic {	/* no task sees a page whose lock it does not hold */
+	atomic {	/* nobody sees a page that the lock is not had for */
 #ifndef MUT_FILL_NO_LOCK
 		!page_lock[p] -> page_lock[p] = true;
 #endif
@@ -874,10 +874,10 @@ inline look_for_room()
 }
 
 /*
- * A task that sleeps when nothing moves any more must find no slot, and not its page
- * if that was held for ever when the task began to wait. No wake-up comes if the
- * page gets its slot later: in the code the sleep ends after a time, and the task
- * looks again.
+ * Who sleeps when nothing moves any more: is there nothing to be had? Not even the
+ * page, if somebody had it for ever when the task began to wait. Nobody tells a
+ * task that sleeps when that comes later: its sleep ends after a time, in the
+ * code, and then it looks again.
  */
 #ifdef LIMIT_SHARE		/* with KEEPS */
 #define HAS_NONE	!(ANY(ROOM) || SHOWN)
@@ -1016,7 +1016,7 @@ inline pkmap_get()
 #if SLOTS == 2
 		:: HELD_SLOT(1) -> wanted = page[1]; always = true
 #endif
-		:: true		/* any page that is seen */
+		:: true		/* whatever page is seen */
 		fi
 #if INTERRUPT
 		;
@@ -1062,7 +1062,7 @@ look:
 #endif
 		fi
 	}
-stays:	/* Of no use, and no other would make it so: the process it waits for may be below */
+stays:	/* Of no use, and no other would make it so: whom it waits for may be below */
 #ifdef MUT_GET_SPINS
 	atomic { state[s] != old || !SHOWS_P(s) -> LOOK_AGAIN }
 #elif defined(MUT_GET_NO_SAVE)
@@ -1118,10 +1118,10 @@ proctype reclaimer() GOES_ON
 #endif
 
 #if FLUSHERS
-/* The slot had a mapping without a user when the call began. */
+/* Was the slot's mapping there, and nobody's, when the call began? */
 #define NOT_USED(s)	(state[s] >= STALE && state[s] <= IDLE)
 
-/* It is gone, or a task has used it since. */
+/* It is gone, or somebody has used it since. */
 #define GONE(s)		(pte[s] == 0 && TLBS_ARE(s, 0) || !unused[s])
 
 inline flush_begins(i)
@@ -1232,7 +1232,7 @@ init
 #endif
 		skip
 	};
-	/* In the end no process has a step half done. */
+	/* In the end nobody has anything half done. */
 	timeout ->
 	assert(RESTS(0) && RESTS(SLOTS - 1) && !reclaim_lock);
 	assert(!page_lock[1] && !page_lock[2] && !page_lock[PAGES])

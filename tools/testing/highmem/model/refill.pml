@@ -77,7 +77,7 @@ inline pkmap_reclaim()
 	d_step {
 		if
 		:: idle[0] + idle[1] > 0 ->
-			/* kmap() is not sent to the area of tasks that free memory. */
+			/* kmap() is not sent to the area of those who free memory. */
 			fresh = (idle[0] > 0 -> ALL_AREAS : fresh);
 			clean[0] = clean[0] + idle[0];
 			clean[1] = clean[1] + idle[1];
