@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# The driver: every target is a script in driver/. "make help" lists them.
+# Each target is a script in driver/. "make help" lists them.
 
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 SHELL := /bin/bash
@@ -8,22 +8,18 @@ SHELL := /bin/bash
 VARIABLES := BASE PAE CPUS MEM DEBUG TREE KSRC FORCE VARIANT FILTER TIMEOUT SHORT \
 	RECORD SEED SECONDS MINUTES
 
-# A misspelt variable would silently test something else than was asked for.
+# make ignores an unknown variable: a misspelt one would be left out.
 given := $(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v)))
 unknown := $(filter-out $(VARIABLES) MAKEFLAGS SHELL -*-command-variables-*-,$(given))
 ifneq ($(unknown),)
 $(error unknown variable $(firstword $(unknown)); known are $(VARIABLES))
 endif
 
-SCRIPTS := run shell soak test matrix coverage model mutants bench builds docs \
-	cocci callers others fixes fixes-check series series-check tree releases \
-	clean
+SCRIPTS := $(filter-out fuzz,$(shell find driver -maxdepth 1 -type f -executable -printf '%f '))
 
-.PHONY: help $(SCRIPTS) bench-check fuzz
+.PHONY: $(SCRIPTS) bench-check fuzz
 .NOTPARALLEL:
-
-help:
-	@cat driver/help.txt
+.DEFAULT_GOAL := help
 
 $(SCRIPTS):
 	@driver/$@
@@ -31,6 +27,6 @@ $(SCRIPTS):
 bench-check:
 	@driver/bench check
 
-# SECONDS is a name that bash has a use for.
+# bash has its own variable SECONDS.
 fuzz:
 	@FUZZ_SECONDS='$(SECONDS)' driver/fuzz

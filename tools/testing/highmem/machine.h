@@ -19,8 +19,8 @@
  * Not simulated: memory that is ordered more weakly than this machine's, but for
  * what ThreadSanitizer says about missing pairs; caches that alias; NMIs, CPU
  * hotplug, paravirt, PREEMPT_RT; wrapping of 32-bit addresses; 256 fills of a slot
- * in between (the model checks that). Time-outs do not run: whoever sleeps beside
- * a slot that it could have is an error.
+ * in between (the model checks that). Time-outs do not run: a task that
+ * sleeps while it could have a slot is an error.
  */
 #ifndef HIGHMEM_MACHINE_H
 #define HIGHMEM_MACHINE_H
@@ -96,7 +96,7 @@ struct cpu {
 	int id;
 	struct task *task;
 	struct task idle;
-	bool ipi;		/* somebody waits for sim_ipi */
+	bool ipi;		/* another CPU waits for sim_ipi */
 	bool is_idle;
 	struct tlb_entry tlb[SIM_PTES];
 	u32 generation[SIM_PTES]; /* entries of another one are flushed */
@@ -116,8 +116,8 @@ char sim_percpu[SIM_CPUS][SIM_PERCPU_BYTES];
 
 /*
  * For ThreadSanitizer: plain memory that goes with each PTE, written when it
- * changes and read by whoever uses the mapping. It sees whether one is ordered
- * before the other.
+ * changes and read by each user of the mapping. ThreadSanitizer reports the pair if
+ * neither is ordered before the other.
  */
 static u64 behind[SIM_PTES];
 
@@ -292,7 +292,7 @@ static void pte_changes(pte_t *ptep, pte_t pte)
 
 	check(vpn < SIM_PTES, "PTE outside of the page table");
 	check(!pte_val(pte) || pte_page(pte),
-	      "PTE for frame %#llx, which nobody maps",
+	      "PTE for frame %#llx, which no task maps",
 	      (unsigned long long)pte_pfn(pte));
 	behind[vpn] = pte_val(pte);
 	note_change(vpn);
@@ -305,7 +305,7 @@ void set_pte_at(void *mm, unsigned long addr, pte_t *ptep, pte_t pte)
 	check(!load(&ptep->pte), "%s() on a valid PTE at %#lx", __func__, addr);
 	pte_changes(ptep, pte);
 	native_set_pte(ptep, pte);
-	/* A CPU may load what nobody uses yet, or ever. */
+	/* A CPU may load a PTE at once, even if no task uses it. */
 	if (chance(4))
 		translate(vpn_of(addr));
 }
@@ -787,7 +787,7 @@ static void yield_cpu(void)
 	sched_yield();
 }
 
-/* For a mutex: whoever holds it is on another CPU. */
+/* A task that waits for a mutex calls this: the holder is on another CPU. */
 static void sim_schedule(void)
 {
 	yield_cpu();
@@ -801,7 +801,7 @@ long schedule_timeout(long timeout)
 
 	while (__atomic_load_n(&current->state, __ATOMIC_ACQUIRE) != TASK_RUNNING) {
 		yield_cpu();
-		check(time(NULL) <= end, "nobody wakes a task that sleeps");
+		check(time(NULL) <= end, "no task wakes one that sleeps");
 	}
 	return timeout;
 }
@@ -845,7 +845,7 @@ static void to_task(struct task *task)
 #endif
 }
 
-/* Whoever runs, whatever it does, others may go on here. */
+/* Another CPU may go on here. */
 static void yield_cpu(void)
 {
 	if (quiet || self() == &this_cpu->idle)
@@ -869,7 +869,7 @@ void sim_point(void)
 		countdown = at_end() ? 0 : new_countdown();
 		event();
 	} else if (sim_now % 512 == 0) {
-		/* Whoever spins waits for another CPU. */
+		/* A CPU that spins waits for another CPU. */
 		yield_cpu();
 	}
 }

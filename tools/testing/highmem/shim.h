@@ -3,8 +3,8 @@
  * What mm/pkmap.c and mm/kmap_local.c need of the kernel, in user space.
  *
  * Every <linux/...> and <asm/...> header that they include and that is neither
- * in this repository nor taken from the kernel's source as it is (driver/fuzz has
- * the list) is this file. Behind its names is the machine of machine.h: CPUs with
+ * under test nor taken from the kernel as it is (Makefile has the list) is this
+ * file. Behind its names is the machine of machine.h: CPUs with
  * TLBs, tasks, interrupts. Nearly all that one CPU does and another could see
  * goes through here, and so through sim_point(), where something else may happen.
  *
@@ -340,6 +340,7 @@ static inline pte_t ptep_get(pte_t *ptep)
 static inline void native_set_pte(pte_t *ptep, pte_t pte)
 {
 	WRITE_ONCE(ptep->pte_high, pte.pte_high);
+	/* Pairs with the loads of translate(): no present bit with the old high half. */
 	smp_wmb();
 	WRITE_ONCE(ptep->pte_low, pte.pte_low);
 }
@@ -347,6 +348,7 @@ static inline void native_set_pte(pte_t *ptep, pte_t pte)
 static inline void native_pte_clear(void *mm, unsigned long addr, pte_t *ptep)
 {
 	WRITE_ONCE(ptep->pte_low, 0);
+	/* Pairs with the loads of translate(): no present bit with a cleared high half. */
 	smp_wmb();
 	WRITE_ONCE(ptep->pte_high, 0);
 }
@@ -409,6 +411,7 @@ struct task_struct {
 	bool irqs_off;
 	int state;
 };
+
 #define PF_MEMALLOC		1
 #define TASK_RUNNING		0
 #define TASK_UNINTERRUPTIBLE	2
@@ -496,7 +499,7 @@ void mutex_unlock(struct mutex *lock);
 
 #define SIM_SLEEPERS		16
 typedef struct wait_queue_head {
-	spinlock_t lock;
+	spinlock_t lock;	/* guards nr and sleeper[] */
 	int nr;
 	struct task_struct *sleeper[SIM_SLEEPERS];
 	bool exclusive[SIM_SLEEPERS];

@@ -10,12 +10,12 @@
  *   - page_address(), kmap_to_page()'s helpers and is_kmap_addr() say so, too;
  *   - a page is in one slot of the pool at most, and has as many holders as it
  *     should; a slot that is clean is known to no TLB;
- *   - nobody sleeps beside a slot that it may have, or in atomic context;
+ *   - no task sleeps while it may have a slot, or in atomic context;
  *   - what kmap_flush_unused() was to take away is in no page table and no TLB;
  *   - a task with nothing mapped is not pinned and has idx 0;
  *   - misuse is reported, nothing else is, and it does no harm.
  *
- * Programs (see driver/fuzz): with THREADS, "threads SECONDS SEED"; else "tasks
+ * Programs (see Makefile): with THREADS, "threads SECONDS SEED"; else "tasks
  * SECONDS SEED" with random numbers, or a libFuzzer target if FUZZER is defined.
  */
 #include "shim.h"
@@ -38,7 +38,7 @@
  */
 #define FEW_PAGES	14
 #define MANY_PAGES	32
-#define NEVER_PAGE	(SIM_PAGES - 1)	/* that nobody kmaps */
+#define NEVER_PAGE	(SIM_PAGES - 1)	/* no task maps it by kmap() */
 static bool many_pages;
 
 static unsigned int a_kmap_page(void)
@@ -284,7 +284,7 @@ static bool stuck[SIM_PAGES];		/* too many holders, for ever */
 #define busy_page(page, n)	(busy[page] += (n))
 static void page_released(unsigned int page) { used_at[page] = sim_now; }
 
-/* The pool has grown: that is room for all who had been waiting. */
+/* The pool has grown: that is room for all waiting tasks. */
 static void check_woken(unsigned long grown_at)
 {
 	unsigned int i;
@@ -358,7 +358,7 @@ static void pool_get(unsigned int nr)
 	page_released(nr);
 }
 
-/* Mapped, but nobody holds it: one kunmap() too many */
+/* Mapped without a holder: one kunmap() too many */
 static void pool_unmap_idle(unsigned int nr)
 {
 #ifndef THREADS
@@ -969,8 +969,8 @@ static void note_queued(struct task *task)
 }
 
 /*
- * A task goes to sleep. Nobody needs to wake it for what was there before it was
- * in the queue: that it had to see itself.
+ * A task goes to sleep. No wake-up need come for what was there before it was in the
+ * queue: the task itself had to see that.
  */
 static void check_sleep(const struct task *task)
 {
@@ -986,7 +986,7 @@ static void check_sleep(const struct task *task)
 	quiet = false;
 }
 
-/* Nobody can run. That is right only if all sleep and there is no slot. */
+/* No task can run. That is right only if all sleep and there is no slot. */
 static void all_sleep(void)
 {
 	unsigned int i, sleepers = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Addresses of pages that may have none. What scripts/coccinelle/api/highmem.cocci
- * must report is marked; it must report nothing else. See driver/cocci.
+ * must report is marked; it must report nothing else.
  */
 
 static int cached_page(struct address_space *mapping, char *buf)

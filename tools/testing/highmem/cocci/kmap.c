@@ -67,7 +67,7 @@ static void only_sometimes(struct page *page, int more)
 
 	*p = 0;
 	if (more)
-		return;		/* unmapped by somebody else, or a leak: see leaks.c */
+		return;		/* unmapped elsewhere, or a leak: see leaks.c */
 	do_more();
 }
 
