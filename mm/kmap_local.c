@@ -367,17 +367,19 @@ VISIBLE_IF_KUNIT bool kmap_local_is_lazy(void)
  *
  * migrate_enable() takes the lock of the run queue. A context that may hold that lock
  * has interrupts off: a tracer in __schedule(), or an interrupt that comes between that
- * store and this call. Such a context leaves the pin. The task comes here itself, or
- * kmap_local_pin() ends the pin in the next __schedule().
+ * store and this call. A softirq may interrupt the task in migrate_disable() or
+ * migrate_enable(), which change migration_disabled in several instructions. All of these
+ * leave the pin. The task comes here itself, or kmap_local_pin() ends the pin in the next
+ * __schedule().
  */
 static noinline void km_unpin(struct kmap_ctrl *ctrl)
 {
 	bool pinned;
 
-	if (ctrl->idx || irqs_disabled())
+	if (ctrl->idx || irqs_disabled() || !in_task())
 		return;
 
-	/* A softirq may come here, too: only one of the two ends the pin. */
+	/* __schedule() may come here, too: only one of the two ends the pin. */
 	local_irq_disable();
 	pinned = ctrl->pinned;
 	WRITE_ONCE(ctrl->pinned, 0);
@@ -478,9 +480,12 @@ static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval,
 		WARN_ONCE(1, "highmem: no slot is left for a local mapping of %s/%d, which holds %u\n",
 			  current->comm, current->pid, nr_mappings(ctrl));
 		DO_ONCE_LITE(report_mappers, ctrl);
-		return (void *)vaddr;
+		/* Nothing is mapped there. Without vmalloc space, that is the last guard. */
+		return (void *)(km_reserve_end ? vaddr :
+				slot_vaddr(KM_LIMIT, pte_pfn(pteval)));
 	}
-	pr_info_once("highmem: %s/%d nests more than %d local mappings, in %pS\n",
+	/* A tracer may hold the lock of the run queue, which the console takes to wake a task. */
+	DO_ONCE_LITE(printk_deferred, KERN_INFO "highmem: %s/%d nests more than %d local mappings, in %pS\n",
 		     current->comm, current->pid, KM_LIMIT / KM_STEP, (void *)ip);
 
 	preempt_disable();
@@ -1029,26 +1034,23 @@ EXPORT_SYMBOL_GPL(kmap_local_leaked);
  * kmap_local_fork() - make sure that a new task starts without mappings
  * @tsk: the new task, still a copy of its parent
  *
- * A mapping belongs to the task that made it. A task that forks with a mapping is a bug:
- * the child would unmap what it has not mapped.
+ * A mapping and the pin for it belong to the task that made it. A task that forks with a
+ * mapping is a bug: the child would unmap what it has not mapped.
  *
  * Context: fork, before the new task runs.
  */
 void kmap_local_fork(struct task_struct *tsk)
 {
-	if (likely(!tsk->kmap_ctrl.idx && !tsk->kmap_ctrl.pinned))
-		return;
 	WARN_ON_ONCE(tsk->kmap_ctrl.idx);
+	tsk->kmap_ctrl = (struct kmap_ctrl) { };
 #ifdef CONFIG_SMP
 	/*
-	 * The pin belongs to the parent. The two fields are copied one after the other,
-	 * and __schedule() may pin the parent in between.
+	 * dup_task_struct() copies the fields of the pin one after the other. __schedule()
+	 * may change those of the parent in between, so the copies need not fit each other.
 	 */
-	if (tsk->kmap_ctrl.pinned && tsk->migration_disabled &&
-	    !--tsk->migration_disabled)
-		tsk->cpus_ptr = &tsk->cpus_mask;
+	tsk->migration_disabled = 0;
+	tsk->cpus_ptr = &tsk->cpus_mask;
 #endif
-	tsk->kmap_ctrl = (struct kmap_ctrl) { };
 }
 
 /* Idle mappings --------------------------------------------------------- */

@@ -67,6 +67,7 @@ struct task {
 	unsigned int nr_kmaps, nr_locals;
 	unsigned int away;	/* so many of locals are not to be used now */
 	unsigned int in_local_op;
+	bool may_stay_pinned;	/* unmapped with interrupts off */
 	const char *expected;	/* part of a warning that may come now */
 	unsigned int warned;
 	unsigned int switches;	/* and interrupts */

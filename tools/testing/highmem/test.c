@@ -111,10 +111,13 @@ static void local_op_ends(struct task *task)
 		return;
 	quiet = IS_ENABLED(THREADS) ? quiet : true;
 	check(!ctrl->idx, "idx is %#x with nothing mapped", ctrl->idx);
-	check(!ctrl->pinned, "pinned with nothing mapped");
 	check(!ctrl->slow, "holes %#x, special %u with nothing mapped", ctrl->holes,
 	      ctrl->special);
-	check(!task->t.migration_disabled, "migration is disabled with nothing mapped");
+	check(!ctrl->pinned || task->may_stay_pinned, "pinned with nothing mapped");
+	task->may_stay_pinned = ctrl->pinned;
+	check(task->t.migration_disabled == ctrl->pinned,
+	      "migration_disabled is %u with nothing mapped, pinned is %u",
+	      task->t.migration_disabled, ctrl->pinned);
 	for (n = 0, i = 0; n < KM_MAX_IDX; n++)
 		i += !!pte_val(ctrl->pteval[n]);
 	check(!i, "%u notes left with nothing mapped", i);
@@ -627,9 +630,22 @@ static void one_operation(bool may_block)
 	case 11:
 		local_map(1, true);
 		break;
-	case 12 ... 15:
+	case 12 ... 14:
 		if (task->nr_locals)
 			local_unmap(task->nr_locals - 1);
+		break;
+	case 15:
+		if (task->nested || in_hardirq() || irqs_disabled())
+			break;
+		/* As below spin_lock_irq(): that leaves the pin to a later call. */
+		local_irq_disable();
+		task->may_stay_pinned = true;
+		while (task->nr_locals)
+			local_unmap(task->nr_locals - 1);
+		local_irq_enable();
+		migrate_disable();
+		sim_point();
+		migrate_enable();
 		break;
 	case 16:
 		if (task->nr_locals)
