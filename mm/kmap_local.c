@@ -99,7 +99,7 @@
 
 #define KM_STEP		KMAP_LOCAL_STEP
 
-/* The greatest depth of the stack: the guard of the next mapping takes a slot, too. */
+/* The greatest depth of the stack. The slot above is the guard before the last mapping. */
 #define KM_LIMIT	(KM_MAX_IDX - 1)
 
 /* Set where all mappings are eager though the kernel is built to be lazy. */
@@ -175,7 +175,10 @@ static __always_inline unsigned long slot_vaddr(unsigned int n, unsigned long pf
 	return raw_cpu_read(km_window.last) + 1 - (n + 1) * PAGE_SIZE;
 }
 
-/* The number of the slot that has @addr, or a greater number than that of all slots. */
+/*
+ * The number of the slot that has @addr, or a greater number than that of all slots. Such
+ * a number may match an idx above KM_LIMIT. kmap_ctrl::slow is not 0 then.
+ */
 static __always_inline unsigned int slot_of(unsigned long addr)
 {
 	return (u32)(raw_cpu_read(km_window.last) - addr) >> PAGE_SHIFT;
