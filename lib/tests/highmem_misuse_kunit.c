@@ -2,7 +2,7 @@
 /*
  * KUnit suite "highmem_misuse": what kunmap_local() makes of each address that a
  * caller can plausibly pass, at several depths. The table is that of
- * Documentation/mm/highmem.rst. See highmem_kunit.h.
+ * Documentation/mm/highmem-debug.rst. See highmem_kunit.h.
  */
 
 #include <linux/errno.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_samples": the code that Documentation/mm/highmem.rst shows,
- * and that of the examples in <linux/highmem.h>, compiled and run.
+ * KUnit suite "highmem_samples": the code in Documentation/mm/highmem*.rst and in the
+ * examples of <linux/highmem.h>, compiled and run.
  *
  * The manual includes what stands between a line with a name in brackets and the
  * next [end]. The lines of each example in kernel-doc are somewhere in this file,
@@ -138,7 +138,7 @@ static size_t copy_out(void __user *to, struct page *page, size_t len)
 	void *addr = kmap_local_page(page);
 	size_t left;
 
-	/* May sleep for the user's page. The task comes back to the same address. */
+	/* May sleep. The address stays the same. */
 	left = copy_to_user(to, addr, len);
 	kunmap_local(addr);
 	return left;
@@ -180,7 +180,7 @@ struct checker {
 	bool zero;
 };
 
-/* In an interrupt, whatever it interrupts has mapped. */
+/* In an interrupt. The interrupted context may have pages mapped. */
 static void check_in_interrupt(struct irq_work *work)
 {
 	struct checker *checker = container_of(work, struct checker, work);
@@ -972,7 +972,7 @@ static u32 late_word_wrong(struct page *page)
 	u32 *word = kmap_local_page(page);
 
 	kunmap_local(word);
-	return *word;			/* whatever is there by now */
+	return *word;			/* maybe of another page */
 }
 
 /* [end] */

@@ -2,7 +2,7 @@
 /*
  * KUnit suite "highmem_stats": what is counted, what the pool's listing says, and
  * the tracepoints. See highmem_kunit.h, highmem_kunit_inside.h and what
- * Documentation/mm/highmem.rst promises.
+ * Documentation/mm/highmem-debug.rst promises.
  */
 
 #include <linux/delay.h>
@@ -363,7 +363,7 @@ static void file_switches_counting(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, static_key_enabled(&highmem_stats_on));
 }
 
-/* One line for each counter, as Documentation/mm/highmem.rst names them */
+/* One line for each counter, as Documentation/mm/highmem-debug.rst names them */
 static void file_shows_counters(struct kunit *test)
 {
 	static const char * const names[] = {

@@ -10,12 +10,12 @@
 
 #ifdef CONFIG_HIGHMEM
 /**
- * pkmap_fill - kmap() has put a page into a slot that was free
+ * pkmap_fill - kmap() has mapped a page in a clean slot
  * @page: the page
  * @vaddr: the slot's address
  *
- * Tells what the pool is used for: a page that comes up again and again is one
- * that reclaim should have kept, or one whose user wants kmap_local_page().
+ * Shows how the pool is used. If a page appears often, reclaim takes its slot too
+ * early, or its user should call kmap_local_page().
  */
 TRACE_EVENT(pkmap_fill,
 	    TP_PROTO(const struct page *page, const void *vaddr),
@@ -27,12 +27,12 @@ TRACE_EVENT(pkmap_fill,
 	    TP_printk("pfn=0x%lx vaddr=0x%lx", __entry->pfn, __entry->vaddr));
 
 /**
- * pkmap_reclaim - idle slots were made free, or there were none
- * @all: kmap_flush_unused() asked for it; otherwise kmap() found no free slot
- * @condemned: slots that were idle and not spared
- * @freed: those of them that kmap() did not take back before they were cleared
+ * pkmap_reclaim - reclaim is done
+ * @all: called by kmap_flush_unused(); otherwise kmap() found no clean slot
+ * @condemned: idle slots that reclaim did not spare
+ * @freed: slots that it made clean; kmap() took the other condemned ones back
  *
- * Every event with slots freed stands for a flush of all TLBs.
+ * Each event with @freed > 0 is one flush of the TLBs of all CPUs.
  */
 TRACE_EVENT(pkmap_reclaim,
 	    TP_PROTO(bool all, unsigned int condemned, unsigned int freed),
@@ -47,11 +47,11 @@ TRACE_EVENT(pkmap_reclaim,
 		      __entry->condemned, __entry->freed));
 
 /**
- * pkmap_grow - all slots were held, so an area was asked of vmalloc space
- * @start: its address; 0 if there was no memory or no address space for it
- * @slots: how many slots it has
+ * pkmap_grow - the pool has grown into vmalloc space, or failed to
+ * @start: the address of the new slots; 0 if there was no memory or address space
+ * @slots: how many slots they are
  *
- * There are few areas and they are kept, so that this is a rare event.
+ * Rare: all slots were held, the pool grows a few times only and never shrinks.
  */
 TRACE_EVENT(pkmap_grow,
 	    TP_PROTO(unsigned long start, unsigned int slots),
@@ -70,29 +70,29 @@ DECLARE_EVENT_CLASS(pkmap_wait_class,
 		    TP_printk("pfn=0x%lx", __entry->pfn));
 
 /**
- * pkmap_wait_begin - kmap() sleeps: no slot, and no memory for more of them
- * @page: the page to be mapped
+ * pkmap_wait_begin - kmap() goes to sleep: all slots are held
+ * @page: the page to map
  */
 DEFINE_EVENT(pkmap_wait_class, pkmap_wait_begin,
 	     TP_PROTO(const struct page *page), TP_ARGS(page));
 
 /**
- * pkmap_wait_end - kmap() was woken, or looks again by itself
- * @page: the page to be mapped
+ * pkmap_wait_end - kmap() was woken, or looks again after a time-out
+ * @page: the page to map
  *
- * The time since pkmap_wait_begin is what exhaustion costs the caller.
+ * The caller has lost the time since pkmap_wait_begin.
  */
 DEFINE_EVENT(pkmap_wait_class, pkmap_wait_end,
 	     TP_PROTO(const struct page *page), TP_ARGS(page));
 #endif /* CONFIG_HIGHMEM */
 
 /**
- * kmap_local_overflow - a task has more local mappings than its stack holds
- * @depth: how many it has without this one
- * @vaddr: where the page is mapped instead; the end of the reserve when that
- *	   is used up, too
+ * kmap_local_overflow - a task maps a page and its stack is full
+ * @depth: mappings of the task without this one
+ * @vaddr: the address of the mapping, in vmalloc space; an address that faults if
+ *	   these slots are in use as well
  *
- * Needs no more than one leak to go on for ever, while the warning comes once.
+ * The kernel logs the first overflow only. After a leak each mapping may overflow.
  */
 TRACE_EVENT(kmap_local_overflow,
 	    TP_PROTO(unsigned int depth, unsigned long vaddr),

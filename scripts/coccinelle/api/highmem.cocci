@@ -11,7 +11,7 @@
 /// The mode "patch" converts what is safe without a look at other functions: whole
 /// pages that are cleared or copied by their address (1), kmap() whose address is
 /// only read, written or handed to functions that do no more (2), and two unmaps
-/// that follow each other in the wrong order (3). See Documentation/mm/highmem.rst.
+/// that follow each other in the wrong order (3). See Documentation/mm/highmem-debug.rst.
 ///
 //# 1 looks at where a page comes from, in the same function. It knows nothing of
 //# page caches that are told to stay in low memory (inode_nohighmem(),
