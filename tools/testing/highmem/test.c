@@ -325,6 +325,9 @@ static void pool_map(unsigned int nr)
 	check(page_address(page) == (void *)m.addr,
 	      "page_address() is another than kmap() returned");
 	check(is_kmap_addr((void *)m.addr), "is_kmap_addr(%#lx) is false", m.addr);
+	/* Nothing is mapped there: the lookup goes through all areas */
+	check(!is_kmap_addr((void *)__fix_to_virt(FIX_KMAP_END + 1)),
+	      "is_kmap_addr() is true behind vmalloc space");
 	check(pkmap_to_page(m.addr) == page, "pkmap_to_page() is wrong");
 	task->kmaps[task->nr_kmaps++] = m;
 	busy_page(nr, -1);
@@ -1016,6 +1019,8 @@ static void all_sleep(void)
 		      "task %d sleeps beside a slot", tasks[i].t.pid);
 	}
 	check(sleepers, "no task is left, but they are not done");
+	check(count_areas() == PKMAP_AREAS || pkmap_grow_after,
+	      "all tasks sleep, and none has tried to add an area");
 	quiet = false;
 	/* They wait for each other. Take a page away, as an interrupt could. */
 	for (i = 0; i < TASKS; i++) {
