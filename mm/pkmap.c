@@ -4,7 +4,7 @@
  * they are dropped; and page_address(), which looks them up.
  *
  *   kmap()    kmap_high(): pkmap_get() looks the page up and adds a holder
- *	       else kmap_high_slow(): pkmap_map(), pkmap_fill(), set_pte_at()
+ *	       else kmap_high_slow(): pkmap_map(), pkmap_fill()
  *   kunmap()  kunmap_high(): pkmap_drop() drops a holder; the PTE stays
  *   reclaim   pkmap_reclaim(): pkmap_condemn(), pkmap_clear(), pkmap_flush_tlb(),
  *	       pkmap_add_clean()
@@ -79,7 +79,7 @@
  * Lock order: pkmap_grow_lock, pkmap_reclaim_lock, pkmap_lock. No spinlock is held
  * while caches or TLBs are flushed, since that can wait for all CPUs. kmap() must not be
  * called in an interrupt, and reports it. pkmap_lock is held with interrupts off, so that
- * such a call does not deadlock on the lock. If there is no clean slot, it does hang.
+ * such a call does not deadlock on the lock. Without a clean slot for it, it sleeps.
  */
 enum pkmap_state {
 	PKMAP_UNMAPPED,
@@ -113,7 +113,7 @@ struct pkmap_slot {
 #define PKMAP_AREAS		(2 + PKMAP_GROW_AREAS)
 
 /* Slots of each colour for tasks that free memory, see pkmap_reserve(). */
-#define PKMAP_RESERVE		(SZ_64K >> PAGE_SHIFT)
+#define PKMAP_RESERVE		16
 
 static struct pkmap_area {
 	struct pkmap_slot *slots;
@@ -407,7 +407,11 @@ static unsigned int pkmap_add_clean(struct pkmap_slot *slot)
 		slot->next = clean->first;
 		clean->first = slot;
 		WRITE_ONCE(clean->nr, clean->nr + 1);
-		nr++;
+		/* Thousands of slots would keep interrupts off for too long. */
+		if (!(++nr % 32)) {
+			spin_unlock_irqrestore(&pkmap_lock, flags);
+			spin_lock_irqsave(&pkmap_lock, flags);
+		}
 	}
 	spin_unlock_irqrestore(&pkmap_lock, flags);
 	return nr;
@@ -419,8 +423,8 @@ static void pkmap_fill(struct pkmap_slot *slot, struct page *page)
 	unsigned int hash = hash_ptr(page, PKMAP_HASH_BITS);
 	int fills = (atomic_read(&slot->state) + 1) & PKMAP_FILL_MASK;
 
-	set_pte_at(&init_mm, (unsigned long)slot->vaddr, slot->ptep,
-		   pfn_pte(page_to_pfn(page), kmap_prot));
+	arch_pkmap_set_pte(&init_mm, (unsigned long)slot->vaddr, slot->ptep,
+			   pfn_pte(page_to_pfn(page), kmap_prot));
 	WRITE_ONCE(slot->page, page);
 	WRITE_ONCE(slot->hot, false);
 	hlist_nulls_add_head_rcu(&slot->node, &page_address_table[hash]);
@@ -438,6 +442,7 @@ static struct pkmap_slot *pkmap_map(struct page *page, unsigned int color)
 	struct pkmap_clean *clean = &pkmap_clean[color];
 	struct pkmap_slot *slot;
 	unsigned long flags;
+	bool filled = false;
 
 	highmem_race_window();
 	spin_lock_irqsave(&pkmap_lock, flags);
@@ -448,12 +453,15 @@ static struct pkmap_slot *pkmap_map(struct page *page, unsigned int color)
 		clean->first = slot->next;
 		WRITE_ONCE(clean->nr, clean->nr - 1);
 		pkmap_fill(slot, page);
-		trace_pkmap_fill(page, slot->vaddr);
 		highmem_count(HIGHMEM_STAT_KMAP_MISS, 1);
+		filled = true;
 	} else {
 		slot = NULL;
 	}
 	spin_unlock_irqrestore(&pkmap_lock, flags);
+
+	if (filled)
+		trace_pkmap_fill(page, slot->vaddr);
 	return slot;
 }
 
@@ -577,12 +585,16 @@ void __kmap_flush_unused(void)
 static bool pkmap_refill(unsigned int color)
 {
 	bool refilled;
+	int turns = 2;
 
 	mutex_lock(&pkmap_reclaim_lock);
-	/* Slots of other colours can be freed before hot slots of this one. */
+	/*
+	 * The first turn can free slots of other colours only and spare hot ones of this
+	 * colour. More turns could go on for ever: other tasks take what they free.
+	 */
 	do {
 		refilled = pkmap_has_clean(color);
-	} while (!refilled && pkmap_reclaim(false));
+	} while (!refilled && turns-- && pkmap_reclaim(false));
 	mutex_unlock(&pkmap_reclaim_lock);
 	return refilled;
 }
@@ -611,6 +623,9 @@ bool is_pkmap_addr(unsigned long addr)
 {
 	struct pkmap_area *area;
 
+	/* Also before the window is an area. */
+	if (is_pkmap_window(addr))
+		return true;
 	for (area = next_area(NULL); area; area = next_area(area)) {
 		if (addr - area->start < area->nr * PAGE_SIZE)
 			return true;

@@ -36,7 +36,7 @@
  *   Writes back what a virtually indexed cache holds for pkmap addresses. Called
  *   with a mutex held and interrupts on, before the PTEs of idle slots are cleared.
  *
- * ``set_pte_at()``, ``pte_clear()``
+ * ``pte_clear()``
  *   Called for a slot with a spinlock held and interrupts off.
  *
  * ``flush_cache_vmap()``, ``flush_tlb_kernel_range()``
@@ -47,6 +47,10 @@
  *
  * ``kmap_prot``
  *   The protection of a mapping, where it is not ``PAGE_KERNEL``.
+ *
+ * ``arch_pkmap_set_pte()``
+ *   Stores the PTE of a slot, with a spinlock held and interrupts off, where
+ *   set_pte_at() may wait for other CPUs.
  *
  * ``pkmap_flush_tlb_all()``
  *   Flushes all pkmap addresses from all TLBs at once, where that is cheaper than
@@ -126,6 +130,10 @@
 #endif
 
 /* The defaults of the hooks above. */
+#ifndef arch_pkmap_set_pte
+#define arch_pkmap_set_pte		set_pte_at
+#endif
+
 #ifndef arch_kmap_local_set_pte
 #define arch_kmap_local_set_pte		set_pte_at
 #endif
@@ -277,13 +285,13 @@ static inline void kmap_local_pin(struct task_struct *p) { }
 #ifdef CONFIG_HIGHMEM
 struct page *pkmap_to_page(unsigned long addr);
 
-/* Is it in the part of the pool that the architecture has set aside? */
+/* Is @addr in the part of the pool that the architecture has set aside? */
 static inline bool is_pkmap_window(unsigned long addr)
 {
 	return addr >= PKMAP_ADDR(0) && addr < PKMAP_ADDR(LAST_PKMAP);
 }
 
-/* Or in what was added from vmalloc space? */
+/* Is @addr in that part or in vmalloc space that the pool has? */
 bool is_pkmap_addr(unsigned long addr);
 #else
 static inline bool is_pkmap_addr(unsigned long addr) { return false; }

@@ -10,7 +10,8 @@
  *   - tasks do not send each other round in this loop for ever: in every cycle of
  *     states a task gets a slot or goes to sleep;
  *   - no task reclaims beside a clean slot of its kind;
- *   - pkmap_refill() fails only if no slot of the task's kind was idle.
+ *   - pkmap_refill() fails only if no slot of the task's kind was idle, or if other tasks
+ *     took all slots that its two turns made clean.
  *
  * Slots are counted, not told apart (pkmap.pml does that): clean, idle or held, for
  * each of two kinds, since what one task reclaims may be of no use to it: of another
@@ -81,18 +82,27 @@ inline pkmap_refill()
 #endif
 		/* Without this mutex only pkmap_grow() makes slots clean. */
 		assert(clean[me % 2] == 0 || areas < AREAS);
-		d_step { pkmap_reclaim(false); left = idle[me % 2] > 0 };
 		if
+		:: turns == 0 -> break
+		:: turns > 0 ->
+			turns--;
+			d_step { pkmap_reclaim(false); left = idle[me % 2] > 0 };
+			if
 #ifndef MUT_REFILL_ONCE
-		:: freed
-		:: !freed -> assert(!left); break
+			:: freed
+			:: !freed -> assert(!left); break
 #else
-		:: true -> refilled = clean[me % 2] > 0; assert(refilled || !left); break
+			:: true ->
+				refilled = clean[me % 2] > 0;
+				assert(refilled || !left);
+				break
 #endif
+			fi
 		fi
 	od;
 	freed = false;
 	left = false;
+	turns = 2;
 	reclaim_lock = false
 }
 
@@ -127,6 +137,7 @@ inline pkmap_grow()
 proctype mapper(byte me)
 {
 	bool refilled, freed, left;
+	byte turns = 2;		/* of pkmap_refill() */
 
 	do
 	::	do	/* kmap_high_slow() */
