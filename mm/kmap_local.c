@@ -7,8 +7,8 @@
  * The way of a page: kmap_local_page() calls __kmap_local_page(), which takes the next
  * slot of the task's stack, saves the PTE in the stack, and writes it to the page table
  * if the slot maps another page. kunmap_local() calls kunmap_local_indexed(), which
- * drops the slot from the stack. All else goes through kmap_local_push_slow() and
- * kunmap_local_slow().
+ * drops the slot from the stack. __kmap_local_pages() and __kunmap_local_pages() do the
+ * same for a run. All else goes through kmap_local_push_slow() and kunmap_local_slow().
  *
  * Each CPU owns KM_MAX_IDX neighbouring fixmap slots. Each task owns a stack,
  * task_struct::kmap_ctrl, that records what its slots map:
@@ -18,8 +18,8 @@
  *		 a guard
  *   holes	 bit n is set: the slots 2n and 2n + 1 were unmapped before a later
  *		 mapping was. They stay taken until the stack shrinks below them.
- *   special	 number of mappings that need kunmap_local_slow(): runs, eager
- *		 mappings, and those in the reserve
+ *   special	 number of mappings that kunmap_local_indexed() cannot unmap by itself:
+ *		 runs, eager mappings, and those in the reserve
  *   slow	 holes and special in one word, which kunmap_local_indexed() tests
  *   pinned	 __schedule() has called migrate_disable() for the mappings
  *   mapper[n]	 debug kernels: the caller that mapped slot n
@@ -586,8 +586,8 @@ static void clear_slot(const struct kmap_ctrl *ctrl, unsigned int n)
 }
 
 /*
- * Maps @nr pages from frame @pfn on. This is for runs, for eager mappings, for the first
- * mapping of all, and for a stack that is full. @ip is the caller to report.
+ * Maps @nr pages from frame @pfn on. This is for eager mappings, for the first mapping of
+ * all, and for a stack that is full. @ip is the caller to report.
  */
 static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot,
 					   unsigned int nr, unsigned long ip)
@@ -619,6 +619,42 @@ static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot,
 	preempt_enable();
 
 	return (void *)slot_addr(ctrl, top);
+}
+
+/*
+ * The fast path: maps @nr pages lazily, which takes the stack to @depth.
+ *
+ * From set_idx() on, interrupts push above the new slots and the CPU stays.
+ *
+ * pteval[] must be set before the PTE is read: if the task is scheduled out in between,
+ * __kmap_local_sched_in() restores that PTE, so a match stays valid. If the task is
+ * scheduled out earlier, it reads the PTE only afterwards.
+ */
+static __always_inline void *kmap_local_push(struct kmap_ctrl *ctrl, unsigned int depth,
+					     struct page *page, unsigned int nr)
+{
+	unsigned long pfn = page_to_pfn(page);
+	unsigned int n = depth - 1;
+
+	if (nr > 1)
+		ctrl->special++;
+	set_idx(ctrl, depth);
+	highmem_count_maps(nr, depth);
+	do {
+		pte_t pteval = arch_kmap_local_page_pte(pfn, km_page_pte);
+		pte_t *ptep = slot_pte(n, 0);
+
+		save_pte(ctrl, n, pteval);
+		if (!pte_same(ptep_get(ptep), pteval)) {
+			preempt_disable();
+			replace_pte(slot_vaddr(n, 0), ptep, pteval);
+			preempt_enable();
+		}
+		n--;
+		pfn++;
+	} while (--nr);
+
+	return (void *)slot_vaddr(depth - 1, 0);
 }
 
 static void *km_map_page(struct page *page, pgprot_t prot, unsigned int nr,
@@ -676,29 +712,10 @@ void *__kmap_local_page(struct page *page)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	unsigned int depth = ctrl->idx + slots_of(1);
-	pte_t pteval, *ptep;
 
 	if (!kmap_local_is_lazy() || unlikely(depth > km_limit))
 		return km_map_page(page, kmap_prot, 1, _RET_IP_);
-
-	pteval = arch_kmap_local_page_pte(page_to_pfn(page), km_page_pte);
-	/*
-	 * From set_idx() on, interrupts push above the new slot and the CPU stays.
-	 *
-	 * pteval[] must be set before the PTE is read: if the task is scheduled out in
-	 * between, __kmap_local_sched_in() restores that PTE, so a match stays valid. If
-	 * the task is scheduled out earlier, it reads the PTE only afterwards.
-	 */
-	set_idx(ctrl, depth);
-	highmem_count_maps(1, depth);
-	save_pte(ctrl, depth - 1, pteval);
-	ptep = slot_pte(depth - 1, 0);
-	if (!pte_same(ptep_get(ptep), pteval)) {
-		preempt_disable();
-		replace_pte(slot_vaddr(depth - 1, 0), ptep, pteval);
-		preempt_enable();
-	}
-	return (void *)slot_vaddr(depth - 1, 0);
+	return kmap_local_push(ctrl, depth, page, 1);
 }
 EXPORT_SYMBOL(__kmap_local_page);
 
@@ -918,6 +935,13 @@ unsigned int kmap_local_room(unsigned int nr)
  */
 void *__kmap_local_pages(struct page *page, unsigned int *nr)
 {
+	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
+	unsigned int depth = ctrl->idx + slots_of(*nr);
+
+	if (kmap_local_is_lazy() && likely(*nr <= KM_RUN_MAX) &&
+	    likely(depth + KM_RUN_SPARE * KM_STEP <= km_limit))
+		return kmap_local_push(ctrl, depth, page, *nr);
+
 	*nr = kmap_local_room(*nr);
 	return km_map_page(page, kmap_prot, *nr, _RET_IP_);
 }
@@ -956,13 +980,27 @@ size_t kmap_addr_reach(const void *vaddr)
 /**
  * __kunmap_local_pages() - unmap what __kmap_local_pages() mapped
  * @vaddr: any address inside the first page
- * @nr: the number of pages mapped
+ * @nr: the number of pages mapped, at least 2: kunmap_local() unmaps a single page
  *
  * Context: the one that made the mapping; does not sleep.
  */
 void __kunmap_local_pages(const void *vaddr, unsigned int nr)
 {
-	kunmap_local_slow((unsigned long)vaddr, nr);
+	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
+	unsigned int top = slot_of((unsigned long)vaddr), n;
+
+	/* An idx above KM_LIMIT counts the reserve, which has no pteval[]. */
+	if (!kmap_local_is_lazy() || unlikely(ctrl->idx != top + 1 || top >= KM_LIMIT) ||
+	    unlikely(ctrl->holes || run_length(ctrl, top) != nr)) {
+		kunmap_local_slow((unsigned long)vaddr, nr);
+		return;
+	}
+	for (n = top; n > top - nr; n--)
+		clear_saved(ctrl, n);
+	set_idx(ctrl, top + 1 - slots_of(nr));
+	ctrl->special--;
+	if (unlikely(ctrl->pinned))
+		km_unpin(ctrl);
 }
 EXPORT_SYMBOL(__kunmap_local_pages);
 
