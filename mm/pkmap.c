@@ -392,15 +392,15 @@ static bool pkmap_has_clean(unsigned int color)
 	return READ_ONCE(pkmap_clean[color].nr) > pkmap_reserve();
 }
 
-/* Makes a list of slots clean. Returns how many there are. */
+/* Adds a list of slots to the clean lists. Returns how many there are. */
 static unsigned int pkmap_add_clean(struct pkmap_slot *slot)
 {
 	struct pkmap_slot *next;
 	struct pkmap_clean *clean;
 	unsigned int nr = 0;
-	unsigned long flags;
 
-	spin_lock_irqsave(&pkmap_lock, flags);
+	lockdep_assert_held(&pkmap_lock);
+
 	for (; slot; slot = next) {
 		clean = &pkmap_clean[pkmap_color(slot->vaddr)];
 		next = slot->next;
@@ -413,7 +413,6 @@ static unsigned int pkmap_add_clean(struct pkmap_slot *slot)
 			spin_lock_irqsave(&pkmap_lock, flags);
 		}
 	}
-	spin_unlock_irqrestore(&pkmap_lock, flags);
 	return nr;
 }
 
@@ -540,6 +539,7 @@ static unsigned int pkmap_reclaim(bool all)
 {
 	struct pkmap_slot *victims = NULL;
 	unsigned int condemned, freed;
+	unsigned long flags;
 	bool flushed;
 
 	lockdep_assert_held(&pkmap_reclaim_lock);
@@ -558,7 +558,9 @@ static unsigned int pkmap_reclaim(bool all)
 			pkmap_flush_tlb();
 		highmem_count(HIGHMEM_STAT_PKMAP_FLUSH, 1);
 	}
+	spin_lock_irqsave(&pkmap_lock, flags);
 	freed = pkmap_add_clean(victims);
+	spin_unlock_irqrestore(&pkmap_lock, flags);
 
 	trace_pkmap_reclaim(all, condemned, freed);
 	highmem_count(HIGHMEM_STAT_PKMAP_RECLAIM, 1);
@@ -638,6 +640,7 @@ static void pkmap_add_area(struct pkmap_area *area, struct pkmap_slot *slots,
 			   unsigned long start, unsigned int nr)
 {
 	unsigned int i, color;
+	unsigned long flags;
 
 	for (i = 0; i < nr; i++) {
 		slots[i].vaddr = (void *)(start + i * PAGE_SIZE);
@@ -647,12 +650,15 @@ static void pkmap_add_area(struct pkmap_area *area, struct pkmap_slot *slots,
 	}
 	area->slots = slots;
 	area->start = start;
+
+	/* One section: if pkmap_room() sees the slots, pkmap_map() finds them clean. */
+	spin_lock_irqsave(&pkmap_lock, flags);
 	/* Pairs with pkmap_slots_all(): a reader of the first slot sees all of them. */
 	smp_store_release(&pkmap_first, slots);
 	/* Pairs with next_area(): a reader of the size sees the area. */
 	smp_store_release(&area->nr, nr);
-
 	pkmap_add_clean(slots);
+	spin_unlock_irqrestore(&pkmap_lock, flags);
 	for (color = 0; color < PKMAP_COLORS; color++)
 		wake_up_all(get_pkmap_wait_queue_head(color));
 }
