@@ -166,6 +166,8 @@ static void km_init(void)
 		per_cpu(km_window, cpu).ptep = virt_to_kpte(vaddr);
 	}
 	km_page_pte = pfn_pte(0, kmap_prot);
+	/* An interrupt uses km_page_pte as soon as it sees km_limit. */
+	barrier();
 	/* No other CPU runs yet: this is called by an early_initcall at the latest. */
 	km_limit = KM_LIMIT;
 }
@@ -371,15 +373,17 @@ VISIBLE_IF_KUNIT bool kmap_local_is_lazy(void)
  * migrate_enable() takes the lock of the run queue. A context that may hold that lock
  * has interrupts off: a tracer in __schedule(), or an interrupt that comes between that
  * store and this call. A softirq may interrupt the task in migrate_disable() or
- * migrate_enable(), which change migration_disabled in several instructions. All of these
- * leave the pin. The task comes here itself, or kmap_local_pin() ends the pin in the next
+ * migrate_enable(), which change migration_disabled in several instructions. (Not with
+ * PREEMPT_RT, where softirqs run in tasks and can be pinned themselves.) All of these leave
+ * the pin. The task comes here itself, or kmap_local_pin() ends the pin in the next
  * __schedule().
  */
 static noinline void km_unpin(struct kmap_ctrl *ctrl)
 {
 	bool pinned;
 
-	if (ctrl->idx || irqs_disabled() || !in_task())
+	if (ctrl->idx || irqs_disabled() ||
+	    (!IS_ENABLED(CONFIG_PREEMPT_RT) && !in_task()))
 		return;
 
 	/* __schedule() may come here, too: only one of the two ends the pin. */
@@ -783,9 +787,10 @@ static noinline void kunmap_local_slow(unsigned long addr, unsigned int nr)
 
 	/*
 	 * An address in the guard before a mapping was moved back too far. The first
-	 * byte of a guard may be the end of a mapping that is unmapped already.
+	 * byte of a guard may be the end of a mapping that is unmapped already. The last
+	 * guard is what reserve_map() returns without a reserve.
 	 */
-	if (top < 0 && offset_in_page(addr))
+	if (top < 0 && offset_in_page(addr) && (km_reserve_end || depth < KM_LIMIT))
 		top = find_slot(ctrl, addr + PAGE_SIZE);
 	if (top < 0) {
 		if (is_kmap_local_reserve(addr))

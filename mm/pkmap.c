@@ -407,11 +407,7 @@ static unsigned int pkmap_add_clean(struct pkmap_slot *slot)
 		slot->next = clean->first;
 		clean->first = slot;
 		WRITE_ONCE(clean->nr, clean->nr + 1);
-		/* Thousands of slots would keep interrupts off for too long. */
-		if (!(++nr % 32)) {
-			spin_unlock_irqrestore(&pkmap_lock, flags);
-			spin_lock_irqsave(&pkmap_lock, flags);
-		}
+		nr++;
 	}
 	return nr;
 }
