@@ -105,8 +105,8 @@ struct pkmap_slot {
 /*
  * The first area is the architecture's window. The others are vmalloc space, with page
  * tables. The second, of PKMAP_RESERVE slots for each colour, exists from boot on.
- * pkmap_grow() adds the rest when all slots are held. They take an eighth of vmalloc
- * space at most, and stay.
+ * pkmap_grow() adds the rest, one at a time, when reclaim leaves a task without a slot.
+ * They take an eighth of vmalloc space at most, and stay.
  */
 #define PKMAP_GROW_AREAS	4
 #define PKMAP_GROW_SLOTS	(SZ_4M >> PAGE_SHIFT)	/* at most */
@@ -731,8 +731,8 @@ static int __init pkmap_init(void)
 early_initcall(pkmap_init);
 
 /*
- * Adds an area for a task that found all slots held. False if all areas exist, if an
- * attempt has failed lately, or if another task adds one: that task wakes this one.
+ * Adds an area for a task that reclaim left without a slot. False if all areas exist, if
+ * an attempt has failed lately, or if another task adds one: that task wakes this one.
  */
 static bool pkmap_grow(unsigned int color)
 {

@@ -99,7 +99,7 @@
  *
  * ``arch_kmap_local_page_pte(pfn, template)``
  *   ``pfn_pte(pfn, kmap_prot)``, made of ``template``, which is that of page frame 0.
- *   On x86 this saves nine instructions of each mapping. For kmap(), too.
+ *   On x86 this saves nine instructions of each mapping.
  *
  * ``ARCH_KMAP_LOCAL_LAZY``
  *   kunmap_local() leaves the PTE of a mapping with ``kmap_prot``.
