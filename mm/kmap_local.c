@@ -492,7 +492,8 @@ static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval,
 				slot_vaddr(KM_LIMIT, pte_pfn(pteval)));
 	}
 	/* A tracer may hold the lock of the run queue, which the console takes to wake a task. */
-	DO_ONCE_LITE(printk_deferred, KERN_INFO "highmem: %s/%d nests more than %d local mappings, in %pS\n",
+	DO_ONCE_LITE(printk_deferred,
+		     KERN_INFO "highmem: %s/%d nests more than %d local mappings, in %pS\n",
 		     current->comm, current->pid, KM_LIMIT / KM_STEP, (void *)ip);
 
 	preempt_disable();
