@@ -53,6 +53,15 @@ clear_line() {
 # A command that fails and is not checked for is reported, too.
 trap 'clear_line; echo "error: $0, line $LINENO: $BASH_COMMAND" >&2' ERR
 
+# The scripts have settings, but no options.
+case ${1:-} in
+-h | --help)
+	"$DRIVER/help"
+	exit
+	;;
+-*) die "${0##*/} has no option $1; see make help" ;;
+esac
+
 # ---------------------------------------------------------------- settings
 
 # The kernels for the suite: the functions on_NAME of variants.sh, in their order.
