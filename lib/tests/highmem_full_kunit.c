@@ -2,6 +2,9 @@
 /*
  * KUnit suite "highmem_full": kmap() when all slots of the pool are held. See
  * highmem_kunit.h.
+ *
+ * The pool never shrinks, so the cases that need it to grow are skipped once it has all
+ * its areas: in a second run of this suite, or after a machine has used them up.
  */
 
 #include <linux/delay.h>
@@ -16,13 +19,17 @@
 
 #define NR_EXCESS	4
 #define NR_FAR		(POOL_END + NR_EXCESS)
+/* The pool grows by so many slots at a time, and four times at most */
+#define GROWN_AREA	((POOL_END - LAST_PKMAP) / 4)
+
+#define NEEDS_GROWTH(test)						\
+	NEEDS(test, hmk_pool_can_grow(), "the pool has all its areas")
 
 /* ------------------------------------------------------------------- memory short */
 
 /*
- * Without address space for more slots there are as many as there are, and when
- * all are held kmap() has to wait. These cases come first. A pool that has grown
- * keeps what it got, and at last there may be nothing left for it to want.
+ * Without address space for more slots the pool cannot grow, and kmap() has to wait when
+ * all are held.
  */
 
 /* Let the hoarder have one page more, and see that it is through with that */
@@ -389,12 +396,14 @@ static void kmap_refills_one_slot(struct kunit *test)
 /* The slots are held still, but space for more is there: it is looked for again */
 static void kmap_waits_for_space(struct kunit *test)
 {
-	struct hoard *hoard = hmk_start_hoard(test, NR_FAR, 1);
-	struct spaces *spaces = hmk_take_space(test, POOL_STEP);
-	unsigned int held = hmk_hold_all(test, hoard);
+	struct spaces *spaces;
+	struct hoard *hoard;
+	unsigned int held;
 
-	if (held >= POOL_END - 2 * NR_EXCESS)
-		kunit_skip(test, "the pool has grown as far as it can already");
+	NEEDS_GROWTH(test);
+	hoard = hmk_start_hoard(test, NR_FAR, 1);
+	spaces = hmk_take_space(test, POOL_STEP);
+	held = hmk_hold_all(test, hoard);
 	msleep(500);
 	KUNIT_EXPECT_EQ(test, hmk_hoard_held(hoard), held);
 	WRITE_ONCE(hoard->limit, held + NR_EXCESS);
@@ -418,16 +427,17 @@ static void kmap_waits_for_memory(struct kunit *test)
 		{ "__kvmalloc_node_noprof", 0 },
 		{ "apply_to_page_range", -ENOMEM },
 	};
-	struct hoard *hoard = hmk_start_hoard(test, NR_FAR, 1);
-	struct task_struct *task = hoard->worker->task;
 	struct failure *failure;
+	struct task_struct *task;
+	struct hoard *hoard;
 	unsigned int i, held;
 
+	NEEDS_GROWTH(test);
+	hoard = hmk_start_hoard(test, NR_FAR, 1);
+	task = hoard->worker->task;
 	/* Before the others, so that there is always something that fails */
 	failure = hmk_fail_calls(test, "get_vm_area", task, 0);
 	held = hmk_hold_all(test, hoard);
-	if (held >= POOL_END - 2 * NR_EXCESS)
-		kunit_skip(test, "the pool has grown as far as it can already");
 	for (i = 0; i < ARRAY_SIZE(refused); i++) {
 		struct failure *earlier = failure;
 
@@ -475,7 +485,6 @@ static bool feed_hoard(struct kunit *test, struct hoard *hoard)
  * slots are reclaimed: nothing is allocated, so no driver hears that vmalloc space is
  * short (its notifier may take locks), and the log has no line about it.
  */
-#define NR_STREAMED	(LAST_PKMAP + LAST_PKMAP / 2 + 500)
 #define NR_STREAMS	3
 
 struct stream {
@@ -522,9 +531,11 @@ static void kmap_of_many_needs_no_space(struct kunit *test)
 {
 	struct stream *stream = hmk_zalloc(test, NR_STREAMS * sizeof(*stream));
 	struct worker *worker[NR_STREAMS];
-	struct page_set *set = hmk_get_page_set(test, true, NR_STREAMED);
+	struct page_set *set;
 	unsigned int i;
 
+	NEEDS_GROWTH(test);
+	set = hmk_get_page_set(test, true, hmk_pool_slots() * 3 / 2 + 500);
 	for (i = 0; i < set->nr; i++)
 		stamp_page(set->page[i], 74);
 	/* A new thread needs vmalloc space for its stack. */
@@ -554,8 +565,10 @@ static void kmap_of_many_needs_no_space(struct kunit *test)
 /* All slots held, no space for more: attempts to get some are seconds apart */
 static void kmap_asks_seldom_for_space(struct kunit *test)
 {
-	struct hoard *hoard = hmk_start_hoard(test, NR_FAR, 1);
+	struct hoard *hoard;
 
+	NEEDS_GROWTH(test);
+	hoard = hmk_start_hoard(test, NR_FAR, 1);
 	hmk_take_space(test, POOL_STEP);
 	hmk_hold_all(test, hoard);
 	KUNIT_ASSERT_EQ(test, register_vmap_purge_notifier(&shortage_block), 0);
@@ -605,7 +618,7 @@ static void kmap_reports_long_wait(struct kunit *test)
 
 static void kmap_beyond_pool(struct kunit *test)
 {
-	struct hoard *hoard = hmk_start_hoard(test, LAST_PKMAP + NR_EXCESS, 0);
+	struct hoard *hoard = hmk_start_hoard(test, hmk_pool_slots() + NR_EXCESS, 0);
 	bool waited;
 
 	/* Somebody else may hold a few slots, but not half of them */
@@ -626,12 +639,8 @@ static void kmap_far_beyond_pool(struct kunit *test)
 	hmk_check_hoard(test, hoard);
 }
 
-/*
- * Many tasks hold some and want more, none gives back before it has them all: at
- * last three quarters of what there may be, see the order of the cases below.
- */
+/* Many tasks hold a quarter of the pages that they want, and want the rest. None gives back before it has all. */
 #define NR_HOARDS	24
-#define HOARD_FIRST	(POOL_END * 3 / 4 / (2 * NR_HOARDS))
 
 static unsigned int count_hoards(struct hoard **hoard)
 {
@@ -654,16 +663,17 @@ static bool wait_for_hoards(struct hoard **hoard, unsigned int nr)
 	return true;
 }
 
-static void check_hold_and_want_more(struct kunit *test, bool shortage)
+static void check_hold_and_want_more(struct kunit *test, unsigned int total, bool shortage)
 {
+	unsigned int each = DIV_ROUND_UP(total, NR_HOARDS);
 	struct spaces *spaces = NULL;
 	struct hoard *hoard[NR_HOARDS];
 	unsigned int i, held;
 	bool through;
 
 	for (i = 0; i < NR_HOARDS; i++)
-		hoard[i] = hmk_start_hoard(test, 2 * HOARD_FIRST, HOARD_FIRST);
-	through = wait_for_hoards(hoard, HOARD_FIRST);
+		hoard[i] = hmk_start_hoard(test, each, each / 4);
+	KUNIT_EXPECT_TRUE(test, wait_for_hoards(hoard, each / 4));
 	if (shortage)
 		spaces = hmk_take_space(test, POOL_STEP);
 	for (i = 0; i < NR_HOARDS; i++)
@@ -672,11 +682,10 @@ static void check_hold_and_want_more(struct kunit *test, bool shortage)
 		msleep(1000);
 		held = count_hoards(hoard);
 		kunit_info(test, "stalled with %u pages\n", held);
-		if (held == 2 * HOARD_FIRST * NR_HOARDS)
-			kunit_skip(test, "the pool has grown beyond what is wanted already");
+		KUNIT_EXPECT_LT(test, held, each * NR_HOARDS);
 		hmk_give_space(test, spaces);
 	}
-	through = wait_for_hoards(hoard, 2 * HOARD_FIRST);
+	through = wait_for_hoards(hoard, each);
 	held = count_hoards(hoard);
 	/* Those who are stuck take no more when they get on */
 	for (i = 0; i < NR_HOARDS; i++)
@@ -688,12 +697,14 @@ static void check_hold_and_want_more(struct kunit *test, bool shortage)
 
 static void kmap_hold_and_want_more_while_short(struct kunit *test)
 {
-	check_hold_and_want_more(test, true);
+	NEEDS_GROWTH(test);
+	/* One more area is enough for this. */
+	check_hold_and_want_more(test, hmk_pool_slots() + GROWN_AREA / 2, true);
 }
 
 static void kmap_hold_and_want_more(struct kunit *test)
 {
-	check_hold_and_want_more(test, false);
+	check_hold_and_want_more(test, POOL_END * 3 / 4, false);
 }
 
 /* However far kmap() goes, it ends somewhere, and then it must wait and go on */
@@ -762,12 +773,7 @@ static void kmap_leaked_without_end(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, stamped_nofault(addr, page, 74));
 }
 
-/*
- * The order matters: the pool does not shrink, and where LAST_PKMAP is 512 or 1024
- * kmap_waits_for_space, kmap_waits_for_memory and kmap_hold_and_want_more_while_short
- * make it grow by one area each, of four that there are. Cases behind these take the
- * rest.
- */
+/* The first cases add no area, the three that need one add one each, the last ones the rest. */
 static struct kunit_case highmem_full_cases[] = {
 	KUNIT_CASE_SLOW(kmap_waits_for_kunmap),
 	KUNIT_CASE(kmap_waiters_are_woken_one_by_one),

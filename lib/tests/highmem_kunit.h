@@ -17,11 +17,14 @@
  * highmem_samples  the code that the manual shows
  * highmem_window what comes in between two steps that take no lock
  * highmem_race   the pool, with everybody in it at once
- * highmem_full   the same, with all slots held. Comes behind these: the pool grows and
- *                keeps its new areas, and the suites above need a small pool.
+ * highmem_full   the same, with all slots held
  * highmem_jiffies  jiffies that pass a change of sign while the suites run
- * highmem_traced probes at tracepoints that map pages. Comes last of all: it counts
- *                what the probes did while the other suites ran.
+ * highmem_traced probes at tracepoints that map pages
+ *
+ * No suite needs another one, or an order. A suite passes alone, after any other suite
+ * and again in the same boot. The pool keeps the areas that it grows by: a case that needs
+ * more pages than slots asks hmk_pool_slots(), and one that needs the pool to grow is
+ * skipped if hmk_pool_can_grow() says no.
  *
  * The suites call nothing but the interface that users of high memory see, so
  * the same files judge any implementation of it. Seven look behind it, with
@@ -49,6 +52,7 @@
 
 #include <kunit/test.h>
 #include <kunit/test-bug.h>
+#include <linux/atomic.h>
 #include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/highmem.h>
@@ -258,6 +262,7 @@ unsigned int hmk_reports(void);
 /* -------------------------------------------------------------- probes */
 
 extern bool hmk_alone, hmk_probes;
+extern atomic_t hmk_probe_faults;
 
 void hmk_be_alone(struct kunit *test);
 
@@ -287,6 +292,9 @@ void hmk_join_worker(struct kunit *test, struct worker *worker);
 /* More than any pool can give: it grows by 16 MB or an eighth of vmalloc space */
 #define POOL_GROWTH	min_t(unsigned long, SZ_16M, VMALLOC_TOTAL / 8)
 #define POOL_END	(LAST_PKMAP + (POOL_GROWTH >> PAGE_SHIFT))
+unsigned int hmk_pool_slots(void);
+bool hmk_pool_can_grow(void);
+
 /* Pieces of vmalloc space of this size are too small for it, bytes */
 #define POOL_STEP	(rounddown_pow_of_two(POOL_GROWTH / 4) / 2)
 

@@ -232,6 +232,9 @@ bool hmk_alone;
 /* They are registered */
 bool hmk_probes;
 
+/* Probes that found another page's data, or left a page mapped, since the last case */
+atomic_t hmk_probe_faults;
+
 static void end_alone(void *unused)
 {
 	WRITE_ONCE(hmk_alone, false);
@@ -311,6 +314,27 @@ void hmk_join_worker(struct kunit *test, struct worker *worker)
 /* ---------------------------------------------------------- scarce resources */
 
 #ifdef CONFIG_HIGHMEM
+/* The slots that the pool has: its window, and those in vmalloc space. */
+unsigned int hmk_pool_slots(void)
+{
+	unsigned long addr;
+	unsigned int nr = LAST_PKMAP;
+
+	for (addr = VMALLOC_START; addr < VMALLOC_END; addr += PAGE_SIZE) {
+		void *p = (void *)addr;
+
+		nr += is_kmap_addr(p) && !in_local_slots(p) &&
+		      addr - PKMAP_ADDR(0) >= LAST_PKMAP * PAGE_SIZE;
+	}
+	return nr;
+}
+
+/* The pool keeps all that it has grown by. Only its reserve can make it larger than this. */
+bool hmk_pool_can_grow(void)
+{
+	return hmk_pool_slots() < POOL_END;
+}
+
 #define MAX_SPACES	4096
 
 struct spaces {
@@ -594,6 +618,7 @@ void hmk_check_task(struct kunit *test)
 	for (i = 0; i < 100 && map_depth(task); i++)
 		usleep_range(100, 200);
 	KUNIT_EXPECT_EQ_MSG(test, map_depth(task), 0, "the case left a page mapped");
+	KUNIT_EXPECT_EQ_MSG(test, atomic_xchg(&hmk_probe_faults, 0), 0, "faults of probes");
 	put_task_struct(task);
 }
 

@@ -296,7 +296,7 @@ static void is_kmap_addr_in_first_local_slot(struct kunit *test)
 static void kmap_streaming(struct kunit *test)
 {
 	struct page_set *held = hmk_get_page_set(test, true, NR_HELD);
-	struct page_set *set = hmk_get_page_set(test, true, 3 * LAST_PKMAP);
+	struct page_set *set = hmk_get_page_set(test, true, 3 * hmk_pool_slots());
 	unsigned int i, j, good = 0, kept = 0, local = 0;
 	void *held_addr[NR_HELD];
 
@@ -371,7 +371,7 @@ static void kmap_reuse_is_seen_by_all(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, relay);
 	init_completion(&relay->go);
 	init_completion(&relay->done);
-	relay->set = hmk_get_page_set(test, true, 2 * LAST_PKMAP + NR_BATCH);
+	relay->set = hmk_get_page_set(test, true, 2 * hmk_pool_slots() + NR_BATCH);
 	pin_to_cpu(test, first_cpu());
 	hmk_start_worker(test, second_cpu(), look_at_batches, relay);
 
@@ -404,7 +404,7 @@ static void kmap_reuse_is_seen_by_all(struct kunit *test)
 static void kmap_keeps_hot_pages(struct kunit *test)
 {
 	struct page_set *hot = hmk_get_page_set(test, true, NR_HOT);
-	struct page_set *cold = hmk_get_page_set(test, true, 4 * LAST_PKMAP);
+	struct page_set *cold = hmk_get_page_set(test, true, 4 * hmk_pool_slots());
 	unsigned int i, j, tries = 0, hits = 0, bad = 0;
 
 	for (i = 0; i < NR_HOT; i++)
@@ -654,7 +654,7 @@ static void check_crowd(struct kunit *test, bool flushing, unsigned int ms)
 
 	KUNIT_ASSERT_NOT_NULL(test, crowd);
 	crowd->shared = hmk_get_page_set(test, true, NR_SHARED);
-	crowd->stream = hmk_get_page_set(test, true, LAST_PKMAP + 100);
+	crowd->stream = hmk_get_page_set(test, true, hmk_pool_slots() + 100);
 	for (i = 0; i < NR_SHARED; i++) {
 		void *addr = kmap_local_page(crowd->shared->page[i]);
 
