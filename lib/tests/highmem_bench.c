@@ -85,7 +85,7 @@ static unsigned int load_ms = 500;
 module_param(load_ms, uint, 0644);
 MODULE_PARM_DESC(load_ms, "how long each row of the group load runs");
 
-/* ------------------------------------------------------------ what to work on */
+/* ---------------------------------------------------------------------- pages */
 
 /* Pages for the rows: 16 times the pool of an i386 kernel without PAE. */
 #define NR_PAGES	16384
@@ -1266,7 +1266,7 @@ static void run_beyond(struct line *line)
 }
 #endif
 
-/* --------------------------------------------------------------------- to run */
+/* --------------------------------------------------------------- running rows */
 
 /* Is @name among the comma separated patterns of @list? */
 static bool asked_for(const char *list, const char *name)

@@ -32,14 +32,14 @@ static void note_folio_flush(struct folio *folio);
 #include "highmem_kunit.h"
 
 #ifdef folio_map_local
-#define OURS		1
+#define HAVE_INTERNALS		1
 #define OUT_OF_LINE	KMAP_LOCAL_MAPS_PAGES
 #else
-#define OURS		0
+#define HAVE_INTERNALS		0
 #define OUT_OF_LINE	IS_ENABLED(CONFIG_HIGHMEM)
 #endif
 
-/* ---------------------------------------------------------- what is watched */
+/* ------------------------------------------------------------------ flushes */
 
 #define MAX_ORDER_SEEN	2
 #define MAX_PAGES	BIT(MAX_ORDER_SEEN)
@@ -243,7 +243,7 @@ static void do_folio_zero_tail(const struct target *t)
 /* Mainline writes beyond its mapping if data ends with a page of high memory */
 static void do_folio_fill_tail(const struct target *t)
 {
-	if (OURS || !folio_test_highmem(t->folio) || !t->len || offset_in_page(t->end))
+	if (HAVE_INTERNALS || !folio_test_highmem(t->folio) || !t->len || offset_in_page(t->end))
 		folio_fill_tail(t->folio, t->start, new_bytes, t->len);
 	else
 		flush_dcache_folio(t->folio);
@@ -367,7 +367,7 @@ static const struct span pairs[] = {
 	{ "all but one byte", 0, P + 100, 0b1111, 0, P + 101, 4 * P, 0b0010 },
 };
 
-/* ----------------------------------------------------- calls that are watched */
+/* ----------------------------------------------------- flushes in other files */
 
 #ifdef CONFIG_MIPS
 static void note_flush_of_address(unsigned long addr)
@@ -477,7 +477,7 @@ static void check_range(struct kunit *test, const struct helper *helper,
 			   flushes, stale ? " and written after that" : "",
 			   this ? "must be" : "need not be");
 	}
-	KUNIT_EXPECT_EQ_MSG(test, watch.elsewhere, 0, "%s: pages of no concern are flushed",
+	KUNIT_EXPECT_EQ_MSG(test, watch.elsewhere, 0, "%s: other pages are flushed",
 			    range->what);
 }
 
@@ -503,7 +503,7 @@ static void helper_flushes(struct kunit *test)
 	unsigned int order, high;
 
 	if (helper->zeroes && OUT_OF_LINE && !call_watched(do_nothing, NULL))
-		kunit_skip(test, "flushes of zero_user_segments() are not seen here");
+		kunit_skip(test, "flushes of zero_user_segments() are counted on MIPS only");
 
 	new_bytes = hmk_get_vbuf(test, size);
 	sink = hmk_get_vbuf(test, size);

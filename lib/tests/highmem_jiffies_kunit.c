@@ -48,12 +48,12 @@ static int __init set_jiffies(char *arg)
 early_param("highmem_jiffies", set_jiffies);
 
 /* Tells in the log which suite was running. */
-static void say_change(struct timer_list *timer)
+static void log_change(struct timer_list *timer)
 {
 	pr_info("highmem_kunit: jiffies are %#lx\n", jiffies);
 }
 
-static DEFINE_TIMER(change_timer, say_change);
+static DEFINE_TIMER(change_timer, log_change);
 
 static int __init start_change_timer(void)
 {
@@ -73,7 +73,7 @@ static void kmap_while_jiffies_change(struct kunit *test)
 	struct page_set *set;
 	u32 first, now;
 
-	NEEDS(test, change_jiffies, "needs highmem_jiffies= on the command line");
+	REQUIRES(test, change_jiffies, "needs highmem_jiffies= on the command line");
 	set = hmk_get_page_set(test, true, NR_CHANGE_PAGES);
 	for (i = 0; i < set->nr; i++)
 		stamp_page(set->page[i], 90);

@@ -28,7 +28,7 @@
  *
  * The suites call nothing but the interface that users of high memory see, so
  * the same files judge any implementation of it. Seven look behind it, with
- * highmem_kunit_inside.h: highmem_lazy, _switch, _nmi, _span, _stats, _window and
+ * highmem_kunit_whitebox.h: highmem_lazy, _switch, _nmi, _span, _stats, _window and
  * _full.
  *
  * How they keep a failure from spreading:
@@ -71,33 +71,33 @@
 
 #include "highmem_kunit_base.h"
 
-/* -------------------------------------------------- what the kernel can do */
+/* ----------------------------------------------------------- configuration */
 
 /* Does kmap_local_page() build a mapping for pages in low memory as well? */
-#define FORCED		IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP)
+#define FORCE_MAP		IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP)
 /* Is there any page for which kmap_local_page() builds a mapping? */
-#define CAN_MAP		(IS_ENABLED(CONFIG_HIGHMEM) || FORCED)
+#define CAN_MAP		(IS_ENABLED(CONFIG_HIGHMEM) || FORCE_MAP)
 
 #ifdef kmap_prot
-#define USUAL_PROT	kmap_prot
+#define DEFAULT_PROT	kmap_prot
 #else
-#define USUAL_PROT	PAGE_KERNEL
+#define DEFAULT_PROT	PAGE_KERNEL
 #endif
 
-#define NEEDS(test, what, why)						\
+#define REQUIRES(test, what, why)					\
 do {									\
 	if (!(what))							\
 		kunit_skip(test, why);					\
 } while (0)
 
-#define NEEDS_HIGHMEM(test)						\
-	NEEDS(test, IS_ENABLED(CONFIG_HIGHMEM), "needs CONFIG_HIGHMEM")
-#define NEEDS_MAPPING(test)						\
-	NEEDS(test, CAN_MAP, "no page is ever mapped by kmap_local here")
-#define NEEDS_TWO_CPUS(test)						\
-	NEEDS(test, num_online_cpus() > 1, "needs two CPUs")
+#define REQUIRES_HIGHMEM(test)						\
+	REQUIRES(test, IS_ENABLED(CONFIG_HIGHMEM), "needs CONFIG_HIGHMEM")
+#define REQUIRES_MAPPING(test)						\
+	REQUIRES(test, CAN_MAP, "kmap_local_page() of this kernel maps no page")
+#define REQUIRES_TWO_CPUS(test)						\
+	REQUIRES(test, num_online_cpus() > 1, "needs two CPUs")
 
-#define PATIENCE	(10 * HZ)
+#define TIMEOUT	(10 * HZ)
 
 /* Depth of a task's stack of local mappings, in slots */
 static inline int map_depth(const struct task_struct *task)
@@ -261,10 +261,10 @@ unsigned int hmk_reports(void);
 
 /* -------------------------------------------------------------- probes */
 
-extern bool hmk_alone, hmk_probes;
+extern bool hmk_probes_paused, hmk_probes_registered;
 extern atomic_t hmk_probe_faults;
 
-void hmk_be_alone(struct kunit *test);
+void hmk_pause_probes(struct kunit *test);
 
 /* ----------------------------------------------------------------- threads */
 
@@ -286,7 +286,7 @@ struct worker *hmk_start_worker(struct kunit *test, int cpu,
 				void (*run)(struct worker *), void *data);
 void hmk_join_worker(struct kunit *test, struct worker *worker);
 
-/* ---------------------------------------------------------- scarce resources */
+/* --------------------------------------------------- slots and address space */
 
 #ifdef CONFIG_HIGHMEM
 /* More than any pool can give: it grows by 16 MB or an eighth of vmalloc space */
@@ -299,7 +299,7 @@ bool hmk_pool_can_grow(void);
 #define POOL_STEP	(rounddown_pow_of_two(POOL_GROWTH / 4) / 2)
 
 /* A thread that keeps as many pages mapped as it can, or is told to */
-struct hoard {
+struct filler {
 	struct page_set *set;
 	struct worker *worker;
 	unsigned int limit;	/* stop for good with so many */
@@ -310,19 +310,19 @@ struct hoard {
 	struct completion go;
 };
 
-struct hoard *hmk_start_hoard(struct kunit *test, unsigned int nr, unsigned int pause);
-unsigned int hmk_hoard_held(struct hoard *hoard);
-bool hmk_wait_for_hoard(struct hoard *hoard, unsigned int nr, unsigned long patience);
-unsigned int hmk_hold_all(struct kunit *test, struct hoard *hoard);
-void hmk_hold_all_and_go(struct kunit *test, struct hoard *hoard);
-void hmk_release_one(struct hoard *hoard);
-void hmk_check_hoard(struct kunit *test, struct hoard *hoard);
+struct filler *hmk_start_filler(struct kunit *test, unsigned int nr, unsigned int pause);
+unsigned int hmk_filler_held(struct filler *filler);
+bool hmk_wait_for_filler(struct filler *filler, unsigned int nr, unsigned long timeout);
+unsigned int hmk_hold_all(struct kunit *test, struct filler *filler);
+void hmk_hold_all_and_end(struct kunit *test, struct filler *filler);
+void hmk_release_one(struct filler *filler);
+void hmk_check_filler(struct kunit *test, struct filler *filler);
 
 struct spaces *hmk_take_space(struct kunit *test, unsigned long least);
 void hmk_give_space(struct kunit *test, struct spaces *spaces);
 #endif
 
-/* ------------------------------------------------------------ calls that fail */
+/* -------------------------------------------------------------- failing calls */
 
 /* Needs CONFIG_FUNCTION_ERROR_INJECTION. The case is skipped without it. */
 struct failure;
@@ -332,7 +332,7 @@ struct failure *hmk_fail_calls(struct kunit *test, const char *function,
 unsigned int hmk_failed_calls(struct failure *failure);
 void hmk_fail_no_more(struct kunit *test, struct failure *failure);
 
-/* --------------------------------------------------- before and after a case */
+/* --------------------------------------------------- start and end of a case */
 
 int hmk_remember_task(struct kunit *test);
 int hmk_remember_task_and_pool(struct kunit *test);

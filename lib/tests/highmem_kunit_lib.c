@@ -20,7 +20,7 @@
 
 #include <asm/sections.h>
 
-#include "highmem_kunit_inside.h"
+#include "highmem_kunit_whitebox.h"
 
 /* ------------------------------------------------------------------- pages */
 
@@ -227,26 +227,26 @@ void hmk_expect_report(struct kunit *test, const char *needle)
 /* ------------------------------------------------------------------ probes */
 
 /* While this is set, the probes of highmem_traced_kunit.c map nothing */
-bool hmk_alone;
+bool hmk_probes_paused;
 
 /* They are registered */
-bool hmk_probes;
+bool hmk_probes_registered;
 
 /* Probes that found another page's data, or left a page mapped, since the last case */
 atomic_t hmk_probe_faults;
 
-static void end_alone(void *unused)
+static void resume_probes(void *unused)
 {
-	WRITE_ONCE(hmk_alone, false);
+	WRITE_ONCE(hmk_probes_paused, false);
 }
 
 /* For cases that look at idle slots or count events */
-void hmk_be_alone(struct kunit *test)
+void hmk_pause_probes(struct kunit *test)
 {
-	if (hmk_alone)
+	if (hmk_probes_paused)
 		return;
-	WRITE_ONCE(hmk_alone, true);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_alone, NULL), 0);
+	WRITE_ONCE(hmk_probes_paused, true);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, resume_probes, NULL), 0);
 	/* Probes run with preemption off. Idle slots may hold their pages. */
 	synchronize_rcu();
 	kmap_flush_unused();
@@ -270,8 +270,8 @@ static void end_worker(void *data)
 	struct worker *worker = data;
 
 	WRITE_ONCE(worker->stop, true);
-	if (!wait_for_completion_timeout(&worker->done, PATIENCE)) {
-		kunit_fail_current_test("a thread never came back");
+	if (!wait_for_completion_timeout(&worker->done, TIMEOUT)) {
+		kunit_fail_current_test("a thread has not ended");
 		leak_pages = true;
 		return;
 	}
@@ -306,12 +306,12 @@ struct worker *hmk_start_worker(struct kunit *test, int cpu,
 
 void hmk_join_worker(struct kunit *test, struct worker *worker)
 {
-	KUNIT_ASSERT_NE_MSG(test, wait_for_completion_timeout(&worker->done, PATIENCE), 0,
-			    "a thread does not get on");
+	KUNIT_ASSERT_NE_MSG(test, wait_for_completion_timeout(&worker->done, TIMEOUT), 0,
+			    "a thread has not ended");
 	KUNIT_EXPECT_EQ_MSG(test, worker->depth, 0, "a thread ended with pages mapped");
 }
 
-/* ---------------------------------------------------------- scarce resources */
+/* --------------------------------------------------- slots and address space */
 
 #ifdef CONFIG_HIGHMEM
 /* The slots that the pool has: its window, and those in vmalloc space. */
@@ -379,59 +379,59 @@ void hmk_give_space(struct kunit *test, struct spaces *spaces)
 	kunit_release_action(test, give_space, spaces);
 }
 
-static void hoard_pages(struct worker *worker)
+static void fill_slots(struct worker *worker)
 {
-	struct hoard *hoard = worker->data;
+	struct filler *filler = worker->data;
 
-	while (hoard->held < READ_ONCE(hoard->limit) && !worker_stopped(worker)) {
-		struct page *page = hoard->set->page[hoard->held];
+	while (filler->held < READ_ONCE(filler->limit) && !worker_stopped(worker)) {
+		struct page *page = filler->set->page[filler->held];
 		void *addr;
 
-		if (hoard->held && hoard->held == hoard->pause &&
-		    !wait_for_completion_timeout(&hoard->go, PATIENCE))
+		if (filler->held && filler->held == filler->pause &&
+		    !wait_for_completion_timeout(&filler->go, TIMEOUT))
 			return;
 		addr = kmap(page);
-		hoard->bad += !stamped(addr, page, 40) || !is_kmap_addr(addr);
+		filler->bad += !stamped(addr, page, 40) || !is_kmap_addr(addr);
 		stamp(addr, page, 41);
-		/* The page is mapped: pairs with hmk_hoard_held() */
-		smp_store_release(&hoard->held, hoard->held + 1);
+		/* The page is mapped: pairs with hmk_filler_held() */
+		smp_store_release(&filler->held, filler->held + 1);
 	}
 }
 
-unsigned int hmk_hoard_held(struct hoard *hoard)
+unsigned int hmk_filler_held(struct filler *filler)
 {
-	/* Pairs with hoard_pages() */
-	return smp_load_acquire(&hoard->held);
+	/* Pairs with fill_slots() */
+	return smp_load_acquire(&filler->held);
 }
 
-void hmk_release_one(struct hoard *hoard)
+void hmk_release_one(struct filler *filler)
 {
-	kunmap(hoard->set->page[hoard->released++]);
+	kunmap(filler->set->page[filler->released++]);
 }
 
-static void give_up_hoard(void *data)
+static void end_filler(void *data)
 {
-	struct hoard *hoard = data;
+	struct filler *filler = data;
 	unsigned int i;
 
-	WRITE_ONCE(hoard->worker->stop, true);
-	complete(&hoard->go);
-	for (i = 0; i < 1000 && !completion_done(&hoard->worker->done); i++) {
-		if (hoard->released < hmk_hoard_held(hoard))
-			hmk_release_one(hoard);
+	WRITE_ONCE(filler->worker->stop, true);
+	complete(&filler->go);
+	for (i = 0; i < 1000 && !completion_done(&filler->worker->done); i++) {
+		if (filler->released < hmk_filler_held(filler))
+			hmk_release_one(filler);
 		else
 			usleep_range(10000, 12000);
 	}
-	while (hoard->released < hmk_hoard_held(hoard))
-		hmk_release_one(hoard);
+	while (filler->released < hmk_filler_held(filler))
+		hmk_release_one(filler);
 }
 
-/* Wait until the hoarder holds @nr pages; false if that takes too long */
-bool hmk_wait_for_hoard(struct hoard *hoard, unsigned int nr, unsigned long patience)
+/* Wait until the filler holds @nr pages; false if that takes too long */
+bool hmk_wait_for_filler(struct filler *filler, unsigned int nr, unsigned long timeout)
 {
-	unsigned long end = jiffies + patience;
+	unsigned long end = jiffies + timeout;
 
-	while (hmk_hoard_held(hoard) < nr) {
+	while (hmk_filler_held(filler) < nr) {
 		if (time_after(jiffies, end))
 			return false;
 		usleep_range(1000, 2000);
@@ -440,61 +440,61 @@ bool hmk_wait_for_hoard(struct hoard *hoard, unsigned int nr, unsigned long pati
 }
 
 /* Somebody who takes @nr pages. Unless @pause is 0, it stops there for a go */
-struct hoard *hmk_start_hoard(struct kunit *test, unsigned int nr, unsigned int pause)
+struct filler *hmk_start_filler(struct kunit *test, unsigned int nr, unsigned int pause)
 {
-	struct hoard *hoard = hmk_zalloc(test, sizeof(*hoard));
+	struct filler *filler = hmk_zalloc(test, sizeof(*filler));
 	unsigned int i;
 
-	hoard->set = hmk_get_page_set(test, true, nr);
-	hoard->limit = nr;
-	hoard->pause = pause;
-	init_completion(&hoard->go);
+	filler->set = hmk_get_page_set(test, true, nr);
+	filler->limit = nr;
+	filler->pause = pause;
+	init_completion(&filler->go);
 	for (i = 0; i < nr; i++)
-		stamp_page(hoard->set->page[i], 40);
-	hoard->worker = hmk_start_worker(test, -1, hoard_pages, hoard);
-	KUNIT_ASSERT_EQ(test, kunit_add_action(test, give_up_hoard, hoard), 0);
-	return hoard;
+		stamp_page(filler->set->page[i], 40);
+	filler->worker = hmk_start_worker(test, -1, fill_slots, filler);
+	KUNIT_ASSERT_EQ(test, kunit_add_action(test, end_filler, filler), 0);
+	return filler;
 }
 
 /*
- * Let the hoarder go on and take all there is. How many pages that makes; it
+ * Let the filler go on and take all there is. How many pages that makes; it
  * waits for one more.
  */
-unsigned int hmk_hold_all(struct kunit *test, struct hoard *hoard)
+unsigned int hmk_hold_all(struct kunit *test, struct filler *filler)
 {
 	unsigned int held;
 
-	complete(&hoard->go);
+	complete(&filler->go);
 	do {
-		held = hmk_hoard_held(hoard);
-	} while (held < hoard->limit && hmk_wait_for_hoard(hoard, held + 1, HZ / 4));
-	KUNIT_ASSERT_LT_MSG(test, held, hoard->limit, "kmap() never had to wait");
+		held = hmk_filler_held(filler);
+	} while (held < filler->limit && hmk_wait_for_filler(filler, held + 1, HZ / 4));
+	KUNIT_ASSERT_LT_MSG(test, held, filler->limit, "kmap() never waited");
 	return held;
 }
 
-/* The same, but then the hoarder gets that page and goes: nobody waits */
-void hmk_hold_all_and_go(struct kunit *test, struct hoard *hoard)
+/* The same, but then the filler gets that page and goes: nobody waits */
+void hmk_hold_all_and_end(struct kunit *test, struct filler *filler)
 {
-	WRITE_ONCE(hoard->limit, hmk_hold_all(test, hoard) + 1);
-	hmk_release_one(hoard);
-	hmk_join_worker(test, hoard->worker);
+	WRITE_ONCE(filler->limit, hmk_hold_all(test, filler) + 1);
+	hmk_release_one(filler);
+	hmk_join_worker(test, filler->worker);
 }
 
-/* The hoarder is through: was each page mapped to its own address? */
-void hmk_check_hoard(struct kunit *test, struct hoard *hoard)
+/* The filler is through: was each page mapped to its own address? */
+void hmk_check_filler(struct kunit *test, struct filler *filler)
 {
 	unsigned int i, good = 0;
 
-	hmk_join_worker(test, hoard->worker);
-	kunit_release_action(test, give_up_hoard, hoard);
-	for (i = 0; i < hoard->set->nr; i++)
-		good += page_stamped(hoard->set->page[i], i < hoard->held ? 41 : 40);
-	KUNIT_EXPECT_EQ(test, good, hoard->set->nr);
-	KUNIT_EXPECT_EQ(test, hoard->bad, 0);
+	hmk_join_worker(test, filler->worker);
+	kunit_release_action(test, end_filler, filler);
+	for (i = 0; i < filler->set->nr; i++)
+		good += page_stamped(filler->set->page[i], i < filler->held ? 41 : 40);
+	KUNIT_EXPECT_EQ(test, good, filler->set->nr);
+	KUNIT_EXPECT_EQ(test, filler->bad, 0);
 }
 #endif /* CONFIG_HIGHMEM */
 
-/* ------------------------------------------------------------ calls that fail */
+/* -------------------------------------------------------------- failing calls */
 
 #ifdef CONFIG_FUNCTION_ERROR_INJECTION
 struct failure {
@@ -575,7 +575,7 @@ unsigned int hmk_failed_calls(struct failure *failure)
 void hmk_fail_no_more(struct kunit *test, struct failure *failure) { }
 #endif
 
-/* --------------------------------------------------- before and after a case */
+/* --------------------------------------------------- start and end of a case */
 
 int hmk_remember_task(struct kunit *test)
 {

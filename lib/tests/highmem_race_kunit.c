@@ -11,7 +11,7 @@
 
 #include "highmem_kunit.h"
 
-#define SALT		60
+#define RACE_SALT		60
 #define MAX_RACERS	8
 #define MAX_WINDOW	4
 #define LOOKUP_NS	(500 * NSEC_PER_USEC)
@@ -23,7 +23,7 @@ struct race {
 	unsigned int pause_us;	/* between two flushes */
 	unsigned int nr_racers;
 	struct racer *racer[MAX_RACERS];
-	struct page *own;	/* that only the flusher maps */
+	struct page *flush_page;	/* that only the flusher maps */
 	unsigned int slots;	/* of the pool, before the race */
 	struct completion go;
 	unsigned int nr_workers;
@@ -37,12 +37,12 @@ struct race {
 	atomic_t foreign;	/* another page's data was read */
 	atomic_t lost;		/* what was written is not there any more */
 	atomic_t kept;		/* a flush left an idle page mapped */
-	atomic_t nonsense;	/* an address where no page can be */
+	atomic_t invalid;	/* an address where no page can be */
 	atomic_t left;		/* something was mapped when all was over */
 };
 
 /* What a racer remembers of a page: how often it wrote there, and where last */
-struct note {
+struct record {
 	u32 writes;
 	u32 *word;
 };
@@ -51,14 +51,14 @@ struct racer {
 	struct race *race;
 	unsigned int line;	/* of each page, the word that is this racer's */
 	struct rnd_state rnd;
-	struct note note[];
+	struct record record[];
 };
 
-/* ------------------------------------------------------------------ the racers */
+/* ---------------------------------------------------------------------- racers */
 
 static u32 mark(struct racer *racer, unsigned int nr)
 {
-	return stamp_word(racer->race->set->page[nr], racer->note[nr].writes, racer->line);
+	return stamp_word(racer->race->set->page[nr], racer->record[nr].writes, racer->line);
 }
 
 /* The racer holds the page, so all of this must be as it was left */
@@ -66,25 +66,25 @@ static void check_page(struct racer *racer, unsigned int nr)
 {
 	struct race *race = racer->race;
 	struct page *page = race->set->page[nr];
-	struct note *note = &racer->note[nr];
+	struct record *record = &racer->record[nr];
 
-	if (page_address(page) != note->word)
+	if (page_address(page) != record->word)
 		atomic_inc(&race->moved);
 	/* The whole page comes and goes at once: no need to read all of it */
-	if (READ_ONCE(note->word[0]) != stamp_word(page, SALT, 0))
+	if (READ_ONCE(record->word[0]) != stamp_word(page, RACE_SALT, 0))
 		atomic_inc(&race->foreign);
-	if (note->writes && READ_ONCE(note->word[racer->line]) != mark(racer, nr))
+	if (record->writes && READ_ONCE(record->word[racer->line]) != mark(racer, nr))
 		atomic_inc(&race->lost);
 }
 
 static void take_page(struct racer *racer, unsigned int nr)
 {
-	struct note *note = &racer->note[nr];
+	struct record *record = &racer->record[nr];
 
-	note->word = kmap(racer->race->set->page[nr]);
+	record->word = kmap(racer->race->set->page[nr]);
 	check_page(racer, nr);
-	note->writes++;
-	WRITE_ONCE(note->word[racer->line], mark(racer, nr));
+	record->writes++;
+	WRITE_ONCE(record->word[racer->line], mark(racer, nr));
 }
 
 static void drop_page(struct racer *racer, unsigned int nr)
@@ -103,14 +103,14 @@ static unsigned int pick_page(struct racer *racer)
 	return random / 4 % race->set->nr;
 }
 
-static void run_race(struct worker *worker)
+static void race_on_pool(struct worker *worker)
 {
 	struct racer *racer = worker->data;
 	unsigned int window = racer->race->window;
 	unsigned int held[MAX_WINDOW];
 	unsigned int i, turn = 0;
 
-	wait_for_completion_timeout(&racer->race->go, PATIENCE);
+	wait_for_completion_timeout(&racer->race->go, TIMEOUT);
 	while (!worker_stopped(worker)) {
 		for (i = 0; i < 64; i++, turn++) {
 			if (turn >= window)
@@ -135,11 +135,11 @@ static void run_race(struct worker *worker)
 static void flush_race(struct worker *worker)
 {
 	struct race *race = worker->data;
-	struct page *page = race->own;
+	struct page *page = race->flush_page;
 	u32 salt = 0;
 	void *addr;
 
-	wait_for_completion_timeout(&race->go, PATIENCE);
+	wait_for_completion_timeout(&race->go, TIMEOUT);
 	while (!worker_stopped(worker)) {
 		addr = kmap(page);
 		stamp(addr, page, ++salt);
@@ -155,7 +155,7 @@ static void flush_race(struct worker *worker)
 	}
 }
 
-struct looker {
+struct lookup {
 	struct race *race;
 	struct hrtimer hrtimer;
 	struct rnd_state rnd;
@@ -169,13 +169,13 @@ static void look_up(struct race *race, struct rnd_state *rnd)
 	void *addr = page_address(page);
 
 	if (addr && (offset_in_page(addr) || !is_kmap_addr(addr)))
-		atomic_inc(&race->nonsense);
+		atomic_inc(&race->invalid);
 #ifdef ARCH_NEEDS_KMAP_HIGH_GET
 	addr = kmap_high_get(page);
 	if (addr) {
 		if (page_address(page) != addr)
 			atomic_inc(&race->moved);
-		if (READ_ONCE(*(u32 *)addr) != stamp_word(page, SALT, 0))
+		if (READ_ONCE(*(u32 *)addr) != stamp_word(page, RACE_SALT, 0))
 			atomic_inc(&race->foreign);
 		kunmap_high(page);
 	}
@@ -185,9 +185,9 @@ static void look_up(struct race *race, struct rnd_state *rnd)
 
 static enum hrtimer_restart look_up_by_hrtimer(struct hrtimer *hrtimer)
 {
-	struct looker *looker = container_of(hrtimer, struct looker, hrtimer);
+	struct lookup *lookup = container_of(hrtimer, struct lookup, hrtimer);
 
-	look_up(looker->race, &looker->timer_rnd);
+	look_up(lookup->race, &lookup->timer_rnd);
 	hrtimer_forward_now(hrtimer, ns_to_ktime(LOOKUP_NS));
 	return HRTIMER_RESTART;
 }
@@ -195,21 +195,21 @@ static enum hrtimer_restart look_up_by_hrtimer(struct hrtimer *hrtimer)
 /* From a task, and from interrupts on the same CPU */
 static void look_up_race(struct worker *worker)
 {
-	struct looker *looker = worker->data;
+	struct lookup *lookup = worker->data;
 	unsigned int i;
 
-	wait_for_completion_timeout(&looker->race->go, PATIENCE);
-	hmk_hrtimer_setup(&looker->hrtimer, look_up_by_hrtimer, HRTIMER_MODE_REL_PINNED_HARD);
-	hrtimer_start(&looker->hrtimer, ns_to_ktime(LOOKUP_NS), HRTIMER_MODE_REL_PINNED_HARD);
+	wait_for_completion_timeout(&lookup->race->go, TIMEOUT);
+	hmk_hrtimer_setup(&lookup->hrtimer, look_up_by_hrtimer, HRTIMER_MODE_REL_PINNED_HARD);
+	hrtimer_start(&lookup->hrtimer, ns_to_ktime(LOOKUP_NS), HRTIMER_MODE_REL_PINNED_HARD);
 	while (!worker_stopped(worker)) {
 		for (i = 0; i < 32; i++)
-			look_up(looker->race, &looker->rnd);
+			look_up(lookup->race, &lookup->rnd);
 		usleep_range(200, 400);
 	}
-	hrtimer_cancel(&looker->hrtimer);
+	hrtimer_cancel(&lookup->hrtimer);
 }
 
-/* ------------------------------------------------------------------ before, after */
+/* ------------------------------------------------------------------ start and end */
 
 static struct race *get_race(struct kunit *test, unsigned int nr_pages)
 {
@@ -218,13 +218,13 @@ static struct race *get_race(struct kunit *test, unsigned int nr_pages)
 
 	init_completion(&race->go);
 	race->slots = hmk_pool_slots();
-	race->own = hmk_get_page(test, true);
+	race->flush_page = hmk_get_page(test, true);
 	race->set = hmk_get_page_set(test, true, nr_pages);
 	for (i = 0; i < nr_pages; i++)
-		stamp_page(race->set->page[i], SALT);
+		stamp_page(race->set->page[i], RACE_SALT);
 	race->nr_racers = clamp(num_online_cpus(), 4U, MAX_RACERS + 0U);
 	for (i = 0; i < race->nr_racers; i++) {
-		struct racer *racer = hmk_zalloc(test, struct_size(racer, note, nr_pages));
+		struct racer *racer = hmk_zalloc(test, struct_size(racer, record, nr_pages));
 
 		racer->race = race;
 		racer->line = (i + 1) * STAMP_STRIDE + 1;
@@ -235,14 +235,14 @@ static struct race *get_race(struct kunit *test, unsigned int nr_pages)
 }
 
 /* On the CPU that this runs on, none of the places that had a page may have one */
-static void look_for_leftovers(struct worker *worker)
+static void count_readable(struct worker *worker)
 {
 	struct race *race = worker->data;
 	unsigned int i, nr;
 
 	for (i = 0; i < race->nr_racers; i++) {
 		for (nr = 0; nr < race->set->nr; nr++) {
-			u32 *word = race->racer[i]->note[nr].word;
+			u32 *word = race->racer[i]->record[nr].word;
 
 			if (word && readable(word))
 				atomic_inc(&race->left);
@@ -263,17 +263,17 @@ static void check_pages(struct kunit *test, struct race *race)
 
 		mapped += !!page_address(page);
 		word = kmap_local_page(page);
-		damaged += !stamped(word, page, SALT);
+		damaged += !stamped(word, page, RACE_SALT);
 		for (i = 0; i < race->nr_racers; i++) {
 			struct racer *racer = race->racer[i];
 
-			damaged += racer->note[nr].writes &&
+			damaged += racer->record[nr].writes &&
 				   word[racer->line] != mark(racer, nr);
 		}
 		kunmap_local(word);
 	}
 	for_each_online_cpu(cpu)
-		hmk_join_worker(test, hmk_start_worker(test, cpu, look_for_leftovers, race));
+		hmk_join_worker(test, hmk_start_worker(test, cpu, count_readable, race));
 
 	KUNIT_EXPECT_EQ(test, mapped, 0);
 	KUNIT_EXPECT_EQ(test, damaged, 0);
@@ -292,7 +292,7 @@ static void check_counts(struct kunit *test, struct race *race)
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->foreign), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->lost), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->kept), 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&race->nonsense), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&race->invalid), 0);
 	/* Few slots are held, so reclaim finds enough of them. */
 	KUNIT_EXPECT_EQ_MSG(test, hmk_pool_slots(), race->slots, "the pool has grown");
 }
@@ -310,21 +310,21 @@ static void start_race(struct kunit *test, struct race *race)
 
 	add_worker(test, race, -1, flush_race, race);
 	for (i = 0; i < race->nr_racers; i++) {
-		add_worker(test, race, cpu, run_race, race->racer[i]);
+		add_worker(test, race, cpu, race_on_pool, race->racer[i]);
 		cpu = cpumask_next(cpu, cpu_online_mask);
 		if (cpu >= nr_cpu_ids)
 			cpu = first_cpu();
 	}
 	for_each_online_cpu(cpu) {
-		struct looker *looker;
+		struct lookup *lookup;
 
 		if (race->nr_workers == ARRAY_SIZE(race->worker))
 			break;
-		looker = hmk_zalloc(test, sizeof(*looker));
-		looker->race = race;
-		prandom_seed_state(&looker->rnd, 200 + cpu);
-		prandom_seed_state(&looker->timer_rnd, 300 + cpu);
-		add_worker(test, race, cpu, look_up_race, looker);
+		lookup = hmk_zalloc(test, sizeof(*lookup));
+		lookup->race = race;
+		prandom_seed_state(&lookup->rnd, 200 + cpu);
+		prandom_seed_state(&lookup->timer_rnd, 300 + cpu);
+		add_worker(test, race, cpu, look_up_race, lookup);
 	}
 }
 
@@ -335,9 +335,9 @@ static bool all_have_run(struct race *race)
 }
 
 /* For @ms, and on a busy host until each kind of worker has done something */
-static void hold_race(struct kunit *test, struct race *race, unsigned int ms)
+static void run_workers(struct kunit *test, struct race *race, unsigned int ms)
 {
-	unsigned long end = jiffies + PATIENCE;
+	unsigned long end = jiffies + TIMEOUT;
 	unsigned int i;
 
 	complete_all(&race->go);
@@ -353,15 +353,15 @@ static void hold_race(struct kunit *test, struct race *race, unsigned int ms)
 static void check_race(struct kunit *test, struct race *race, unsigned int ms)
 {
 	start_race(test, race);
-	hold_race(test, race, ms);
+	run_workers(test, race, ms);
 	check_counts(test, race);
 	check_pages(test, race);
 }
 
-/* ----------------------------------------------------------------------- the cases */
+/* --------------------------------------------------------------------------- cases */
 
 /* Always mapped by somebody, or just not any more, and flushed all the time */
-static void kmap_races_over_few_pages(struct kunit *test)
+static void kmap_races_for_few_pages(struct kunit *test)
 {
 	struct race *race = get_race(test, 2);
 
@@ -373,7 +373,7 @@ static void kmap_races_over_few_pages(struct kunit *test)
 }
 
 /* More pages than slots, so that tasks on all CPUs want slots to be reclaimed */
-static void kmap_races_over_many_pages(struct kunit *test)
+static void kmap_races_for_many_pages(struct kunit *test)
 {
 	struct race *race = get_race(test, 3 * hmk_pool_slots());
 
@@ -382,7 +382,7 @@ static void kmap_races_over_many_pages(struct kunit *test)
 	check_race(test, race, 3000);
 }
 
-static void kmap_races_over_hot_and_cold_pages(struct kunit *test)
+static void kmap_races_for_hot_and_cold_pages(struct kunit *test)
 {
 	struct race *race = get_race(test, 2 * hmk_pool_slots());
 
@@ -399,26 +399,26 @@ static void kmap_races_for_last_slots(struct kunit *test)
 {
 	struct race *race = get_race(test, 32);
 	struct spaces *spaces;
-	struct hoard *hoard;
+	struct filler *filler;
 	unsigned int i;
 
 	race->window = 1;
 	race->pause_us = 5000;
 	start_race(test, race);
-	hoard = hmk_start_hoard(test, POOL_END + NR_LEFT, 1);
+	filler = hmk_start_filler(test, POOL_END + NR_LEFT, 1);
 	spaces = hmk_take_space(test, POOL_STEP);
-	hmk_hold_all_and_go(test, hoard);
+	hmk_hold_all_and_end(test, filler);
 	for (i = 0; i < NR_LEFT; i++)
-		hmk_release_one(hoard);
+		hmk_release_one(filler);
 
-	hold_race(test, race, 2000);
+	run_workers(test, race, 2000);
 	hmk_give_space(test, spaces);
 	check_counts(test, race);
 	check_pages(test, race);
-	hmk_check_hoard(test, hoard);
+	hmk_check_filler(test, filler);
 }
 
-/* ---------------------------------------------------------------- neighbours */
+/* --------------------------------------------------------- neighbouring PTEs */
 
 /*
  * The pool writes PTEs without a common lock: what an architecture does to one must
@@ -510,9 +510,9 @@ static void ptes_written_side_by_side(struct kunit *test)
 }
 
 static struct kunit_case highmem_race_cases[] = {
-	KUNIT_CASE_SLOW(kmap_races_over_few_pages),
-	KUNIT_CASE_SLOW(kmap_races_over_many_pages),
-	KUNIT_CASE_SLOW(kmap_races_over_hot_and_cold_pages),
+	KUNIT_CASE_SLOW(kmap_races_for_few_pages),
+	KUNIT_CASE_SLOW(kmap_races_for_many_pages),
+	KUNIT_CASE_SLOW(kmap_races_for_hot_and_cold_pages),
 	KUNIT_CASE_SLOW(kmap_races_for_last_slots),
 	KUNIT_CASE_SLOW(ptes_written_side_by_side),
 	{}

@@ -16,7 +16,7 @@
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
-#include "highmem_kunit_inside.h"
+#include "highmem_kunit_whitebox.h"
 
 #ifdef folio_map_local
 
@@ -345,7 +345,7 @@ static void tails_of_folios(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, is_zero(folio, 6, size - 6));
 }
 
-/* ---------------------------------------------------------------- for everybody */
+/* ------------------------------------------------------ addresses for all tasks */
 
 /* [fill_later] */
 struct fill_later {
@@ -373,7 +373,7 @@ static void start_filling(struct fill_later *later, struct page *page)
 
 /* [end] */
 
-static void addresses_for_everybody(struct kunit *test)
+static void addresses_for_all_tasks(struct kunit *test)
 {
 	struct fill_later *later = hmk_zalloc(test, sizeof(*later));
 	struct page *page = hmk_get_page(test, true);
@@ -487,7 +487,7 @@ static void address_of_unknown_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, first_word_wrong(low), 0x51515151);
 	KUNIT_EXPECT_EQ(test, first_word(low), 0x51515151);
 
-	NEEDS_HIGHMEM(test);
+	REQUIRES_HIGHMEM(test);
 	set = hmk_get_page_set(test, true, UNKNOWN);
 	kmap_flush_unused();
 	for (i = 0; i < UNKNOWN; i++) {
@@ -628,7 +628,7 @@ static void converted_from_kmap_atomic(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, buf, "0123456789abcde");
 }
 
-/* ------------------------------------------- what the examples of helpers call */
+/* ----------------------------------------------------- examples of the helpers */
 
 static vm_fault_t new_zeroed(struct folio **found, struct vm_area_struct *vma,
 			     unsigned long vaddr)
@@ -919,7 +919,7 @@ static void mistake_wrong_order(struct kunit *test)
 	struct page_set *set = hmk_get_page_set(test, true, 2);
 	void *buf = hmk_get_vbuf(test, PAGE_SIZE);
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	fill_page(set->page[0], 0xa1);
 	fill_page(set->page[1], 0xa2);
 	hmk_provoke(test, "out of order");
@@ -953,7 +953,7 @@ static void mistake_leak(struct kunit *test)
 	void *above;
 	int err;
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	fill_page(page, 0);
 	err = check_magic_wrong(page);
 	leaked = map_depth(current);
@@ -962,7 +962,7 @@ static void mistake_leak(struct kunit *test)
 	/* Slots go downwards */
 	kunmap_local(above + leaked * PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, err, -EINVAL);
-	KUNIT_EXPECT_EQ(test, leaked, OURS || IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL) ? 2 : 1);
+	KUNIT_EXPECT_EQ(test, leaked, HAVE_INTERNALS || IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL) ? 2 : 1);
 	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
 }
 
@@ -984,8 +984,8 @@ static void mistake_use_after_unmap(struct kunit *test)
 	bool there;
 	u32 *word;
 
-	hmk_be_alone(test);
-	NEEDS_MAPPING(test);
+	hmk_pause_probes(test);
+	REQUIRES_MAPPING(test);
 	fill_page(page, 0xa3);
 	migrate_disable();
 	word = kmap_local_page(page);
@@ -1022,12 +1022,12 @@ static void mistake_overrun(struct kunit *test)
 	bool first, last, behind;
 	u8 *addr;
 
-	hmk_be_alone(test);
+	hmk_pause_probes(test);
 	fill_folio(small, 0);
 	memset_page(&small->page, 0, 1, 1);
 	KUNIT_EXPECT_EQ(test, le32_to_cpu((__force __le32)overrun_wrong(small)), 1);
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	migrate_disable();
 	addr = kmap_local_folio(large, 0);
 	first = readable(addr);
@@ -1041,7 +1041,7 @@ static void mistake_overrun(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, behind);
 }
 
-/* ------------------------------------------------------- the map in the manual */
+/* --------------------------------------------------------------- address space */
 
 #if defined(CONFIG_X86_32) && defined(CONFIG_HIGHMEM)
 #include <asm/cpu_entry_area.h>
@@ -1089,7 +1089,7 @@ static struct kunit_case highmem_samples_cases[] = {
 	KUNIT_CASE(parts_of_folios),
 	KUNIT_CASE(whole_folios),
 	KUNIT_CASE(tails_of_folios),
-	KUNIT_CASE(addresses_for_everybody),
+	KUNIT_CASE(addresses_for_all_tasks),
 	KUNIT_CASE(pages_from_anywhere),
 	KUNIT_CASE(pages_in_low_memory),
 	KUNIT_CASE(address_of_unknown_page),

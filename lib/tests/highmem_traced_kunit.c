@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit suite "highmem_traced": tracers that map pages. See highmem_kunit.h and
- * highmem_kunit_inside.h.
+ * highmem_kunit_whitebox.h.
  *
  * A probe at a tracepoint runs in the midst of other code: with the runqueue locked,
  * in the entry of an interrupt, in an allocation, in kmap() itself. The probe maps
@@ -30,7 +30,7 @@
 #include <linux/mc146818rtc.h>
 #endif
 
-#include "highmem_kunit_inside.h"
+#include "highmem_kunit_whitebox.h"
 
 #if defined(CONFIG_TRACEPOINTS) && defined(CONFIG_HIGHMEM)
 
@@ -39,7 +39,7 @@
 #define LEVELS		2	/* probes on top of each other */
 #define PROBE_PAGES	3
 #define COPY_WORDS	4
-#define LEAST		10	/* probes at each tracepoint */
+#define MIN_MAPS		10	/* probes at each tracepoint */
 #define BUILD_ID_BYTE	0xa7
 
 /* The pages of a CPU, other ones for each level, and the salt of their stamps */
@@ -104,17 +104,17 @@ static struct point {
 
 /*
  * Does the stack have room for @nr pages of a probe? Interrupts of the suites need slots
- * above. 15 mappings nest at most: TASK_MAPS of a task, VISIT_MAPS of a softirq, and
- * VISIT_MAPS of an interrupt.
+ * above. 15 mappings nest at most: TASK_MAPS of a task, INTERRUPT_MAPS of a softirq, and
+ * INTERRUPT_MAPS of an interrupt.
  */
-static bool is_room(unsigned int nr)
+static bool has_room(unsigned int nr)
 {
 	unsigned int most = TASK_MAPS;
 
 	if (in_nmi() || in_hardirq() || irqs_disabled())
-		most += 2 * VISIT_MAPS - 2;
+		most += 2 * INTERRUPT_MAPS - 2;
 	else if (in_softirq())
-		most += VISIT_MAPS - 1;
+		most += INTERRUPT_MAPS - 1;
 	return map_depth(current) + nr * KM_SLOTS <= most * KM_SLOTS;
 }
 
@@ -244,9 +244,9 @@ static void probe(void *data)
 	unsigned int nr = 1 + tracer->round / 2 % PROBE_PAGES;
 	bool atomic = tracer->round & 1;
 
-	if (level == LEVELS || READ_ONCE(hmk_alone))
+	if (level == LEVELS || READ_ONCE(hmk_probes_paused))
 		return;
-	if (tracer->turn++ % point->every || (!point->full && !is_room(nr)))
+	if (tracer->turn++ % point->every || (!point->full && !has_room(nr)))
 		return;
 	tracer->round++;
 	WRITE_ONCE(tracer->level, level + 1);
@@ -310,7 +310,7 @@ static int get_pages(void)
 	return 0;
 }
 
-static void stop_probes(void *unused)
+static void unregister_probes(void *unused)
 {
 	unsigned int i;
 
@@ -319,16 +319,16 @@ static void stop_probes(void *unused)
 			tracepoint_probe_unregister(points[i].tracepoint, probe, &points[i]);
 	}
 	tracepoint_synchronize_unregister();
-	hmk_probes = false;
+	hmk_probes_registered = false;
 	put_pages();
 }
 
-static int start_probes(void)
+static int register_all_probes(void)
 {
 	unsigned int i;
 	int err = get_pages();
 
-	hmk_probes = true;
+	hmk_probes_registered = true;
 	for_each_kernel_tracepoint(find_point, NULL);
 	for (i = 0; i < ARRAY_SIZE(points) && !err; i++) {
 		if (points[i].tracepoint)
@@ -344,23 +344,23 @@ core_param(highmem_traced, from_boot_on, bool, 0);
 /* KUnit runs its suites after all initcalls. */
 static int __init probe_from_boot_on(void)
 {
-	return from_boot_on ? start_probes() : 0;
+	return from_boot_on ? register_all_probes() : 0;
 }
 late_initcall(probe_from_boot_on);
 
-static void want_probes(struct kunit *test)
+static void register_probes(struct kunit *test)
 {
 	if (from_boot_on)
 		return;
-	KUNIT_ASSERT_EQ(test, start_probes(), 0);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, stop_probes, NULL), 0);
+	KUNIT_ASSERT_EQ(test, register_all_probes(), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, unregister_probes, NULL), 0);
 }
 
-/* ------------------------------------------------- leaving the CPU while mapped */
+/* ----------------------------------------------------- sleep with a page mapped */
 
-#define LEAVERS_PER_CPU	6
+#define SLEEPERS_PER_CPU	6
 
-struct leaver {
+struct sleeper {
 	struct page *page;
 	struct worker *worker;
 	struct rnd_state rnd;
@@ -368,9 +368,9 @@ struct leaver {
 	unsigned int wrong;
 };
 
-static void leave_cpu(struct leaver *leaver)
+static void sleep_or_yield(struct sleeper *sleeper)
 {
-	switch (prandom_u32_state(&leaver->rnd) % 4) {
+	switch (prandom_u32_state(&sleeper->rnd) % 4) {
 	case 0:
 		usleep_range(20, 200);
 		break;
@@ -387,58 +387,58 @@ static void leave_cpu(struct leaver *leaver)
 }
 
 /* The task is scheduled out with a page mapped, and so is pinned until it unmaps that */
-static void map_and_leave(struct worker *worker)
+static void map_and_sleep(struct worker *worker)
 {
-	struct leaver *leaver = worker->data;
+	struct sleeper *sleeper = worker->data;
 
 	while (!worker_stopped(worker)) {
-		void *addr = kmap_local_page(leaver->page);
+		void *addr = kmap_local_page(sleeper->page);
 		unsigned int cpu = raw_smp_processor_id();
 
-		leave_cpu(leaver);
-		leaver->wrong += raw_smp_processor_id() != cpu ||
-				 !stamped_nofault(addr, leaver->page, 160);
+		sleep_or_yield(sleeper);
+		sleeper->wrong += raw_smp_processor_id() != cpu ||
+				 !stamped_nofault(addr, sleeper->page, 160);
 		kunmap_local(addr);
-		leaver->rounds++;
+		sleeper->rounds++;
 	}
 }
 
-static void start_leavers(struct kunit *test, struct leaver *leaver, unsigned int nr,
-			  void (*run)(struct worker *))
+static void start_sleepers(struct kunit *test, struct sleeper *sleeper, unsigned int nr,
+			   void (*run)(struct worker *))
 {
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
-		leaver[i].page = hmk_get_page(test, true);
-		stamp_page(leaver[i].page, 160);
-		prandom_seed_state(&leaver[i].rnd, 700 + i);
-		leaver[i].worker = hmk_start_worker(test, -1, run, &leaver[i]);
+		sleeper[i].page = hmk_get_page(test, true);
+		stamp_page(sleeper[i].page, 160);
+		prandom_seed_state(&sleeper[i].rnd, 700 + i);
+		sleeper[i].worker = hmk_start_worker(test, -1, run, &sleeper[i]);
 	}
 }
 
-static void end_leavers(struct kunit *test, struct leaver *leaver, unsigned int nr)
+static void end_sleepers(struct kunit *test, struct sleeper *sleeper, unsigned int nr)
 {
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
-		WRITE_ONCE(leaver[i].worker->stop, true);
+		WRITE_ONCE(sleeper[i].worker->stop, true);
 	for (i = 0; i < nr; i++) {
-		hmk_join_worker(test, leaver[i].worker);
-		KUNIT_EXPECT_EQ(test, leaver[i].wrong, 0);
-		KUNIT_EXPECT_GT(test, leaver[i].rounds, 0);
+		hmk_join_worker(test, sleeper[i].worker);
+		KUNIT_EXPECT_EQ(test, sleeper[i].wrong, 0);
+		KUNIT_EXPECT_GT(test, sleeper[i].rounds, 0);
 	}
 }
 
 /* The affinity of the tasks changes while they are pinned */
-static void move_leavers(struct kunit *test, struct leaver *leaver, unsigned int nr,
-			 unsigned int moves)
+static void move_sleepers(struct kunit *test, struct sleeper *sleeper, unsigned int nr,
+			  unsigned int moves)
 {
 	unsigned int i, cpu = first_cpu();
 
 	for (i = 0; i < moves; i++) {
 		const struct cpumask *mask = i % 3 ? cpumask_of(cpu) : cpu_online_mask;
 
-		KUNIT_EXPECT_EQ(test, set_cpus_allowed_ptr(leaver[i % nr].worker->task, mask), 0);
+		KUNIT_EXPECT_EQ(test, set_cpus_allowed_ptr(sleeper[i % nr].worker->task, mask), 0);
 		cpu = cpumask_next(cpu, cpu_online_mask);
 		if (cpu >= nr_cpu_ids)
 			cpu = first_cpu();
@@ -448,20 +448,20 @@ static void move_leavers(struct kunit *test, struct leaver *leaver, unsigned int
 
 static void tasks_scheduled_while_mapped(struct kunit *test)
 {
-	unsigned int nr = LEAVERS_PER_CPU * num_online_cpus();
+	unsigned int nr = SLEEPERS_PER_CPU * num_online_cpus();
 	unsigned long end = jiffies + 4 * HZ;
-	struct leaver *leaver = hmk_zalloc(test, nr * sizeof(*leaver));
+	struct sleeper *sleeper = hmk_zalloc(test, nr * sizeof(*sleeper));
 
-	want_probes(test);
-	start_leavers(test, leaver, nr, map_and_leave);
+	register_probes(test);
+	start_sleepers(test, sleeper, nr, map_and_sleep);
 	while (time_before(jiffies, end))
-		move_leavers(test, leaver, nr, 3 * nr);
-	end_leavers(test, leaver, nr);
+		move_sleepers(test, sleeper, nr, 3 * nr);
+	end_sleepers(test, sleeper, nr);
 }
 
-/* ---------------------------------------------- leaving the CPU in the midst of it */
+/* --------------------------------------------------------- sleep in kunmap_local() */
 
-#if OURS && defined(CONFIG_DEBUG_HIGHMEM_RACES)
+#if HAVE_INTERNALS && defined(CONFIG_DEBUG_HIGHMEM_RACES)
 /* The task is scheduled out in window number @at */
 static struct window {
 	struct task_struct *task;
@@ -469,7 +469,7 @@ static struct window {
 	unsigned int seen;
 } window;
 
-static void leave_in_window(void)
+static void sleep_in_window(void)
 {
 	struct task_struct *task = READ_ONCE(window.task);
 
@@ -487,7 +487,7 @@ static void end_windows(void *unused)
 }
 
 /* Is scheduled out with the page mapped, and again in window @at of kunmap_local() */
-static bool leave_twice(struct page *page, unsigned int at)
+static bool sleep_twice(struct page *page, unsigned int at)
 {
 	void *addr = kmap_local_page(page);
 	bool good;
@@ -502,18 +502,18 @@ static bool leave_twice(struct page *page, unsigned int at)
 	return good;
 }
 
-static void task_leaves_while_unmapping(struct kunit *test)
+static void task_sleeps_in_kunmap_local(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true);
 	unsigned int wrong = 0, at = 0;
 
-	NEEDS(test, is_lazy(), "kunmap_local() of this kernel clears the PTE with preemption off");
+	REQUIRES(test, is_lazy(), "kunmap_local() clears the PTE with preemption off");
 	stamp_page(page, 161);
-	want_probes(test);
+	register_probes(test);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_windows, NULL), 0);
-	WRITE_ONCE(highmem_race_visit, leave_in_window);
+	WRITE_ONCE(highmem_race_visit, sleep_in_window);
 	do {
-		wrong += !leave_twice(page, at);
+		wrong += !sleep_twice(page, at);
 	} while (window.seen > at && ++at < 100);
 	kunit_info(test, "%u windows\n", at);
 	KUNIT_EXPECT_EQ(test, wrong, 0);
@@ -521,7 +521,7 @@ static void task_leaves_while_unmapping(struct kunit *test)
 	KUNIT_EXPECT_LT(test, at, 100);
 }
 #else
-static void task_leaves_while_unmapping(struct kunit *test)
+static void task_sleeps_in_kunmap_local(struct kunit *test)
 {
 	kunit_skip(test, "needs CONFIG_DEBUG_HIGHMEM_RACES");
 }
@@ -537,7 +537,7 @@ struct leak {
 };
 
 /* The return to user space takes the leaked mapping away. Then the task sleeps. */
-static void leak_and_go_on(struct worker *worker)
+static void leak_and_sleep(struct worker *worker)
 {
 	struct leak *leak = worker->data;
 	unsigned int i;
@@ -566,23 +566,23 @@ static void check_leak(struct kunit *test, bool slept)
 
 	leak->page = hmk_get_page(test, true);
 	leak->slept = slept;
-	want_probes(test);
+	register_probes(test);
 	hmk_provoke(test, "back to user space");
-	hmk_join_worker(test, hmk_start_worker(test, -1, leak_and_go_on, leak));
+	hmk_join_worker(test, hmk_start_worker(test, -1, leak_and_sleep, leak));
 	hmk_provoked(test);
 	KUNIT_EXPECT_EQ(test, leak->depth, 0);
 	KUNIT_EXPECT_EQ(test, leak->pinned, 0);
 }
 
-static void task_goes_on_after_leak(struct kunit *test)
+static void task_after_leak(struct kunit *test)
 {
-	NEEDS_OURS(test);
+	REQUIRES_INTERNALS(test);
 	check_leak(test, false);
 }
 
-static void pinned_task_goes_on_after_leak(struct kunit *test)
+static void pinned_task_after_leak(struct kunit *test)
 {
-	NEEDS_OURS(test);
+	REQUIRES_INTERNALS(test);
 	check_leak(test, true);
 }
 
@@ -656,14 +656,14 @@ static bool map_and_touch(void)
 static void run_binary(struct worker *worker)
 {
 	kthread_use_mm(binary.mm);
-	map_and_leave(worker);
+	map_and_sleep(worker);
 	kthread_unuse_mm(binary.mm);
 }
 
 static void build_ids_of_tasks(struct kunit *test)
 {
 	struct file *file = get_binary(test);
-	struct leaver *leaver = hmk_zalloc(test, MM_TASKS * sizeof(*leaver));
+	struct sleeper *sleeper = hmk_zalloc(test, MM_TASKS * sizeof(*sleeper));
 	unsigned long end = jiffies + 2 * HZ;
 	unsigned int wrong = 0;
 	struct page *page;
@@ -672,16 +672,16 @@ static void build_ids_of_tasks(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, page);
 	KUNIT_EXPECT_TRUE(test, PageHighMem(page));
 	put_page(page);
-	want_probes(test);
+	register_probes(test);
 	binary.addr = kunit_vm_mmap(test, file, 0, FILE_SIZE, PROT_READ | PROT_EXEC,
 				    MAP_PRIVATE, 0);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(binary.addr));
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_build_ids, NULL), 0);
 	WRITE_ONCE(binary.mm, current->mm);
-	start_leavers(test, leaver, MM_TASKS, run_binary);
+	start_sleepers(test, sleeper, MM_TASKS, run_binary);
 	while (time_before(jiffies, end))
 		wrong += !map_and_touch();
-	end_leavers(test, leaver, MM_TASKS);
+	end_sleepers(test, sleeper, MM_TASKS);
 	kunit_release_action(test, end_build_ids, NULL);
 
 	kunit_info(test, "%d build ids, %d times the mm was locked\n",
@@ -742,13 +742,13 @@ static void probes_in_interrupt_handlers(struct kunit *test)
 #ifdef CONFIG_X86
 	atomic_t *ticks;
 
-	want_probes(test);
+	register_probes(test);
 	ticks = start_clock(test);
 	msleep(300);
 	kunit_release_action(test, stop_clock, ticks);
-	KUNIT_EXPECT_GE(test, atomic_read(ticks), LEAST);
+	KUNIT_EXPECT_GE(test, atomic_read(ticks), MIN_MAPS);
 #else
-	kunit_skip(test, "needs the clock of a PC");
+	kunit_skip(test, "needs the real-time clock of a PC");
 #endif
 }
 
@@ -760,9 +760,9 @@ struct load {
 	struct page_set *set;
 	struct page_set *deep;
 	const void *unmapped;
-	struct leaver *leaver;
-	unsigned int nr_leavers;
-	struct hoard *hoard;
+	struct sleeper *sleeper;
+	unsigned int nr_sleepers;
+	struct filler *filler;
 };
 
 static void use_pool_and_allocators(struct load *load)
@@ -791,7 +791,7 @@ static void overflow_stack(struct load *load)
 }
 
 /* Did the probes map pages often enough, but for those at the wait for a slot? */
-static bool all_probes_came(void)
+static bool all_probes_have_run(void)
 {
 	unsigned int i;
 
@@ -799,7 +799,7 @@ static bool all_probes_came(void)
 		struct point *point = &points[i];
 
 		if (!point->absent && !strstarts(point->name, "pkmap_wait") &&
-		    atomic_read(&point->maps) - point->maps_before < LEAST)
+		    atomic_read(&point->maps) - point->maps_before < MIN_MAPS)
 			return false;
 	}
 	return true;
@@ -809,16 +809,16 @@ static bool all_probes_came(void)
 static void wait_for_slots(struct kunit *test, struct load *load)
 {
 	struct spaces *spaces = hmk_take_space(test, POOL_STEP);
-	unsigned int i, held = hmk_hold_all(test, load->hoard);
+	unsigned int i, held = hmk_hold_all(test, load->filler);
 
-	for (i = 0; i < 2 * LEAST; i++) {
-		hmk_release_one(load->hoard);
-		KUNIT_ASSERT_TRUE(test, hmk_wait_for_hoard(load->hoard, ++held, PATIENCE));
+	for (i = 0; i < 2 * MIN_MAPS; i++) {
+		hmk_release_one(load->filler);
+		KUNIT_ASSERT_TRUE(test, hmk_wait_for_filler(load->filler, ++held, TIMEOUT));
 	}
 	/* Without this the thread would wait for ever. */
-	hmk_hold_all_and_go(test, load->hoard);
+	hmk_hold_all_and_end(test, load->filler);
 	hmk_give_space(test, spaces);
-	hmk_check_hoard(test, load->hoard);
+	hmk_check_filler(test, load->filler);
 }
 
 static struct load *start_load(struct kunit *test)
@@ -829,23 +829,23 @@ static struct load *start_load(struct kunit *test)
 	load->deep = hmk_get_page_set(test, true, DEEP_PAGES);
 	/* Behind an area of vmalloc space is a guard. */
 	load->unmapped = hmk_get_vbuf(test, PAGE_SIZE) + PAGE_SIZE;
-	load->nr_leavers = LEAVERS_PER_CPU * num_online_cpus();
-	load->leaver = hmk_zalloc(test, load->nr_leavers * sizeof(*load->leaver));
-	load->hoard = hmk_start_hoard(test, POOL_END + 4 * LEAST, 1);
-	start_leavers(test, load->leaver, load->nr_leavers, map_and_leave);
+	load->nr_sleepers = SLEEPERS_PER_CPU * num_online_cpus();
+	load->sleeper = hmk_zalloc(test, load->nr_sleepers * sizeof(*load->sleeper));
+	load->filler = hmk_start_filler(test, POOL_END + 4 * MIN_MAPS, 1);
+	start_sleepers(test, load->sleeper, load->nr_sleepers, map_and_sleep);
 	start_clock(test);
 	return load;
 }
 
 static void probes_at_each_tracepoint(struct kunit *test)
 {
-	unsigned long end = jiffies + PATIENCE;
+	unsigned long end = jiffies + TIMEOUT;
 	struct load *load;
 	unsigned int i;
 
-	NEEDS_OURS(test);
-	NEEDS_TWO_CPUS(test);
-	want_probes(test);
+	REQUIRES_INTERNALS(test);
+	REQUIRES_TWO_CPUS(test);
+	register_probes(test);
 	for (i = 0; i < ARRAY_SIZE(points); i++)
 		points[i].maps_before = atomic_read(&points[i].maps);
 	load = start_load(test);
@@ -853,11 +853,11 @@ static void probes_at_each_tracepoint(struct kunit *test)
 	do {
 		use_pool_and_allocators(load);
 		overflow_stack(load);
-		move_leavers(test, load->leaver, load->nr_leavers, load->nr_leavers);
-	} while (!all_probes_came() && time_before(jiffies, end));
+		move_sleepers(test, load->sleeper, load->nr_sleepers, load->nr_sleepers);
+	} while (!all_probes_have_run() && time_before(jiffies, end));
 	hmk_provoked(test);
 	wait_for_slots(test, load);
-	end_leavers(test, load->leaver, load->nr_leavers);
+	end_sleepers(test, load->sleeper, load->nr_sleepers);
 
 	for (i = 0; i < ARRAY_SIZE(points); i++) {
 		struct point *point = &points[i];
@@ -865,13 +865,13 @@ static void probes_at_each_tracepoint(struct kunit *test)
 
 		kunit_info(test, "%s: %u\n", point->name, maps);
 		if (!point->absent)
-			KUNIT_EXPECT_GE_MSG(test, maps, LEAST, "probes at %s", point->name);
+			KUNIT_EXPECT_GE_MSG(test, maps, MIN_MAPS, "probes at %s", point->name);
 	}
 }
 
 #else
 
-static void needs_tracepoints(struct kunit *test)
+static void requires_tracepoints(struct kunit *test)
 {
 	kunit_skip(test, "needs CONFIG_TRACEPOINTS and CONFIG_HIGHMEM");
 }
@@ -880,15 +880,15 @@ static void needs_tracepoints(struct kunit *test)
 
 static struct kunit_case highmem_traced_cases[] = {
 #if defined(CONFIG_TRACEPOINTS) && defined(CONFIG_HIGHMEM)
-	KUNIT_CASE(task_leaves_while_unmapping),
+	KUNIT_CASE(task_sleeps_in_kunmap_local),
 	KUNIT_CASE_SLOW(tasks_scheduled_while_mapped),
-	KUNIT_CASE(task_goes_on_after_leak),
-	KUNIT_CASE(pinned_task_goes_on_after_leak),
+	KUNIT_CASE(task_after_leak),
+	KUNIT_CASE(pinned_task_after_leak),
 	KUNIT_CASE_SLOW(build_ids_of_tasks),
 	KUNIT_CASE(probes_in_interrupt_handlers),
 	KUNIT_CASE_SLOW(probes_at_each_tracepoint),
 #else
-	KUNIT_CASE(needs_tracepoints),
+	KUNIT_CASE(requires_tracepoints),
 #endif
 	{}
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_window": what comes in between two steps that take no lock.
- * See highmem_kunit.h and highmem_kunit_inside.h.
+ * KUnit suite "highmem_interleave": what comes in between two steps that take no lock.
+ * See highmem_kunit.h and highmem_kunit_whitebox.h.
  *
  * Where another CPU could come in between, CONFIG_DEBUG_HIGHMEM_RACES has a window.
  * A case lets an operation be visited in its first window, then in its second and
@@ -13,9 +13,9 @@
 #include <linux/preempt.h>
 #include <linux/sched/mm.h>
 
-#include "highmem_kunit_inside.h"
+#include "highmem_kunit_whitebox.h"
 
-#if OURS && defined(CONFIG_DEBUG_HIGHMEM_RACES)
+#if HAVE_INTERNALS && defined(CONFIG_DEBUG_HIGHMEM_RACES)
 
 /* -------------------------------------------------------------------- visits */
 
@@ -27,18 +27,18 @@ struct visit {
 	bool fills;			/* the operation fills a slot */
 	void (*act)(struct visit *visit);
 	struct page_set *set;
-	struct hoard *hoard;
+	struct filler *filler;
 	void *addr;
 	unsigned int held;		/* how often the visitor has the page mapped */
 	unsigned long sleeps;		/* of the task until then */
 	unsigned int bad;
 };
 
-static struct visit *expected;
+static struct visit *current_visit;
 
-static void visit_window(void)
+static void race_window(void)
 {
-	struct visit *visit = READ_ONCE(expected);
+	struct visit *visit = READ_ONCE(current_visit);
 
 	if (!visit || current != visit->task || !in_task() || visit->inside)
 		return;
@@ -52,7 +52,7 @@ static void visit_window(void)
 static void end_visits(void *unused)
 {
 	WRITE_ONCE(highmem_race_visit, NULL);
-	WRITE_ONCE(expected, NULL);
+	WRITE_ONCE(current_visit, NULL);
 }
 
 static struct visit *get_visit(struct kunit *test, unsigned int pages)
@@ -69,17 +69,17 @@ static struct visit *get_visit(struct kunit *test, unsigned int pages)
 }
 
 /* Run @operation with @act in its window @at. Was there such a window? */
-static bool visited(struct visit *visit, unsigned int at, void (*act)(struct visit *),
-		    void (*operation)(struct visit *))
+static bool visit_window(struct visit *visit, unsigned int at, void (*act)(struct visit *),
+			 void (*operation)(struct visit *))
 {
 	visit->at = at;
 	visit->seen = 0;
 	visit->act = act;
-	WRITE_ONCE(expected, visit);
-	WRITE_ONCE(highmem_race_visit, visit_window);
+	WRITE_ONCE(current_visit, visit);
+	WRITE_ONCE(highmem_race_visit, race_window);
 	operation(visit);
 	WRITE_ONCE(highmem_race_visit, NULL);
-	WRITE_ONCE(expected, NULL);
+	WRITE_ONCE(current_visit, NULL);
 	return visit->seen > at;
 }
 
@@ -88,7 +88,7 @@ static bool page_good(struct visit *visit, unsigned int i, const void *addr)
 	return stamped_nofault(addr, visit->set->page[i], 130);
 }
 
-/* ---------------------------------------------------------------- the operations */
+/* -------------------------------------------------------------------- operations */
 
 static void map_and_unmap(struct visit *visit)
 {
@@ -104,13 +104,13 @@ static void flush(struct visit *visit)
 	kmap_flush_unused();
 }
 
-/* ------------------------------------------------------------------ the visitors */
+/* ------------------------------------------------------------------- visit functions */
 
 /*
  * kmap() as far as it goes here: with a lock held only if the page has a slot that
  * can be had without it, which is not so while that is being filled.
  */
-static void map_as_well(struct visit *visit)
+static void map_page(struct visit *visit)
 {
 	struct page *page = visit->set->page[0];
 	void *addr;
@@ -123,14 +123,14 @@ static void map_as_well(struct visit *visit)
 	visit->held++;
 }
 
-static void map_and_unmap_as_well(struct visit *visit)
+static void map_and_unmap_page(struct visit *visit)
 {
-	map_as_well(visit);
+	map_page(visit);
 	for (; visit->held; visit->held--)
 		kunmap_high(visit->set->page[0]);
 }
 
-static void flush_meanwhile(struct visit *visit)
+static void flush_if_preemptible(struct visit *visit)
 {
 	if (preemptible())
 		kmap_flush_unused();
@@ -160,8 +160,8 @@ static void check_pool(struct kunit *test, struct visit *visit)
 }
 
 /* With the page in a slot already, or not */
-static void sweep(struct kunit *test, bool idle, void (*act)(struct visit *),
-		  void (*operation)(struct visit *), unsigned int least)
+static void visit_each_window(struct kunit *test, bool idle, void (*act)(struct visit *),
+			      void (*operation)(struct visit *), unsigned int least)
 {
 	struct visit *visit = get_visit(test, 1);
 	unsigned int at = 0;
@@ -174,7 +174,7 @@ static void sweep(struct kunit *test, bool idle, void (*act)(struct visit *),
 			kmap_high(visit->set->page[0]);
 			kunmap_high(visit->set->page[0]);
 		}
-		more = visited(visit, at, act, operation);
+		more = visit_window(visit, at, act, operation);
 		check_pool(test, visit);
 	} while (more && ++at < 100);
 	KUNIT_EXPECT_GE_MSG(test, at, least, "windows");
@@ -183,29 +183,29 @@ static void sweep(struct kunit *test, bool idle, void (*act)(struct visit *),
 
 static void kmap_of_idle_while_mapped(struct kunit *test)
 {
-	sweep(test, true, map_as_well, map_and_unmap, 4);
-	sweep(test, true, map_and_unmap_as_well, map_and_unmap, 4);
+	visit_each_window(test, true, map_page, map_and_unmap, 4);
+	visit_each_window(test, true, map_and_unmap_page, map_and_unmap, 4);
 }
 
 static void kmap_of_idle_while_flushed(struct kunit *test)
 {
-	sweep(test, true, flush_meanwhile, map_and_unmap, 4);
+	visit_each_window(test, true, flush_if_preemptible, map_and_unmap, 4);
 }
 
 static void kmap_of_unmapped_while_mapped(struct kunit *test)
 {
-	sweep(test, false, map_as_well, map_and_unmap, 4);
-	sweep(test, false, map_and_unmap_as_well, map_and_unmap, 4);
+	visit_each_window(test, false, map_page, map_and_unmap, 4);
+	visit_each_window(test, false, map_and_unmap_page, map_and_unmap, 4);
 }
 
 /* Page by page, what is about to go is wanted again */
 static void flush_while_mapped(struct kunit *test)
 {
-	sweep(test, true, map_as_well, flush, 3);
-	sweep(test, true, map_and_unmap_as_well, flush, 3);
+	visit_each_window(test, true, map_page, flush, 3);
+	visit_each_window(test, true, map_and_unmap_page, flush, 3);
 }
 
-/* ------------------------------------------------------------- with a single slot */
+/* ------------------------------------------------------------------ one free slot */
 
 #define NR_COUNTED	256	/* fills that a slot tells apart */
 
@@ -223,7 +223,7 @@ static void fill_slot(struct visit *visit, unsigned int times)
 }
 
 /* The slot shows another page, and the count of its fills is what it was */
-static void fill_till_it_looks_the_same(struct visit *visit)
+static void fill_256_times(struct visit *visit)
 {
 	if (visit->at == 0)
 		fill_slot(visit, NR_COUNTED);
@@ -246,10 +246,10 @@ static struct visit *leave_one_slot(struct kunit *test)
 {
 	struct visit *visit = get_visit(test, 4);
 
-	visit->hoard = hmk_start_hoard(test, POOL_END + 4, 1);
+	visit->filler = hmk_start_filler(test, POOL_END + 4, 1);
 	hmk_take_space(test, POOL_STEP);
-	hmk_hold_all_and_go(test, visit->hoard);
-	hmk_release_one(visit->hoard);
+	hmk_hold_all_and_end(test, visit->filler);
+	hmk_release_one(visit->filler);
 	kmap_flush_unused();
 	kmap_high(visit->set->page[0]);
 	kunmap_high(visit->set->page[0]);
@@ -264,22 +264,22 @@ static void check_one_slot(struct kunit *test, struct visit *visit)
 	kmap_flush_unused();
 	for (i = 0; i < visit->set->nr; i++)
 		KUNIT_EXPECT_NULL(test, page_address(visit->set->page[i]));
-	hmk_check_hoard(test, visit->hoard);
+	hmk_check_filler(test, visit->filler);
 }
 
 static void kmap_of_slot_filled_256_times(struct kunit *test)
 {
 	struct visit *visit = leave_one_slot(test);
 
-	KUNIT_EXPECT_TRUE(test, visited(visit, 0, fill_till_it_looks_the_same, map_and_unmap));
+	KUNIT_EXPECT_TRUE(test, visit_window(visit, 0, fill_256_times, map_and_unmap));
 	check_one_slot(test, visit);
 }
 
-static void kmap_of_slot_filled_again_and_again(struct kunit *test)
+static void kmap_of_slot_filled_twice(struct kunit *test)
 {
 	struct visit *visit = leave_one_slot(test);
 
-	KUNIT_EXPECT_TRUE(test, visited(visit, 0, fill_twice, map_and_unmap));
+	KUNIT_EXPECT_TRUE(test, visit_window(visit, 0, fill_twice, map_and_unmap));
 	KUNIT_EXPECT_EQ(test, visit->at, 1);
 	check_one_slot(test, visit);
 }
@@ -288,46 +288,46 @@ static void kmap_of_slot_filled_again_and_again(struct kunit *test)
 static void release_slot(struct visit *visit)
 {
 	visit->sleeps = current->nvcsw;
-	kunmap_high(visit->hoard->set->page[visit->hoard->released++]);
+	kunmap_high(visit->filler->set->page[visit->filler->released++]);
 }
 
-static void kmap_is_about_to_wait(struct kunit *test)
+static void kmap_rechecks_slots_before_sleep(struct kunit *test)
 {
 	struct visit *visit = get_visit(test, 1);
 
-	visit->hoard = hmk_start_hoard(test, POOL_END + 4, 1);
+	visit->filler = hmk_start_filler(test, POOL_END + 4, 1);
 	hmk_take_space(test, POOL_STEP);
-	hmk_hold_all_and_go(test, visit->hoard);
-	KUNIT_EXPECT_TRUE(test, visited(visit, 1, release_slot, map_and_unmap));
+	hmk_hold_all_and_end(test, visit->filler);
+	KUNIT_EXPECT_TRUE(test, visit_window(visit, 1, release_slot, map_and_unmap));
 	KUNIT_EXPECT_EQ(test, current->nvcsw, visit->sleeps);
 	check_one_slot(test, visit);
 }
 
 /* The page gets mapped by somebody who has more slots to choose from */
-static void map_in_need(struct visit *visit)
+static void map_with_memalloc(struct visit *visit)
 {
 	unsigned int noreclaim = memalloc_noreclaim_save();
 	unsigned int state = READ_ONCE(current->__state);
 
 	__set_current_state(TASK_RUNNING);
-	map_as_well(visit);
+	map_page(visit);
 	__set_current_state(state);
 	memalloc_noreclaim_restore(noreclaim);
 	visit->sleeps = current->nvcsw;
 }
 
-static void kmap_is_about_to_wait_for_mapped_page(struct kunit *test)
+static void kmap_rechecks_page_before_sleep(struct kunit *test)
 {
 	struct visit *visit = get_visit(test, 1);
 
-	visit->hoard = hmk_start_hoard(test, POOL_END + 4, 1);
+	visit->filler = hmk_start_filler(test, POOL_END + 4, 1);
 	hmk_take_space(test, POOL_STEP);
-	hmk_hold_all_and_go(test, visit->hoard);
-	KUNIT_EXPECT_TRUE(test, visited(visit, 1, map_in_need, map_and_unmap));
+	hmk_hold_all_and_end(test, visit->filler);
+	KUNIT_EXPECT_TRUE(test, visit_window(visit, 1, map_with_memalloc, map_and_unmap));
 	KUNIT_EXPECT_EQ(test, current->nvcsw, visit->sleeps);
 	KUNIT_EXPECT_EQ(test, visit->held, 1);
 	check_pool(test, visit);
-	hmk_check_hoard(test, visit->hoard);
+	hmk_check_filler(test, visit->filler);
 }
 
 /* ------------------------------------------------------------------ local mappings */
@@ -340,7 +340,7 @@ static void map_locally(struct visit *visit)
 	kunmap_local(addr);
 }
 
-static void map_on_top(struct visit *visit)
+static void map_above(struct visit *visit)
 {
 	void *addr = kmap_local_page(visit->set->page[1]);
 
@@ -349,7 +349,8 @@ static void map_on_top(struct visit *visit)
 }
 
 /* In a slot that has shown page @last before */
-static void sweep_local(struct kunit *test, unsigned int last, void (*act)(struct visit *))
+static void visit_each_local_window(struct kunit *test, unsigned int last,
+				    void (*act)(struct visit *))
 {
 	struct visit *visit = get_visit(test, 3);
 	unsigned int at = 0, depth = 0;
@@ -360,7 +361,7 @@ static void sweep_local(struct kunit *test, unsigned int last, void (*act)(struc
 	do {
 		addr = kmap_local_page(visit->set->page[last]);
 		kunmap_local(addr);
-		more = visited(visit, at, act, map_locally);
+		more = visit_window(visit, at, act, map_locally);
 		depth += map_depth(current);
 		KUNIT_EXPECT_EQ_MSG(test, visit->bad, 0, "in window %u", at);
 	} while (more && ++at < 100);
@@ -371,39 +372,39 @@ static void sweep_local(struct kunit *test, unsigned int last, void (*act)(struc
 
 static void kmap_local_page_while_interrupted(struct kunit *test)
 {
-	sweep_local(test, 0, map_on_top);
-	sweep_local(test, 2, map_on_top);
+	visit_each_local_window(test, 0, map_above);
+	visit_each_local_window(test, 2, map_above);
 }
 
 static void kmap_local_page_while_flushed(struct kunit *test)
 {
-	sweep_local(test, 0, flush_meanwhile);
-	sweep_local(test, 2, flush_meanwhile);
+	visit_each_local_window(test, 0, flush_if_preemptible);
+	visit_each_local_window(test, 2, flush_if_preemptible);
 }
 
 #else
 
-static void needs_windows(struct kunit *test)
+static void requires_windows(struct kunit *test)
 {
 	kunit_skip(test, "needs CONFIG_DEBUG_HIGHMEM_RACES");
 }
 
 #endif
 
-static struct kunit_case highmem_window_cases[] = {
-#if OURS && defined(CONFIG_DEBUG_HIGHMEM_RACES)
+static struct kunit_case highmem_interleave_cases[] = {
+#if HAVE_INTERNALS && defined(CONFIG_DEBUG_HIGHMEM_RACES)
 	KUNIT_CASE(kmap_of_idle_while_mapped),
 	KUNIT_CASE(kmap_of_idle_while_flushed),
 	KUNIT_CASE(kmap_of_unmapped_while_mapped),
 	KUNIT_CASE(flush_while_mapped),
 	KUNIT_CASE(kmap_of_slot_filled_256_times),
-	KUNIT_CASE(kmap_of_slot_filled_again_and_again),
-	KUNIT_CASE(kmap_is_about_to_wait),
-	KUNIT_CASE(kmap_is_about_to_wait_for_mapped_page),
+	KUNIT_CASE(kmap_of_slot_filled_twice),
+	KUNIT_CASE(kmap_rechecks_slots_before_sleep),
+	KUNIT_CASE(kmap_rechecks_page_before_sleep),
 	KUNIT_CASE(kmap_local_page_while_interrupted),
 	KUNIT_CASE(kmap_local_page_while_flushed),
 #else
-	KUNIT_CASE(needs_windows),
+	KUNIT_CASE(requires_windows),
 #endif
 	{}
 };
@@ -411,18 +412,18 @@ static struct kunit_case highmem_window_cases[] = {
 /* Windows are counted: no probe may add some of its own. */
 static int count_windows(struct kunit *test)
 {
-	hmk_be_alone(test);
+	hmk_pause_probes(test);
 	return hmk_remember_task_and_pool(test);
 }
 
-static struct kunit_suite highmem_window_suite = {
-	.name = "highmem_window",
+static struct kunit_suite highmem_interleave_suite = {
+	.name = "highmem_interleave",
 	.init = count_windows,
 	.exit = hmk_check_task,
-	.test_cases = highmem_window_cases,
+	.test_cases = highmem_interleave_cases,
 };
 
-kunit_test_suites(&highmem_window_suite);
+kunit_test_suites(&highmem_interleave_suite);
 
 MODULE_DESCRIPTION("KUnit suite for high memory: between two steps");
 MODULE_LICENSE("GPL");

@@ -5,8 +5,8 @@
  * that use local mappings at random. On a kernel that lacks what a case looks at,
  * the case is skipped.
  */
-#ifndef _HIGHMEM_KUNIT_INSIDE_H
-#define _HIGHMEM_KUNIT_INSIDE_H
+#ifndef _HIGHMEM_KUNIT_WHITEBOX_H
+#define _HIGHMEM_KUNIT_WHITEBOX_H
 
 #include <linux/hrtimer.h>
 #include <linux/irq_work.h>
@@ -16,38 +16,38 @@
 
 #if defined(CONFIG_KMAP_LOCAL) && defined(KMAP_LOCAL_MAPS_PAGES)
 #include "../../mm/highmem_debug.h"
-#define OURS		1
+#define HAVE_INTERNALS		1
 #else
-#define OURS		0
+#define HAVE_INTERNALS		0
 #endif
 
-#define COUNTED		(OURS && IS_ENABLED(CONFIG_DEBUG_FS))
+#define HAVE_COUNTERS		(HAVE_INTERNALS && IS_ENABLED(CONFIG_DEBUG_FS))
 
 /* How many mappings may nest where interrupts nest as well: 15 is the least */
 #define TASK_MAPS	9
-#define VISIT_MAPS	3
+#define INTERRUPT_MAPS	3
 
 /* Do pages that nobody maps any more stay in their slots? */
 static inline bool is_lazy(void)
 {
-#if OURS
+#if HAVE_INTERNALS
 	return CAN_MAP && kmap_local_is_lazy();
 #else
 	return false;
 #endif
 }
 
-#define NEEDS_OURS(test)						\
-	NEEDS(test, OURS && CAN_MAP, "needs our local mappings")
-#define NEEDS_LAZY(test)						\
+#define REQUIRES_INTERNALS(test)					\
+	REQUIRES(test, HAVE_INTERNALS && CAN_MAP, "needs the local mappings of mm/kmap_local.c")
+#define REQUIRES_LAZY(test)						\
 do {									\
-	NEEDS(test, is_lazy(), "no page stays in a slot of this kernel"); \
-	hmk_be_alone(test);						\
+	REQUIRES(test, is_lazy(), "kunmap_local() of this kernel is eager"); \
+	hmk_pause_probes(test);						\
 } while (0)
 
 /* ------------------------------------------------------------------- slots */
 
-bool hmk_slot_shows(const void *addr, struct page *page);
+bool hmk_slot_maps(const void *addr, struct page *page);
 bool hmk_slot_empty(const void *addr);
 unsigned int hmk_slots_filled(int cpu);
 
@@ -68,13 +68,13 @@ void hmk_expect_about(struct kunit *test, struct events events, unsigned long ma
 void hmk_expect_events(struct kunit *test, struct events events, unsigned long ptes,
 		       unsigned long flushes);
 
-/* ------------------------------------------------- what happens all the time */
+/* ----------------------------------------------- interrupts and random walks */
 
-struct visitors;
+struct interrupters;
 
-struct visitors *hmk_start_visitors(struct kunit *test);
-bool hmk_all_visited(const struct visitors *visitors);
-void hmk_check_visitors(struct kunit *test, struct visitors *visitors);
+struct interrupters *hmk_start_interrupters(struct kunit *test);
+bool hmk_all_interrupted(const struct interrupters *interrupters);
+void hmk_check_interrupters(struct kunit *test, struct interrupters *interrupters);
 
 /*
  * A walk maps and unmaps pages of a folio of its own at random, one or some at a
@@ -96,7 +96,7 @@ struct walk {
 		void *addr;
 		unsigned int first;
 		unsigned int nr;
-		bool span;
+		bool run;
 		bool read_only;
 	} held[WALK_MAPS];
 	unsigned int steps;
@@ -104,10 +104,10 @@ struct walk {
 };
 
 struct walk *hmk_get_walk(struct kunit *test, unsigned int seed, unsigned int most);
-void hmk_walk(struct walk *walk);
-void hmk_walk_in(struct walk *walk);
-void hmk_walk_out(struct walk *walk);
-void hmk_walk_look(struct walk *walk);
+void hmk_walk_step(struct walk *walk);
+void hmk_walk_map(struct walk *walk);
+void hmk_walk_unmap(struct walk *walk);
+void hmk_walk_check_all(struct walk *walk);
 void hmk_check_walk(struct kunit *test, struct walk *walk);
 
-#endif /* _HIGHMEM_KUNIT_INSIDE_H */
+#endif /* _HIGHMEM_KUNIT_WHITEBOX_H */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * For suites that look behind the interface of high memory. See
- * highmem_kunit_inside.h.
+ * highmem_kunit_whitebox.h.
  */
 
-#include "highmem_kunit_inside.h"
+#include "highmem_kunit_whitebox.h"
 
 /* ------------------------------------------------------------------- slots */
 
@@ -18,7 +18,7 @@ static pte_t slot_pte_at(unsigned long addr)
 #endif
 
 /* Whatever any TLB may think */
-bool hmk_slot_shows(const void *addr, struct page *page)
+bool hmk_slot_maps(const void *addr, struct page *page)
 {
 #ifdef CONFIG_KMAP_LOCAL
 	pte_t pte = slot_pte_at((unsigned long)addr);
@@ -57,7 +57,7 @@ unsigned int hmk_slots_filled(int cpu)
 
 /* ------------------------------------------------------------------ events */
 
-#if COUNTED
+#if HAVE_COUNTERS
 static void stop_counting(void *unused)
 {
 	static_branch_disable(&highmem_stats_on);
@@ -65,7 +65,7 @@ static void stop_counting(void *unused)
 
 void hmk_count_events(struct kunit *test)
 {
-	hmk_be_alone(test);
+	hmk_pause_probes(test);
 	static_branch_enable(&highmem_stats_on);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, stop_counting, NULL), 0);
 }
@@ -81,7 +81,7 @@ struct events hmk_events(void)
 #else
 void hmk_count_events(struct kunit *test)
 {
-	kunit_skip(test, "nothing is counted here");
+	kunit_skip(test, "needs CONFIG_DEBUG_FS and the counters of mm/highmem_debug.c");
 }
 
 struct events hmk_events(void)
@@ -105,16 +105,16 @@ struct events hmk_events_since(struct events then)
  * For what takes so long that others may come in between on some CPU, and map
  * one or the other page.
  */
-#define OTHERS	4
+#define TOLERANCE	4
 
 void hmk_expect_about(struct kunit *test, struct events events, unsigned long maps,
 		      unsigned long ptes)
 {
 	KUNIT_EXPECT_GE_MSG(test, events.maps, maps, "pages mapped");
-	KUNIT_EXPECT_LE_MSG(test, events.maps, maps + OTHERS, "pages mapped");
+	KUNIT_EXPECT_LE_MSG(test, events.maps, maps + TOLERANCE, "pages mapped");
 	KUNIT_EXPECT_GE_MSG(test, events.ptes, ptes, "page table entries written");
-	KUNIT_EXPECT_LE_MSG(test, events.ptes, ptes + OTHERS, "page table entries written");
-	KUNIT_EXPECT_LE_MSG(test, events.flushes, ptes + OTHERS, "flushes");
+	KUNIT_EXPECT_LE_MSG(test, events.ptes, ptes + TOLERANCE, "page table entries written");
+	KUNIT_EXPECT_LE_MSG(test, events.flushes, ptes + TOLERANCE, "flushes");
 }
 
 void hmk_expect_events(struct kunit *test, struct events events, unsigned long ptes,
@@ -130,182 +130,182 @@ void hmk_expect_events(struct kunit *test, struct events events, unsigned long p
  * Three on each CPU: in hard interrupts and in softirqs, at random times, and in
  * an interrupt that comes in the midst of each of the second.
  */
-#define VISIT_ORDER	2
-#define VISIT_MIN_NS	(100 * NSEC_PER_USEC)
-#define VISIT_MAX_NS	(500 * NSEC_PER_USEC)
+#define INTERRUPT_ORDER		2
+#define INTERRUPT_MIN_NS	(100 * NSEC_PER_USEC)
+#define INTERRUPT_MAX_NS	(500 * NSEC_PER_USEC)
 
-struct visitor {
+struct interrupter {
 	struct hrtimer hrtimer;
 	struct irq_work irq_work;
-	struct visitor *on_top;
+	struct interrupter *on_top;
 	enum hrtimer_mode mode;
 	struct folio *folio;
 	struct rnd_state rnd;
-	u32 salt[1 << VISIT_ORDER];
-	unsigned int visits;
+	u32 salt[1 << INTERRUPT_ORDER];
+	unsigned int runs;
 	unsigned int over_maps;
 	unsigned int bad;
 };
 
-struct visitors {
+struct interrupters {
 	unsigned int nr;
-	struct visitor visitor[];
+	struct interrupter irq[];
 };
 
-static void visit_page(struct visitor *visitor, unsigned int i, void *addr)
+static void check_page(struct interrupter *irq, unsigned int i, void *addr)
 {
-	struct page *page = folio_page(visitor->folio, i);
+	struct page *page = folio_page(irq->folio, i);
 
-	visitor->bad += !stamped(addr, page, visitor->salt[i]);
-	stamp(addr, page, ++visitor->salt[i]);
+	irq->bad += !stamped(addr, page, irq->salt[i]);
+	stamp(addr, page, ++irq->salt[i]);
 }
 
-/* With up to VISIT_MAPS pages mapped, have another interrupt, then look */
-static void visit_pages(struct visitor *visitor, unsigned int nr)
+/* With up to INTERRUPT_MAPS pages mapped, have another interrupt, then look */
+static void map_pages(struct interrupter *irq, unsigned int nr)
 {
-	void *addr[VISIT_MAPS];
+	void *addr[INTERRUPT_MAPS];
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
-		addr[i] = kmap_local_page(folio_page(visitor->folio, i));
-	if (visitor->on_top)
-		irq_work_queue(&visitor->on_top->irq_work);
+		addr[i] = kmap_local_page(folio_page(irq->folio, i));
+	if (irq->on_top)
+		irq_work_queue(&irq->on_top->irq_work);
 	for (i = 0; i < nr; i++)
-		visit_page(visitor, i, addr[i]);
+		check_page(irq, i, addr[i]);
 	unmap_all(addr, nr);
 }
 
-static void visit_span(struct visitor *visitor, unsigned int nr)
+static void map_run(struct interrupter *irq, unsigned int nr)
 {
 #ifdef folio_map_local
 	size_t len = nr * PAGE_SIZE;
-	void *addr = kmap_local_span(visitor->folio, PAGE_SIZE, &len);
+	void *addr = kmap_local_span(irq->folio, PAGE_SIZE, &len);
 	unsigned int i;
 
-	if (visitor->on_top)
-		irq_work_queue(&visitor->on_top->irq_work);
+	if (irq->on_top)
+		irq_work_queue(&irq->on_top->irq_work);
 	for (i = 0; i < len / PAGE_SIZE; i++)
-		visit_page(visitor, 1 + i, addr + i * PAGE_SIZE);
+		check_page(irq, 1 + i, addr + i * PAGE_SIZE);
 	kunmap_local_span(addr, len);
 #else
-	visit_pages(visitor, nr);
+	map_pages(irq, nr);
 #endif
 }
 
-static void visit(struct visitor *visitor)
+static void map_in_interrupt(struct interrupter *irq)
 {
-	u32 random = prandom_u32_state(&visitor->rnd);
+	u32 random = prandom_u32_state(&irq->rnd);
 	unsigned int depth = map_depth(current);
 
-	visitor->over_maps += depth > 0;
+	irq->over_maps += depth > 0;
 	if (random & 1)
-		visit_span(visitor, 1 + random / 2 % VISIT_MAPS);
+		map_run(irq, 1 + random / 2 % INTERRUPT_MAPS);
 	else
-		visit_pages(visitor, 1 + random / 2 % VISIT_MAPS);
-	visitor->bad += map_depth(current) != depth;
-	visitor->visits++;
+		map_pages(irq, 1 + random / 2 % INTERRUPT_MAPS);
+	irq->bad += map_depth(current) != depth;
+	irq->runs++;
 }
 
-static ktime_t next_visit(struct visitor *visitor)
+static ktime_t next_interrupt(struct interrupter *irq)
 {
-	return ns_to_ktime(VISIT_MIN_NS + prandom_u32_state(&visitor->rnd) %
-			   (u32)(VISIT_MAX_NS - VISIT_MIN_NS));
+	return ns_to_ktime(INTERRUPT_MIN_NS + prandom_u32_state(&irq->rnd) %
+			   (u32)(INTERRUPT_MAX_NS - INTERRUPT_MIN_NS));
 }
 
-static enum hrtimer_restart visit_by_hrtimer(struct hrtimer *hrtimer)
+static enum hrtimer_restart hrtimer_interrupt_task(struct hrtimer *hrtimer)
 {
-	struct visitor *visitor = container_of(hrtimer, struct visitor, hrtimer);
+	struct interrupter *irq = container_of(hrtimer, struct interrupter, hrtimer);
 
-	visit(visitor);
-	hrtimer_forward_now(hrtimer, next_visit(visitor));
+	map_in_interrupt(irq);
+	hrtimer_forward_now(hrtimer, next_interrupt(irq));
 	return HRTIMER_RESTART;
 }
 
-static void visit_by_irq_work(struct irq_work *irq_work)
+static void irq_work_interrupt_task(struct irq_work *irq_work)
 {
-	visit(container_of(irq_work, struct visitor, irq_work));
+	map_in_interrupt(container_of(irq_work, struct interrupter, irq_work));
 }
 
-static void init_visitor(struct kunit *test, struct visitor *visitor, enum hrtimer_mode mode)
+static void init_interrupter(struct kunit *test, struct interrupter *irq, enum hrtimer_mode mode)
 {
 	unsigned int i;
 
-	visitor->folio = hmk_get_folio(test, true, VISIT_ORDER);
-	for (i = 0; i < 1 << VISIT_ORDER; i++)
-		stamp_page(folio_page(visitor->folio, i), 0);
-	prandom_seed_state(&visitor->rnd, 400 + (unsigned long)visitor / sizeof(*visitor));
-	visitor->mode = mode;
-	visitor->irq_work = IRQ_WORK_INIT_HARD(visit_by_irq_work);
-	hmk_hrtimer_setup(&visitor->hrtimer, visit_by_hrtimer, mode);
+	irq->folio = hmk_get_folio(test, true, INTERRUPT_ORDER);
+	for (i = 0; i < 1 << INTERRUPT_ORDER; i++)
+		stamp_page(folio_page(irq->folio, i), 0);
+	prandom_seed_state(&irq->rnd, 400 + (unsigned long)irq / sizeof(*irq));
+	irq->mode = mode;
+	irq->irq_work = IRQ_WORK_INIT_HARD(irq_work_interrupt_task);
+	hmk_hrtimer_setup(&irq->hrtimer, hrtimer_interrupt_task, mode);
 }
 
 /* On the CPU that is to be visited */
-static void start_visits(void *data)
+static void start_hrtimers(void *data)
 {
-	struct visitor *visitor = data;
+	struct interrupter *irq = data;
 
-	hrtimer_start(&visitor[0].hrtimer, next_visit(&visitor[0]), visitor[0].mode);
-	hrtimer_start(&visitor[1].hrtimer, next_visit(&visitor[1]), visitor[1].mode);
+	hrtimer_start(&irq[0].hrtimer, next_interrupt(&irq[0]), irq[0].mode);
+	hrtimer_start(&irq[1].hrtimer, next_interrupt(&irq[1]), irq[1].mode);
 }
 
-static void end_visits(void *data)
+static void end_interrupters(void *data)
 {
-	struct visitors *visitors = data;
+	struct interrupters *interrupters = data;
 	unsigned int i;
 
-	for (i = 0; i < visitors->nr; i++)
-		hrtimer_cancel(&visitors->visitor[i].hrtimer);
-	for (i = 0; i < visitors->nr; i++)
-		irq_work_sync(&visitors->visitor[i].irq_work);
+	for (i = 0; i < interrupters->nr; i++)
+		hrtimer_cancel(&interrupters->irq[i].hrtimer);
+	for (i = 0; i < interrupters->nr; i++)
+		irq_work_sync(&interrupters->irq[i].irq_work);
 }
 
-struct visitors *hmk_start_visitors(struct kunit *test)
+struct interrupters *hmk_start_interrupters(struct kunit *test)
 {
 	unsigned int cpu, nr = 3 * num_online_cpus();
-	struct visitors *visitors;
+	struct interrupters *interrupters;
 
-	visitors = hmk_zalloc(test, struct_size(visitors, visitor, nr));
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_visits, visitors), 0);
+	interrupters = hmk_zalloc(test, struct_size(interrupters, irq, nr));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_interrupters, interrupters), 0);
 	for_each_online_cpu(cpu) {
-		struct visitor *visitor = &visitors->visitor[visitors->nr];
+		struct interrupter *irq = &interrupters->irq[interrupters->nr];
 
-		if (visitors->nr == nr)
+		if (interrupters->nr == nr)
 			break;
-		init_visitor(test, visitor, HRTIMER_MODE_REL_PINNED_HARD);
-		init_visitor(test, visitor + 1, HRTIMER_MODE_REL_PINNED_SOFT);
-		init_visitor(test, visitor + 2, HRTIMER_MODE_REL);
-		visitor[1].on_top = &visitor[2];
-		visitors->nr += 3;
-		KUNIT_ASSERT_EQ(test, smp_call_function_single(cpu, start_visits, visitor, 1), 0);
+		init_interrupter(test, irq, HRTIMER_MODE_REL_PINNED_HARD);
+		init_interrupter(test, irq + 1, HRTIMER_MODE_REL_PINNED_SOFT);
+		init_interrupter(test, irq + 2, HRTIMER_MODE_REL);
+		irq[1].on_top = &irq[2];
+		interrupters->nr += 3;
+		KUNIT_ASSERT_EQ(test, smp_call_function_single(cpu, start_hrtimers, irq, 1), 0);
 	}
-	return visitors;
+	return interrupters;
 }
 
 /* Has each visitor come once at least? */
-bool hmk_all_visited(const struct visitors *visitors)
+bool hmk_all_interrupted(const struct interrupters *interrupters)
 {
 	unsigned int i;
 
-	for (i = 0; i < visitors->nr; i++) {
-		if (!READ_ONCE(visitors->visitor[i].visits))
+	for (i = 0; i < interrupters->nr; i++) {
+		if (!READ_ONCE(interrupters->irq[i].runs))
 			return false;
 	}
 	return true;
 }
 
-void hmk_check_visitors(struct kunit *test, struct visitors *visitors)
+void hmk_check_interrupters(struct kunit *test, struct interrupters *interrupters)
 {
 	unsigned int i, j, damaged = 0, over_maps = 0;
 
-	kunit_release_action(test, end_visits, visitors);
-	for (i = 0; i < visitors->nr; i++) {
-		struct visitor *visitor = &visitors->visitor[i];
+	kunit_release_action(test, end_interrupters, interrupters);
+	for (i = 0; i < interrupters->nr; i++) {
+		struct interrupter *irq = &interrupters->irq[i];
 
-		KUNIT_EXPECT_EQ_MSG(test, visitor->bad, 0, "in visitor %u", i);
-		KUNIT_EXPECT_GT_MSG(test, visitor->visits, 0, "of visitor %u", i);
-		over_maps += visitor->over_maps;
-		for (j = 0; j < 1 << VISIT_ORDER; j++)
-			damaged += !page_stamped(folio_page(visitor->folio, j), visitor->salt[j]);
+		KUNIT_EXPECT_EQ_MSG(test, irq->bad, 0, "interrupter %u", i);
+		KUNIT_EXPECT_GT_MSG(test, irq->runs, 0, "interrupter %u", i);
+		over_maps += irq->over_maps;
+		for (j = 0; j < 1 << INTERRUPT_ORDER; j++)
+			damaged += !page_stamped(folio_page(irq->folio, j), irq->salt[j]);
 	}
 	kunit_info(test, "%u interruptions of mappings\n", over_maps);
 	KUNIT_EXPECT_EQ(test, damaged, 0);
@@ -326,7 +326,7 @@ struct walk *hmk_get_walk(struct kunit *test, unsigned int seed, unsigned int mo
 	return walk;
 }
 
-static void look_at(struct walk *walk, struct walk_map *map)
+static void check_map(struct walk *walk, struct walk_map *map)
 {
 	unsigned int i;
 
@@ -342,16 +342,16 @@ static void look_at(struct walk *walk, struct walk_map *map)
 }
 
 /* All that is mapped: is it as it was left? */
-void hmk_walk_look(struct walk *walk)
+void hmk_walk_check_all(struct walk *walk)
 {
 	unsigned int i;
 
 	for (i = 0; i < walk->nr_held; i++)
-		look_at(walk, &walk->held[i]);
+		check_map(walk, &walk->held[i]);
 }
 
 /* One mapping more: of a page, of a page to be read only, of some pages */
-void hmk_walk_in(struct walk *walk)
+void hmk_walk_map(struct walk *walk)
 {
 	struct walk_map *map = &walk->held[walk->nr_held];
 	u32 random = prandom_u32_state(&walk->rnd);
@@ -368,7 +368,7 @@ void hmk_walk_in(struct walk *walk)
 					  WALK_PAGES - map->first);
 		size_t len = (1 + random % most) * PAGE_SIZE;
 
-		map->span = true;
+		map->run = true;
 		map->addr = kmap_local_span(walk->folio, map->first * PAGE_SIZE, &len);
 		map->nr = len / PAGE_SIZE;
 #endif
@@ -379,13 +379,13 @@ void hmk_walk_in(struct walk *walk)
 	walk->pages += map->nr;
 }
 
-void hmk_walk_out(struct walk *walk)
+void hmk_walk_unmap(struct walk *walk)
 {
 	struct walk_map *map = &walk->held[--walk->nr_held];
 
 	walk->pages -= map->nr;
 #ifdef folio_map_local
-	if (map->span) {
+	if (map->run) {
 		kunmap_local_span(map->addr, map->nr * PAGE_SIZE);
 		return;
 	}
@@ -393,16 +393,16 @@ void hmk_walk_out(struct walk *walk)
 	kunmap_local(map->addr);
 }
 
-void hmk_walk(struct walk *walk)
+void hmk_walk_step(struct walk *walk)
 {
 	bool in = prandom_u32_state(&walk->rnd) & 1;
 
 	if (!walk->nr_held || (in && walk->pages < walk->most))
-		hmk_walk_in(walk);
+		hmk_walk_map(walk);
 	else
-		hmk_walk_out(walk);
+		hmk_walk_unmap(walk);
 	if (walk->nr_held)
-		look_at(walk, &walk->held[prandom_u32_state(&walk->rnd) % walk->nr_held]);
+		check_map(walk, &walk->held[prandom_u32_state(&walk->rnd) % walk->nr_held]);
 	walk->steps++;
 }
 

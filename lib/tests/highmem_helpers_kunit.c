@@ -59,7 +59,7 @@ static void nr_free_highpages_follows_use(struct kunit *test)
 	unsigned long before, during, after, nr;
 	struct page_set *set;
 
-	NEEDS_HIGHMEM(test);
+	REQUIRES_HIGHMEM(test);
 	nr = min(8 * slack, totalhigh_pages() / 4);
 	KUNIT_ASSERT_GT(test, nr, 2 * slack);
 
@@ -91,7 +91,7 @@ static void page_address_of_high_page(struct kunit *test)
 	struct page *page, *other;
 	void *addr;
 
-	NEEDS_HIGHMEM(test);
+	REQUIRES_HIGHMEM(test);
 	page = hmk_get_page(test, true);
 	other = hmk_get_page(test, true);
 	/* Former users of these frames may have left idle mappings */
@@ -106,7 +106,7 @@ static void page_address_of_high_page(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, page_address(page));
 }
 
-/* ------------------------------------------------------ the helpers */
+/* ---------------------------------------------------------- helpers */
 
 /*
  * An arena is a folio between two others, next to it in memory if the
@@ -235,7 +235,7 @@ static size_t edge(size_t size, unsigned int i)
 #define NR_RANDOM	200
 
 /* Advance to the next offset within the folio and length that ends within it */
-static bool next_span(struct arena *arena)
+static bool next_range(struct arena *arena)
 {
 	size_t size = arena->size;
 
@@ -290,7 +290,7 @@ static void check_helper(struct kunit *test, helper_fn helper)
 		for (order = 0; order <= ARENA_MAX_ORDER; order++) {
 			struct arena *arena = get_arena(test, high, order);
 
-			while (next_span(arena))
+			while (next_range(arena))
 				if (!try_helper(test, arena, helper))
 					return;
 		}
@@ -298,15 +298,15 @@ static void check_helper(struct kunit *test, helper_fn helper)
 }
 
 /* Helpers for one page get the part of the span that lies in its first page */
-struct page_span {
+struct page_range {
 	struct page *page;
 	size_t off;
 	size_t len;
 };
 
-static struct page_span in_one_page(struct arena *arena, size_t off, size_t len)
+static struct page_range in_one_page(struct arena *arena, size_t off, size_t len)
 {
-	return (struct page_span) {
+	return (struct page_range) {
 		.page = folio_page(arena->folio, off / PAGE_SIZE),
 		.off = offset_in_page(off),
 		.len = min_t(size_t, len, PAGE_SIZE - offset_in_page(off)),
@@ -315,7 +315,7 @@ static struct page_span in_one_page(struct arena *arena, size_t off, size_t len)
 
 static bool do_memcpy_from_page(struct arena *arena, size_t off, size_t len)
 {
-	struct page_span s = in_one_page(arena, off, len);
+	struct page_range s = in_one_page(arena, off, len);
 	u8 *out = fresh_out(arena);
 
 	memcpy_from_page(out, s.page, s.off, s.len);
@@ -329,7 +329,7 @@ static void memcpy_from_page_spans(struct kunit *test)
 
 static bool do_memcpy_to_page(struct arena *arena, size_t off, size_t len)
 {
-	struct page_span s = in_one_page(arena, off, len);
+	struct page_range s = in_one_page(arena, off, len);
 	const u8 *from = fresh_noise(arena);
 
 	memcpy_to_page(s.page, s.off, from, s.len);
@@ -345,7 +345,7 @@ static void memcpy_to_page_spans(struct kunit *test)
 /* From the next folio, at an offset of its own, to the one in the middle */
 static bool do_memcpy_page(struct arena *arena, size_t off, size_t len)
 {
-	struct page_span s = in_one_page(arena, off, len);
+	struct page_range s = in_one_page(arena, off, len);
 	size_t from = arena->step * 97 % (PAGE_SIZE - s.len + 1);
 
 	memcpy_page(s.page, s.off, folio_page(arena->next, 0), from, s.len);
@@ -355,7 +355,7 @@ static bool do_memcpy_page(struct arena *arena, size_t off, size_t len)
 
 static bool do_memcpy_page_within(struct arena *arena, size_t off, size_t len)
 {
-	struct page_span s = in_one_page(arena, off, len);
+	struct page_range s = in_one_page(arena, off, len);
 	size_t from = s.off + s.len <= PAGE_SIZE - s.len ? s.off + s.len : 0;
 
 	s.len = min(s.len, from ? PAGE_SIZE - from : s.off);
@@ -372,7 +372,7 @@ static void memcpy_page_spans(struct kunit *test)
 
 static bool do_memset_page(struct arena *arena, size_t off, size_t len)
 {
-	struct page_span s = in_one_page(arena, off, len);
+	struct page_range s = in_one_page(arena, off, len);
 	int val = arena->step * 7 - 300;
 
 	memset_page(s.page, s.off, val, s.len);
@@ -396,7 +396,7 @@ static void refill(struct arena *arena)
 
 static bool do_memzero_page(struct arena *arena, size_t off, size_t len)
 {
-	struct page_span s = in_one_page(arena, off, len);
+	struct page_range s = in_one_page(arena, off, len);
 
 	refill(arena);
 	memzero_page(s.page, s.off, s.len);
@@ -450,7 +450,7 @@ static bool do_memcpy_from_file_folio(struct arena *arena, size_t off, size_t le
 	u8 *out = fresh_out(arena);
 	size_t got = memcpy_from_file_folio(out, arena->folio, pos, asked);
 
-	if (!folio_test_highmem(arena->folio) && !FORCED)
+	if (!folio_test_highmem(arena->folio) && !FORCE_MAP)
 		least = most;
 	return got >= least && got <= most && only_wrote(arena, got) &&
 	       !memcmp(out, model_at(arena, off), got);
@@ -596,7 +596,7 @@ static void helpers_beyond_end(struct kunit *test)
 	char *buf = hmk_zalloc(test, 2 * PAGE_SIZE + 16);
 	unsigned int i, wrong = 0;
 
-	NEEDS(test, IS_ENABLED(CONFIG_DEBUG_VM), "needs CONFIG_DEBUG_VM");
+	REQUIRES(test, IS_ENABLED(CONFIG_DEBUG_VM), "needs CONFIG_DEBUG_VM");
 	stamp_page(page, 9);
 	stamp_page(other, 9);
 	for (i = 0; i < 2; i++)
@@ -633,7 +633,7 @@ static void helpers_read_beyond_end(struct kunit *test)
 	u8 *buf = hmk_zalloc(test, 2 * PAGE_SIZE);
 	unsigned int i;
 
-	NEEDS(test, IS_ENABLED(CONFIG_DEBUG_VM), "needs CONFIG_DEBUG_VM");
+	REQUIRES(test, IS_ENABLED(CONFIG_DEBUG_VM), "needs CONFIG_DEBUG_VM");
 	hmk_provoke(test, "WARNING: ");
 	for (i = 0; i < 4; i++) {
 		size_t len = i & 2 ? 100 : -(size_t)100;
@@ -728,7 +728,7 @@ static void zero_user_spans(struct kunit *test)
 /* A page inside a folio stands for itself */
 static bool do_zero_user_tail(struct arena *arena, size_t off, size_t len)
 {
-	struct page_span s = in_one_page(arena, off, len);
+	struct page_range s = in_one_page(arena, off, len);
 
 	refill(arena);
 	zero_user(s.page, s.off, s.len);
@@ -766,7 +766,7 @@ static void helpers_empty_at_end(struct kunit *test)
 
 static bool do_clear_highpage(struct arena *arena, size_t off, size_t len)
 {
-	struct page_span s = in_one_page(arena, off, 0);
+	struct page_range s = in_one_page(arena, off, 0);
 
 	refill(arena);
 	clear_highpage(s.page);
@@ -781,7 +781,7 @@ static void clear_highpage_whole(struct kunit *test)
 
 static bool do_clear_highpage_kasan_tagged(struct arena *arena, size_t off, size_t len)
 {
-	struct page_span s = in_one_page(arena, off, 0);
+	struct page_range s = in_one_page(arena, off, 0);
 
 	refill(arena);
 	clear_highpage_kasan_tagged(s.page);
@@ -799,7 +799,7 @@ static void clear_highpage_kasan_tagged_whole(struct kunit *test)
 
 static bool do_clear_user_highpage(struct arena *arena, size_t off, size_t len)
 {
-	struct page_span s = in_one_page(arena, off, 0);
+	struct page_range s = in_one_page(arena, off, 0);
 
 	refill(arena);
 	clear_user_highpage(s.page, USER_ADDR);
@@ -816,7 +816,7 @@ static void clear_user_highpage_whole(struct kunit *test)
 static bool do_copy(struct arena *arena, size_t off,
 		    int (*copy)(struct page *to, struct page *from))
 {
-	struct page_span s = in_one_page(arena, off, 0);
+	struct page_range s = in_one_page(arena, off, 0);
 	size_t to = off - s.off;
 
 	refill(arena);
@@ -985,7 +985,7 @@ static void unmap_and_put_page_of_tail_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), refs);
 }
 
-static struct kunit_case highmem_cases[] = {
+static struct kunit_case highmem_helpers_cases[] = {
 	KUNIT_CASE(highmem_pages_exist),
 	KUNIT_CASE(totalhigh_pages_sums_zones),
 	KUNIT_CASE(nr_free_highpages_follows_use),
@@ -1028,14 +1028,14 @@ static struct kunit_case highmem_cases[] = {
 	{}
 };
 
-static struct kunit_suite highmem_suite = {
-	.name = "highmem",
+static struct kunit_suite highmem_helpers_suite = {
+	.name = "highmem_helpers",
 	.init = hmk_remember_task,
 	.exit = hmk_check_task,
-	.test_cases = highmem_cases,
+	.test_cases = highmem_helpers_cases,
 };
 
-kunit_test_suites(&highmem_suite);
+kunit_test_suites(&highmem_helpers_suite);
 
 MODULE_DESCRIPTION("KUnit suite for high memory: zones, addresses and helpers");
 MODULE_LICENSE("GPL");

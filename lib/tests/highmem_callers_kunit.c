@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite highmem_users: code elsewhere in the kernel that was converted to
+ * KUnit suite highmem_callers: code elsewhere in the kernel that was converted to
  * kmap_local_span(), and hardened usercopy, which has to know runs of pages.
  */
 
@@ -165,7 +165,7 @@ static void copy_page_from_iter_atomic_ranges(struct kunit *test)
 }
 
 /* An iterator that has less to give or to take than was asked for ends it */
-static void copy_page_iter_short(struct kunit *test)
+static void copy_page_with_short_iter(struct kunit *test)
 {
 	size_t len = PAGE_SIZE + 17, n;
 	struct iov_iter iter;
@@ -188,7 +188,7 @@ static void copy_page_iter_short(struct kunit *test)
 
 #ifdef folio_map_local /* and spans */
 /* With CONFIG_HARDENED_USERCOPY this would end the task if it were not known */
-static void usercopy_of_span(struct kunit *test)
+static void usercopy_of_run(struct kunit *test)
 {
 	unsigned long user, left;
 	size_t len, reach = 0;
@@ -226,7 +226,7 @@ static void kmap_addr_reach_of_pages(struct kunit *test)
 	size_t reach[3];
 	void *a, *b;
 
-	NEEDS_HIGHMEM(test);
+	REQUIRES_HIGHMEM(test);
 	/* Two mappings: a page that ends at its end, and one that does, too */
 	a = kmap_local_page(folio_page(folio, 0));
 	b = kmap_local_page(other);
@@ -243,7 +243,7 @@ static void kmap_addr_reach_of_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, reach[2], PAGE_SIZE - 4000);
 }
 #else
-static void usercopy_of_span(struct kunit *test)
+static void usercopy_of_run(struct kunit *test)
 {
 	kunit_skip(test, "needs kmap_local_span()");
 }
@@ -318,7 +318,7 @@ static void build_id_across_pages(struct kunit *test)
 	__u32 size = 0;
 	int err;
 
-	NEEDS(test, FILE_ORDER, "no page cache of this kernel has large folios");
+	REQUIRES(test, FILE_ORDER, "no page cache of this kernel has large folios");
 	memset(image, 0, PAGE_SIZE << FILE_ORDER);
 	write_elf(image);
 	memcpy_to_folio(folio, 0, image, PAGE_SIZE << FILE_ORDER);
@@ -332,23 +332,23 @@ static void build_id_across_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bad, 0);
 }
 
-static struct kunit_case highmem_users_cases[] = {
+static struct kunit_case highmem_callers_cases[] = {
 	KUNIT_CASE(copy_page_to_iter_ranges),
 	KUNIT_CASE(copy_page_to_iter_nofault_ranges),
 	KUNIT_CASE(copy_page_from_iter_ranges),
 	KUNIT_CASE(copy_page_from_iter_atomic_ranges),
-	KUNIT_CASE(copy_page_iter_short),
-	KUNIT_CASE(usercopy_of_span),
+	KUNIT_CASE(copy_page_with_short_iter),
+	KUNIT_CASE(usercopy_of_run),
 	KUNIT_CASE(kmap_addr_reach_of_pages),
 	KUNIT_CASE(build_id_across_pages),
 	{}
 };
 
-static struct kunit_suite highmem_users_suite = {
-	.name = "highmem_users",
+static struct kunit_suite highmem_callers_suite = {
+	.name = "highmem_callers",
 	.init = hmk_remember_task,
 	.exit = hmk_check_task,
-	.test_cases = highmem_users_cases,
+	.test_cases = highmem_callers_cases,
 };
 
-kunit_test_suites(&highmem_users_suite);
+kunit_test_suites(&highmem_callers_suite);
