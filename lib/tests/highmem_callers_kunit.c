@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite highmem_callers: code elsewhere in the kernel that was converted to
- * kmap_local_span(), and hardened usercopy, which has to know runs of pages.
+ * KUnit suite "highmem_callers": callers of kmap_local_span(), and hardened usercopy,
+ * which checks runs of pages.
  */
 
 #include <linux/buildid.h>
@@ -46,7 +46,10 @@ static void setup_copy(struct kunit *test, struct copy *copy, unsigned int order
 
 typedef bool (*range_fn)(struct copy *copy, size_t off, size_t len);
 
-/* @run with offsets and ends around each page boundary; how often it failed */
+/*
+ * Calls @run with offsets and ends around each page boundary. Returns the number of
+ * failures.
+ */
 static unsigned int try_ranges(struct copy *copy, range_fn run)
 {
 	size_t from, to, off, end;
@@ -124,7 +127,7 @@ static void copy_page_to_iter_nofault_ranges(struct kunit *test)
 	for_ranges(test, read_range_nofault);
 }
 
-/* Is the folio all 0x55 but for @len bytes of noise at @off? */
+/* Is the folio 0x55, except for @len bytes of noise at @off? */
 static bool wrote_range(struct copy *copy, size_t off, size_t len)
 {
 	return !memchr_inv(copy->view, 0x55, off) &&
@@ -164,7 +167,7 @@ static void copy_page_from_iter_atomic_ranges(struct kunit *test)
 	for_ranges(test, write_range_atomic);
 }
 
-/* An iterator that has less to give or to take than was asked for ends it */
+/* A short iterator ends the copy. */
 static void copy_page_with_short_iter(struct kunit *test)
 {
 	size_t len = PAGE_SIZE + 17, n;
@@ -186,8 +189,8 @@ static void copy_page_with_short_iter(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, memcmp(copy.buf, copy.noise + 5, len), 0);
 }
 
-#ifdef folio_map_local /* and spans */
-/* With CONFIG_HARDENED_USERCOPY this would end the task if it were not known */
+#ifdef folio_map_local /* and kmap_local_span() */
+/* A hardened usercopy that does not recognise the run kills the task. */
 static void usercopy_of_run(struct kunit *test)
 {
 	unsigned long user, left;
@@ -214,7 +217,7 @@ static void usercopy_of_run(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, memcmp(copy.buf, copy.noise + 50, len), 0);
 	if (is_kmap_addr(addr)) {
 		KUNIT_EXPECT_EQ(test, reach, PAGE_ALIGN(50 + len) - 50);
-		/* Nothing is mapped there now, and nothing may be copied */
+		/* Nothing is mapped there any more. */
 		KUNIT_EXPECT_EQ(test, kmap_addr_reach(addr), 0);
 	}
 }
@@ -227,7 +230,7 @@ static void kmap_addr_reach_of_pages(struct kunit *test)
 	void *a, *b;
 
 	REQUIRES_HIGHMEM(test);
-	/* Two mappings: a page that ends at its end, and one that does, too */
+	/* Two single mappings that are not a run. */
 	a = kmap_local_page(folio_page(folio, 0));
 	b = kmap_local_page(other);
 	reach[0] = kmap_addr_reach(a + 1);
@@ -254,12 +257,12 @@ static void kmap_addr_reach_of_pages(struct kunit *test)
 }
 #endif
 
-/* The largest folio that the page cache can have in this kernel */
+/* The largest folio in the page cache of this kernel. */
 #define FILE_ORDER	(IS_ENABLED(CONFIG_XARRAY_MULTI) ? 3 : 0)
 #define PHDR_OFF	(IS_ENABLED(CONFIG_XARRAY_MULTI) ? PAGE_SIZE - 8 : 64)
 #define NOTE_OFF	(IS_ENABLED(CONFIG_XARRAY_MULTI) ? 5 * PAGE_SIZE - 20 : 256)
 
-/* An ELF file whose tables lie across page boundaries, if a folio has those */
+/* An ELF file whose tables cross page boundaries if the folio is large. */
 static void write_elf(u8 *image)
 {
 	struct elf32_hdr *ehdr = (void *)image;
@@ -291,7 +294,7 @@ static void release_file(void *data)
 	fput(file);
 }
 
-/* A file whose page cache is one folio; nobody reads or writes it as a file */
+/* A file whose page cache is one folio. It is only mapped, not read or written. */
 static struct file *get_file_of(struct kunit *test, struct folio *folio)
 {
 	struct file *file = shmem_file_setup("highmem", folio_size(folio), FILE_NORESERVE);

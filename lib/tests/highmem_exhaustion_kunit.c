@@ -3,8 +3,8 @@
  * KUnit suite "highmem_exhaustion": kmap() when all slots of the pool are held. See
  * highmem_kunit.h.
  *
- * The pool never shrinks, so the cases that need it to grow are skipped once it has all
- * its areas: in a second run of this suite, or after a machine has used them up.
+ * The pool never shrinks. So the cases that need it to grow are skipped once it has all
+ * its areas, as in a second run of this suite.
  */
 
 #include <linux/delay.h>
@@ -19,7 +19,7 @@
 
 #define NR_EXCESS	4
 #define NR_FAR		(POOL_END + NR_EXCESS)
-/* The pool grows by so many slots at a time, and four times at most */
+/* The pool grows by so many slots at a time, at most four times. */
 #define GROWN_AREA	((POOL_END - LAST_PKMAP) / 4)
 
 #define REQUIRES_GROWTH(test)						\
@@ -28,11 +28,10 @@
 /* ------------------------------------------------------------- all slots are held */
 
 /*
- * Without address space for more slots the pool cannot grow, and kmap() has to wait when
- * all are held.
+ * Without vmalloc space the pool cannot grow, and kmap() waits while all slots are held.
  */
 
-/* Let the filler have one page more, and see that it is through with that */
+/* Lets the filler map one page more and end. */
 static void finish_filler(struct kunit *test, struct filler *filler)
 {
 	WRITE_ONCE(filler->limit, hmk_filler_held(filler) + 1);
@@ -40,7 +39,7 @@ static void finish_filler(struct kunit *test, struct filler *filler)
 	hmk_check_filler(test, filler);
 }
 
-/* Wait for half a second. Does the thread do so as well, and sleep meanwhile? */
+/* Checks for half a second that the thread sleeps and uses no CPU time. */
 static void expect_asleep(struct kunit *test, struct worker *worker)
 {
 	u64 ran = task_sched_runtime(worker->task);
@@ -59,9 +58,9 @@ static void expect_asleep(struct kunit *test, struct worker *worker)
 }
 
 /*
- * One slot becomes free, now and then or again and again, at any moment of what
- * the filler does. It must hear of it: a task that looks for itself from time to
- * time would find the slot as well, but late.
+ * One slot becomes free, seldom or often, at a random step of the filler's kmap().
+ * kunmap() must wake the filler. A filler that is not woken finds the slot by itself when
+ * it retries to grow the pool, but later than LATE_MS.
  */
 #define LATE_MS		40
 
@@ -111,7 +110,7 @@ static void kmap_waits_for_kunmap(struct kunit *test)
 	finish_filler(test, filler);
 }
 
-/* Many wait. Each kunmap() lets one of them on, and need not disturb the others */
+/* Many tasks wait. Each kunmap() wakes one of them, and few others. */
 #define NR_WAITERS	32
 
 struct queue {
@@ -147,7 +146,7 @@ static void wait_in_queue(struct worker *worker)
 	kunmap(waiter->page);
 }
 
-/* How often those who wait still have been woken, since the last time and in all */
+/* Counts the wake-ups of tasks that still wait, since the last call. */
 static unsigned int count_wake_ups(struct waiter *waiter)
 {
 	unsigned int i, wake_ups = 0;
@@ -230,8 +229,8 @@ static void kmap_waiters_are_woken_one_by_one(struct kunit *test)
 }
 
 /*
- * A task that is freeing memory must not wait for those who may be waiting for
- * memory themselves. It gets a slot, and nobody else does, then or later.
+ * A task that frees memory (PF_MEMALLOC) must not wait for tasks that may wait for memory
+ * themselves. Only such a task gets slots of the reserve.
  */
 #define NR_RESERVE	8
 
@@ -290,15 +289,15 @@ static void kmap_keeps_reserve_for_memalloc(struct kunit *test)
 	complete(&memalloc_task->leave);
 	hmk_join_worker(test, worker);
 	KUNIT_EXPECT_EQ(test, memalloc_task->bad, 0);
-	/* Long enough for the filler to look for itself */
+	/* The filler retries meanwhile, and finds only the reserve. */
 	msleep(300);
 	KUNIT_EXPECT_EQ(test, hmk_filler_held(filler), held);
 	finish_filler(test, filler);
 }
 
 /*
- * With a single slot to be had each page gets the same one, more often than any
- * counter of some bits can tell apart. Late lookups must not take it for theirs.
+ * With a single free slot each page gets the same slot, more often than the slot's fill
+ * count can tell apart. A late lookup must not use the slot of another page.
  */
 #define NR_FILLS	600
 
@@ -354,7 +353,7 @@ static void look_up_pages(struct worker *worker)
 	}
 }
 
-/* Somebody else who wants that slot for his pages */
+/* A second task that fills the same slot. */
 static void fill_slot_by_second_task(struct worker *worker)
 {
 	struct refill *refill = worker->data;
@@ -396,7 +395,7 @@ static void kmap_reuses_last_slot(struct kunit *test)
 	hmk_check_filler(test, filler);
 }
 
-/* The slots are held still, but space for more is there: it is looked for again */
+/* All slots are held. When vmalloc space is free again, the pool grows. */
 static void kmap_grows_when_space_is_free(struct kunit *test)
 {
 	struct spaces *spaces;
@@ -417,9 +416,9 @@ static void kmap_grows_when_space_is_free(struct kunit *test)
 }
 
 /*
- * The slots are held, there is space for more, but no memory: not for what is
- * known of them, or not for their page tables. That leaves nothing behind, however
- * often it is tried, and when there is memory again it helps.
+ * All slots are held and there is vmalloc space, but no memory for the slots' metadata or
+ * for their page tables. The failed attempts leave nothing behind. When there is memory
+ * again, the pool grows.
  */
 static void kmap_grows_when_memory_is_free(struct kunit *test)
 {
@@ -438,7 +437,10 @@ static void kmap_grows_when_memory_is_free(struct kunit *test)
 	REQUIRES_GROWTH(test);
 	filler = hmk_start_filler(test, NR_FAR, 1);
 	task = filler->worker->task;
-	/* Before the others, so that there is always something that fails */
+	/*
+	 * get_vm_area() fails first, so that no attempt succeeds between the two
+	 * functions.
+	 */
 	failure = hmk_fail_calls(test, "get_vm_area", task, 0);
 	held = hmk_hold_all(test, filler);
 	for (i = 0; i < ARRAY_SIZE(refused); i++) {
@@ -446,7 +448,7 @@ static void kmap_grows_when_memory_is_free(struct kunit *test)
 
 		failure = hmk_fail_calls(test, refused[i].function, task, refused[i].result);
 		hmk_fail_no_more(test, earlier);
-		/* Some attempts, but seconds apart */
+		/* Some attempts, which are seconds apart. */
 		msleep(5000);
 		KUNIT_EXPECT_GT_MSG(test, hmk_failed_calls(failure), 1, "of %s",
 				    refused[i].function);
@@ -464,7 +466,9 @@ static void kmap_grows_when_memory_is_free(struct kunit *test)
 
 /* ----------------------------------------------------------- more pages than slots */
 
-/* Give back one page at a time, as soon as the filler is stuck, till he is done */
+/*
+ * Unmaps one page each time the filler waits, until the filler has mapped all its pages.
+ */
 static bool feed_filler(struct kunit *test, struct filler *filler)
 {
 	unsigned int nr = filler->set->nr;
@@ -474,7 +478,7 @@ static bool feed_filler(struct kunit *test, struct filler *filler)
 		unsigned int held = hmk_filler_held(filler);
 
 		if (hmk_wait_for_filler(filler, held + 1, HZ / 4))
-			continue;	/* slow, not stuck */
+			continue;	/* slow, but not waiting */
 		waited = true;
 		hmk_release_one(filler);
 		KUNIT_ASSERT_TRUE_MSG(test, hmk_wait_for_filler(filler, held + 1, 5 * HZ),
@@ -484,9 +488,9 @@ static bool feed_filler(struct kunit *test, struct filler *filler)
 }
 
 /*
- * More pages in turn than slots, none of them held, and vmalloc space used up. Idle
- * slots are reclaimed: nothing is allocated, so no driver hears that vmalloc space is
- * short (its notifier may take locks), and the log has no line about it.
+ * More pages than slots, in turn, without vmalloc space. kmap() reclaims idle slots and
+ * allocates nothing: no vmap notifier of a driver is called, which may take locks, and
+ * the log has no warning.
  */
 #define NR_STREAMS	3
 
@@ -515,7 +519,7 @@ static void map_in_turn(struct worker *worker)
 
 static atomic_t nr_notified;
 
-/* kthreadd may want space for a stack at any time: only calls of the suite count. */
+/* kthreadd may need space for a stack at any time, so other tasks do not count. */
 static int note_shortage(struct notifier_block *block, unsigned long action, void *freed)
 {
 	if (strstarts(current->comm, "highmem_kunit"))
@@ -565,7 +569,9 @@ static void kmap_reclaims_without_vmalloc_space(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hmk_reports(), 0);
 }
 
-/* All slots held, no space for more: attempts to get some are seconds apart */
+/*
+ * All slots are held, without vmalloc space. Attempts to grow the pool are seconds apart.
+ */
 static void kmap_retries_growth_seldom(struct kunit *test)
 {
 	struct filler *filler;
@@ -584,7 +590,7 @@ static void kmap_retries_growth_seldom(struct kunit *test)
 }
 
 #if HAVE_INTERNALS
-/* A wait that lasts is reported once, by the task that waits */
+/* The task that waits reports a long wait, once. */
 static void set_pkmap_patience(void *patience)
 {
 	WRITE_ONCE(pkmap_patience, (unsigned long)patience);
@@ -604,13 +610,13 @@ static void kmap_reports_long_wait(struct kunit *test)
 	hmk_provoke(test, "has waited 3 s for a slot");
 	hmk_hold_all(test, filler);
 	msleep(5000);
-	/* From now on the hung-task detector sees a task that is never scheduled. */
+	/* From now on the task sleeps, so that the hung-task detector reports it. */
 	switches = task->nvcsw + task->nivcsw;
 	msleep(5000);
 	KUNIT_EXPECT_EQ(test, task->nvcsw + task->nivcsw, switches);
 	hmk_provoked(test);
 	KUNIT_EXPECT_EQ(test, hmk_reports(), 1);
-	/* And it goes on as soon as there is a slot. */
+	/* The task continues when a slot becomes free. */
 	finish_filler(test, filler);
 }
 #else
@@ -625,7 +631,7 @@ static void kmap_of_more_pages_than_slots_held(struct kunit *test)
 	struct filler *filler = hmk_start_filler(test, hmk_pool_slots() + NR_EXCESS, 0);
 	bool waited;
 
-	/* Somebody else may hold a few slots, but not half of them */
+	/* Other tasks hold fewer than half of the slots. */
 	KUNIT_ASSERT_TRUE_MSG(test, hmk_wait_for_filler(filler, LAST_PKMAP / 2, TIMEOUT),
 			      "the pool ended at %u pages", hmk_filler_held(filler));
 	waited = feed_filler(test, filler);
@@ -633,7 +639,7 @@ static void kmap_of_more_pages_than_slots_held(struct kunit *test)
 	hmk_check_filler(test, filler);
 }
 
-/* One task wants half a pool more than there is, and nobody gives anything back */
+/* One task holds 512 pages more than the window has slots, and unmaps none. */
 static void kmap_of_512_pages_more_than_window(struct kunit *test)
 {
 	struct filler *filler = hmk_start_filler(test, LAST_PKMAP + 512, 0);
@@ -643,7 +649,10 @@ static void kmap_of_512_pages_more_than_window(struct kunit *test)
 	hmk_check_filler(test, filler);
 }
 
-/* Many tasks hold a quarter of the pages that they want, and want the rest. None gives back before it has all. */
+/*
+ * Many tasks hold a quarter of the pages that they need. No task unmaps a page before it
+ * has them all.
+ */
 #define NR_FILLERS	24
 
 static unsigned int count_held(struct filler **filler)
@@ -655,7 +664,7 @@ static unsigned int count_held(struct filler **filler)
 	return held;
 }
 
-/* Do they all hold @nr pages, within a time that is for all of them? */
+/* Waits until each filler holds @nr pages. TIMEOUT is for all of them together. */
 static bool wait_for_fillers(struct filler **filler, unsigned int nr)
 {
 	unsigned long end = jiffies + TIMEOUT;
@@ -691,7 +700,7 @@ static void check_many_fillers(struct kunit *test, unsigned int total, bool shor
 	}
 	through = wait_for_fillers(filler, each);
 	held = count_held(filler);
-	/* Those who are stuck take no more when they get on */
+	/* A filler that waits maps no more pages when a slot becomes free. */
 	for (i = 0; i < NR_FILLERS; i++)
 		WRITE_ONCE(filler[i]->worker->stop, true);
 	KUNIT_ASSERT_TRUE_MSG(test, through, "stuck with %u pages", held);
@@ -702,7 +711,7 @@ static void check_many_fillers(struct kunit *test, unsigned int total, bool shor
 static void kmap_by_many_tasks_waits_for_space(struct kunit *test)
 {
 	REQUIRES_GROWTH(test);
-	/* One more area is enough for this. */
+	/* One more area is enough. */
 	check_many_fillers(test, hmk_pool_slots() + GROWN_AREA / 2, true);
 }
 
@@ -711,7 +720,7 @@ static void kmap_by_many_tasks_grows(struct kunit *test)
 	check_many_fillers(test, POOL_END * 3 / 4, false);
 }
 
-/* However far kmap() goes, it ends somewhere, and then it must wait and go on */
+/* The pool grows up to its limit. Then kmap() waits for kunmap(). */
 static void kmap_until_all_slots_are_held(struct kunit *test)
 {
 	struct filler *filler = hmk_start_filler(test, NR_FAR, 0);
@@ -721,7 +730,7 @@ static void kmap_until_all_slots_are_held(struct kunit *test)
 	while (held < NR_FAR && hmk_wait_for_filler(filler, held + 1, HZ))
 		held = hmk_filler_held(filler);
 	KUNIT_ASSERT_GE(test, held, LAST_PKMAP + (POOL_END - LAST_PKMAP) / 4 * 3);
-	/* What the pool got elsewhere ends with a page that is none of it */
+	/* The page behind an area in vmalloc space is not part of the pool. */
 	for (i = 0; i < held; i++) {
 		void *behind = page_address(filler->set->page[i]) + PAGE_SIZE;
 
@@ -735,9 +744,9 @@ static void kmap_until_all_slots_are_held(struct kunit *test)
 }
 
 /*
- * So many kmap() and no kunmap() that the slot cannot count them any more. The page
- * keeps it for ever, whatever comes. Others are not concerned. 8 million calls, and
- * neither the slot nor the page is ever given back.
+ * 8 million calls of kmap() without kunmap() overflow the slot's count of holders. The
+ * slot then keeps its page for ever, and other slots work as before. The slot and the
+ * page are lost until the next boot.
  */
 #define NR_LEAKED	BIT(23)
 
@@ -777,7 +786,10 @@ static void kmap_overflows_holder_count(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, stamped_nofault(addr, page, 74));
 }
 
-/* The first cases add no area, the three that need one add one each, the last ones the rest. */
+/*
+ * The first cases add no area. Three cases add one area each, and the last cases the
+ * rest.
+ */
 static struct kunit_case highmem_exhaustion_cases[] = {
 	KUNIT_CASE_SLOW(kmap_waits_for_kunmap),
 	KUNIT_CASE(kmap_waiters_are_woken_one_by_one),

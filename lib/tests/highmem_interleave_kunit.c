@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_interleave": what comes in between two steps that take no lock.
+ * KUnit suite "highmem_interleave": one operation between two lock-free steps of another.
  * See highmem_kunit.h and highmem_kunit_whitebox.h.
  *
- * Where another CPU could come in between, CONFIG_DEBUG_HIGHMEM_RACES has a window.
- * A case lets an operation be visited in its first window, then in its second and
- * so on, as often as it has windows: what the visitor does there is what another
- * task might have done. That makes sure of what the suite highmem_race leaves to
- * chance.
+ * CONFIG_DEBUG_HIGHMEM_RACES adds a call of highmem_race_window() where another CPU can
+ * come between two steps. A case runs an operation many times. In run n the n-th window
+ * calls a visit function, which does what another task can do there. So each interleaving
+ * is tested once, while the suite highmem_race tests some of them by chance.
  */
 
 #include <linux/preempt.h>
@@ -20,17 +19,17 @@
 /* -------------------------------------------------------------------- visits */
 
 struct visit {
-	struct task_struct *task;	/* whose windows count */
-	unsigned int at;		/* the one that is visited */
-	unsigned int seen;		/* how many there were */
+	struct task_struct *task;	/* only windows of this task count */
+	unsigned int at;		/* the number of the window to visit */
+	unsigned int seen;		/* windows so far */
 	bool inside;
 	bool fills;			/* the operation fills a slot */
 	void (*act)(struct visit *visit);
 	struct page_set *set;
 	struct filler *filler;
 	void *addr;
-	unsigned int held;		/* how often the visitor has the page mapped */
-	unsigned long sleeps;		/* of the task until then */
+	unsigned int held;		/* mappings of the page that the visit function holds */
+	unsigned long sleeps;		/* voluntary switches of the task up to the visit */
 	unsigned int bad;
 };
 
@@ -68,7 +67,10 @@ static struct visit *get_visit(struct kunit *test, unsigned int pages)
 	return visit;
 }
 
-/* Run @operation with @act in its window @at. Was there such a window? */
+/*
+ * Runs @operation and calls @act in its window number @at. Returns false if @operation
+ * has fewer windows.
+ */
 static bool visit_window(struct visit *visit, unsigned int at, void (*act)(struct visit *),
 			 void (*operation)(struct visit *))
 {
@@ -107,8 +109,9 @@ static void flush(struct visit *visit)
 /* ------------------------------------------------------------------- visit functions */
 
 /*
- * kmap() as far as it goes here: with a lock held only if the page has a slot that
- * can be had without it, which is not so while that is being filled.
+ * Calls kmap() where this cannot deadlock. With preemption off the operation holds
+ * pkmap_lock, and kmap() must find the page without the lock: not while a slot is filled
+ * for it.
  */
 static void map_page(struct visit *visit)
 {
@@ -138,13 +141,13 @@ static void flush_if_preemptible(struct visit *visit)
 
 /* -------------------------------------------------------------------------- cases */
 
-/* The pool is as if nothing had happened, but for what the visitor holds. */
+/* The pool is unchanged, except for the mappings that the visit function holds. */
 static void check_pool(struct kunit *test, struct visit *visit)
 {
 	struct page *page = visit->set->page[0];
 	void *addr;
 
-	/* If a holder was lost, the page goes with this */
+	/* If a holder is lost, this unmaps the page. */
 	kmap_flush_unused();
 	addr = page_address(page);
 	KUNIT_EXPECT_EQ_MSG(test, visit->bad, 0, "in window %u", visit->at);
@@ -159,7 +162,7 @@ static void check_pool(struct kunit *test, struct visit *visit)
 	KUNIT_EXPECT_NULL_MSG(test, page_address(page), "in window %u", visit->at);
 }
 
-/* With the page in a slot already, or not */
+/* @idle: the page is in a slot at the beginning. */
 static void visit_each_window(struct kunit *test, bool idle, void (*act)(struct visit *),
 			      void (*operation)(struct visit *), unsigned int least)
 {
@@ -198,7 +201,7 @@ static void kmap_of_unmapped_while_mapped(struct kunit *test)
 	visit_each_window(test, false, map_and_unmap_page, map_and_unmap, 4);
 }
 
-/* Page by page, what is about to go is wanted again */
+/* The visit function maps a page that the flush is about to unmap. */
 static void flush_while_mapped(struct kunit *test)
 {
 	visit_each_window(test, true, map_page, flush, 3);
@@ -207,7 +210,7 @@ static void flush_while_mapped(struct kunit *test)
 
 /* ------------------------------------------------------------------ one free slot */
 
-#define NR_COUNTED	256	/* fills that a slot tells apart */
+#define NR_COUNTED	256	/* values of a slot's fill count */
 
 static void fill_slot(struct visit *visit, unsigned int times)
 {
@@ -222,14 +225,17 @@ static void fill_slot(struct visit *visit, unsigned int times)
 	}
 }
 
-/* The slot shows another page, and the count of its fills is what it was */
+/* The slot maps another page, with the same fill count. */
 static void fill_256_times(struct visit *visit)
 {
 	if (visit->at == 0)
 		fill_slot(visit, NR_COUNTED);
 }
 
-/* The first time it is seen to have changed, the second time it is not */
+/*
+ * The first visit changes the fill count, which kmap() sees. The second visit changes the
+ * page, but not the count.
+ */
 static void fill_twice(struct visit *visit)
 {
 	if (visit->at == 0) {
@@ -284,7 +290,7 @@ static void kmap_of_slot_filled_twice(struct kunit *test)
 	check_one_slot(test, visit);
 }
 
-/* A slot becomes free when kmap() has seen none, and is about to sleep: the second window */
+/* kunmap() frees a slot after kmap() has found none and before the task sleeps. */
 static void release_slot(struct visit *visit)
 {
 	visit->sleeps = current->nvcsw;
@@ -303,7 +309,7 @@ static void kmap_rechecks_slots_before_sleep(struct kunit *test)
 	check_one_slot(test, visit);
 }
 
-/* The page gets mapped by somebody who has more slots to choose from */
+/* A task with PF_MEMALLOC maps the page in a slot of the reserve. */
 static void map_with_memalloc(struct visit *visit)
 {
 	unsigned int noreclaim = memalloc_noreclaim_save();
@@ -348,7 +354,7 @@ static void map_above(struct visit *visit)
 	kunmap_local(addr);
 }
 
-/* In a slot that has shown page @last before */
+/* The slot has mapped page @last before. */
 static void visit_each_local_window(struct kunit *test, unsigned int last,
 				    void (*act)(struct visit *))
 {
@@ -409,7 +415,7 @@ static struct kunit_case highmem_interleave_cases[] = {
 	{}
 };
 
-/* Windows are counted: no probe may add some of its own. */
+/* A probe would add windows. */
 static int count_windows(struct kunit *test)
 {
 	hmk_pause_probes(test);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the KUnit suites for high memory share: pages and mappings that are
- * given back by themselves, expected reports, threads. See highmem_kunit.h.
+ * Shared by the KUnit suites for high memory: pages and mappings that are freed when the
+ * case ends, expected warnings, threads. See highmem_kunit.h.
  */
 
 #include <linux/delay.h>
@@ -24,7 +24,10 @@
 
 /* ------------------------------------------------------------------- pages */
 
-/* Set when a thread was lost: it may still use what there is, so none is freed */
+/*
+ * Set when a thread has not ended in time. The thread may still use its pages, so nothing
+ * is freed.
+ */
 static bool leak_pages;
 
 static void release_state(void *state)
@@ -33,7 +36,7 @@ static void release_state(void *state)
 		kvfree(state);
 }
 
-/* Zeroed memory that threads of the case use as well */
+/* Zeroed memory that other threads can use until hmk_check_task(). */
 void *hmk_zalloc(struct kunit *test, size_t size)
 {
 	void *state = kvzalloc(size, GFP_KERNEL);
@@ -61,7 +64,7 @@ struct folio *hmk_get_folio(struct kunit *test, bool high, unsigned int order)
 	KUNIT_ASSERT_NOT_NULL(test, folio);
 	hmk_adopt_folio(test, folio);
 #ifdef ARCH_NEEDS_KMAP_HIGH_GET
-	/* Where kmap() has left a page mapped for somebody, no local slot is used */
+	/* A page that kmap() has left mapped gets no local slot. */
 	kmap_flush_unused();
 #endif
 	KUNIT_ASSERT_EQ(test, folio_test_highmem(folio),
@@ -112,7 +115,7 @@ static void release_view(void *view)
 	vunmap(view);
 }
 
-/* See pages through vmap(), which none of the code under test has a part in */
+/* Maps pages with vmap(), which no code under test takes part in. */
 void *hmk_get_view(struct kunit *test, struct page **pages, unsigned int nr)
 {
 	void *view = vmap(pages, nr, VM_MAP, PAGE_KERNEL);
@@ -141,7 +144,7 @@ static void unmap_action(void *page)
 	kunmap(page);
 }
 
-/* kmap() that is undone when the case ends, or earlier by hmk_drop_kmap() */
+/* kmap() that is undone when the case ends, or by hmk_drop_kmap(). */
 void *hmk_hold_kmap(struct kunit *test, struct page *page)
 {
 	void *addr = kmap(page);
@@ -155,7 +158,7 @@ void hmk_drop_kmap(struct kunit *test, struct page *page)
 	kunit_release_action(test, unmap_action, page);
 }
 
-/* A broken unmapping may leave TLB entries that harm the cases which follow */
+/* After a faulty unmap a TLB may keep an entry that breaks the next cases. */
 static void flush_stale_tlb(void *page)
 {
 	kmap(page);
@@ -172,7 +175,9 @@ void hmk_guard_against_stale_tlb(struct kunit *test)
 
 /* ----------------------------------------------------------------- reports */
 
-/* The log from here on is to hold @wanted; how often it did */
+/*
+ * The log from log_start on is searched for @wanted. @seen counts the lines that have it.
+ */
 static struct kmsg_dump_iter log_start;
 static const char *wanted;
 static unsigned int seen;
@@ -190,15 +195,15 @@ static void end_provoking(void *unused)
 }
 
 /*
- * From here on the kernel is expected to complain, in words with @needle. Who
- * reads the log for unexpected complaints finds a line at either end.
+ * From here on the kernel is expected to print a warning that contains @needle. The line
+ * at either end tells report/check-log and readers that the warning is expected.
  */
 void hmk_provoke(struct kunit *test, const char *needle)
 {
 	kunit_info(test, "highmem_kunit: provoking \"%s\"\n", needle);
 	kmsg_dump_rewind(&log_start);
 	log_start.cur_seq = log_start.next_seq;
-	/* What WARN_ONCE() and the like note */
+	/* The once flags of WARN_ONCE() and its relatives. */
 	memset(__start_once, 0, __end_once - __start_once);
 	wanted = needle;
 	seen = 0;
@@ -210,7 +215,7 @@ void hmk_provoked(struct kunit *test)
 	kunit_release_action(test, end_provoking, NULL);
 }
 
-/* How many lines with the words of hmk_provoke() there were, after hmk_provoked() */
+/* The number of lines with @needle, after hmk_provoked(). */
 unsigned int hmk_reports(void)
 {
 	return seen;
@@ -226,13 +231,13 @@ void hmk_expect_report(struct kunit *test, const char *needle)
 
 /* ------------------------------------------------------------------ probes */
 
-/* While this is set, the probes of highmem_traced_kunit.c map nothing */
+/* While this is set, the probes of highmem_traced_kunit.c map nothing. */
 bool hmk_probes_paused;
 
-/* They are registered */
+/* The probes are registered. */
 bool hmk_probes_registered;
 
-/* Probes that found another page's data, or left a page mapped, since the last case */
+/* Probes that read another page's data or left a page mapped, since the last case. */
 atomic_t hmk_probe_faults;
 
 static void resume_probes(void *unused)
@@ -240,14 +245,16 @@ static void resume_probes(void *unused)
 	WRITE_ONCE(hmk_probes_paused, false);
 }
 
-/* For cases that look at idle slots or count events */
+/* For cases that look at idle slots or count events. */
 void hmk_pause_probes(struct kunit *test)
 {
 	if (hmk_probes_paused)
 		return;
 	WRITE_ONCE(hmk_probes_paused, true);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, resume_probes, NULL), 0);
-	/* Probes run with preemption off. Idle slots may hold their pages. */
+	/*
+	 * Waits for running probes. Flushes the pages that they have left in idle slots.
+	 */
 	synchronize_rcu();
 	kmap_flush_unused();
 }
@@ -260,7 +267,7 @@ static int worker_main(void *data)
 
 	worker->run(worker);
 	worker->depth = map_depth(current);
-	/* The worker may be freed from here on */
+	/* The case may free the worker after this. */
 	complete_all(&worker->done);
 	return 0;
 }
@@ -279,7 +286,7 @@ static void end_worker(void *data)
 	kfree(worker);
 }
 
-/* Run @run in a thread of its own, on @cpu if that is not negative */
+/* Runs @run in a new thread, on @cpu unless that is negative. */
 struct worker *hmk_start_worker(struct kunit *test, int cpu,
 				void (*run)(struct worker *), void *data)
 {
@@ -314,7 +321,7 @@ void hmk_join_worker(struct kunit *test, struct worker *worker)
 /* --------------------------------------------------- slots and address space */
 
 #ifdef CONFIG_HIGHMEM
-/* The slots that the pool has: its window, and those in vmalloc space. */
+/* The number of slots in the pool: in its window and in vmalloc space. */
 unsigned int hmk_pool_slots(void)
 {
 	unsigned long addr;
@@ -329,7 +336,7 @@ unsigned int hmk_pool_slots(void)
 	return nr;
 }
 
-/* The pool keeps all that it has grown by. Only its reserve can make it larger than this. */
+/* A pool with all areas has POOL_END slots, plus those of its reserve. */
 bool hmk_pool_can_grow(void)
 {
 	return hmk_pool_slots() < POOL_END;
@@ -351,10 +358,9 @@ static void give_space(void *data)
 }
 
 /*
- * Take the address space that there is for vmalloc() and its like, but no
- * memory, so that nothing of @least bytes can be mapped there until
- * hmk_give_space(). Stacks of threads may be there: if they are not to be had
- * either the kernel says so in its log, and the case must have its own by then.
+ * Allocates address space from vmalloc space, without memory, until less than @least
+ * bytes are left in one piece. No thread can be created after that: there is no space for
+ * its stack.
  */
 struct spaces *hmk_take_space(struct kunit *test, unsigned long least)
 {
@@ -393,14 +399,14 @@ static void fill_slots(struct worker *worker)
 		addr = kmap(page);
 		filler->bad += !stamped(addr, page, 40) || !is_kmap_addr(addr);
 		stamp(addr, page, 41);
-		/* The page is mapped: pairs with hmk_filler_held() */
+		/* Pairs with hmk_filler_held(): a page that is counted is mapped. */
 		smp_store_release(&filler->held, filler->held + 1);
 	}
 }
 
 unsigned int hmk_filler_held(struct filler *filler)
 {
-	/* Pairs with fill_slots() */
+	/* Pairs with fill_slots(). */
 	return smp_load_acquire(&filler->held);
 }
 
@@ -426,7 +432,7 @@ static void end_filler(void *data)
 		hmk_release_one(filler);
 }
 
-/* Wait until the filler holds @nr pages; false if that takes too long */
+/* Waits until the filler holds @nr pages. Returns false after @timeout jiffies. */
 bool hmk_wait_for_filler(struct filler *filler, unsigned int nr, unsigned long timeout)
 {
 	unsigned long end = jiffies + timeout;
@@ -439,7 +445,10 @@ bool hmk_wait_for_filler(struct filler *filler, unsigned int nr, unsigned long t
 	return true;
 }
 
-/* Somebody who takes @nr pages. Unless @pause is 0, it stops there for a go */
+/*
+ * Starts a thread that maps @nr pages. Unless @pause is 0, the thread waits for
+ * hmk_hold_all() when it has mapped @pause pages.
+ */
 struct filler *hmk_start_filler(struct kunit *test, unsigned int nr, unsigned int pause)
 {
 	struct filler *filler = hmk_zalloc(test, sizeof(*filler));
@@ -457,8 +466,8 @@ struct filler *hmk_start_filler(struct kunit *test, unsigned int nr, unsigned in
 }
 
 /*
- * Let the filler go on and take all there is. How many pages that makes; it
- * waits for one more.
+ * Lets the filler take all slots that there are, and returns how many pages it holds. The
+ * filler then waits in kmap() for one page more.
  */
 unsigned int hmk_hold_all(struct kunit *test, struct filler *filler)
 {
@@ -472,7 +481,9 @@ unsigned int hmk_hold_all(struct kunit *test, struct filler *filler)
 	return held;
 }
 
-/* The same, but then the filler gets that page and goes: nobody waits */
+/*
+ * The same. Then gives the filler that page, after which its thread ends: no task waits.
+ */
 void hmk_hold_all_and_end(struct kunit *test, struct filler *filler)
 {
 	WRITE_ONCE(filler->limit, hmk_hold_all(test, filler) + 1);
@@ -480,7 +491,7 @@ void hmk_hold_all_and_end(struct kunit *test, struct filler *filler)
 	hmk_join_worker(test, filler->worker);
 }
 
-/* The filler is through: was each page mapped to its own address? */
+/* Waits for the filler's end. Checks that each page had its own address. */
 void hmk_check_filler(struct kunit *test, struct filler *filler)
 {
 	unsigned int i, good = 0;
@@ -518,7 +529,9 @@ static int fail_call(struct kprobe *kprobe, struct pt_regs *regs)
 
 NOKPROBE_SYMBOL(fail_call);
 
-/* Without this the probe may become a jump, which always comes back */
+/*
+ * With a post handler the probe is not optimised to a jump, which cannot skip the call.
+ */
 static void after_call(struct kprobe *kprobe, struct pt_regs *regs, unsigned long flags)
 {
 }
@@ -533,8 +546,8 @@ static void end_failing(void *data)
 }
 
 /*
- * From here on, whatever of the kernel @task calls as @function is not called at
- * all: @result comes back at once. It must be a function of another file.
+ * Makes @task's calls of @function return @result without running it. The function must
+ * not be inlined in its callers.
  */
 struct failure *hmk_fail_calls(struct kunit *test, const char *function,
 			       struct task_struct *task, unsigned long result)
@@ -583,7 +596,7 @@ int hmk_remember_task(struct kunit *test)
 	return 0;
 }
 
-/* Name of the case that may have left the pool's lock held by a dead task */
+/* The case in which a task may have died with the pool's lock held. */
 static const char *pool_victim;
 
 int hmk_remember_task_and_pool(struct kunit *test)
@@ -606,7 +619,9 @@ void hmk_pool_survived(void)
 	pool_victim = NULL;
 }
 
-/* Runs in another thread than the case, even if the case was aborted */
+/*
+ * KUnit calls this in another thread than the case, also after an assertion that failed.
+ */
 void hmk_check_task(struct kunit *test)
 {
 	struct task_struct *task = test->priv;
@@ -614,7 +629,7 @@ void hmk_check_task(struct kunit *test)
 
 	if (!task)
 		return;
-	/* On its way out the thread may be in a probe. */
+	/* A probe may have a page mapped while the thread ends. */
 	for (i = 0; i < 100 && map_depth(task); i++)
 		usleep_range(100, 200);
 	KUNIT_EXPECT_EQ_MSG(test, map_depth(task), 0, "the case left a page mapped");
@@ -623,7 +638,7 @@ void hmk_check_task(struct kunit *test)
 }
 
 #ifdef CONFIG_PREEMPT_RT
-/* There a thread prints, and a restart does not wait until it has printed all. */
+/* On PREEMPT_RT a thread prints the log, and a restart does not wait for that thread. */
 static int let_results_be_printed(struct notifier_block *block, unsigned long action,
 				  void *command)
 {

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * For suites that look behind the interface of high memory. See
- * highmem_kunit_whitebox.h.
- */
+/* For suites that test internals. See highmem_kunit_whitebox.h. */
 
 #include "highmem_kunit_whitebox.h"
 
@@ -17,7 +14,7 @@ static pte_t slot_pte_at(unsigned long addr)
 }
 #endif
 
-/* Whatever any TLB may think */
+/* Reads the page table, which a TLB may differ from. */
 bool hmk_slot_maps(const void *addr, struct page *page)
 {
 #ifdef CONFIG_KMAP_LOCAL
@@ -38,7 +35,7 @@ bool hmk_slot_empty(const void *addr)
 #endif
 }
 
-/* How many slots of @cpu, or if it is negative of all, have a page */
+/* The number of slots with a PTE, of @cpu or, if @cpu is negative, of all CPUs. */
 unsigned int hmk_slots_filled(int cpu)
 {
 	unsigned int filled = 0;
@@ -102,8 +99,7 @@ struct events hmk_events_since(struct events then)
 }
 
 /*
- * For what takes so long that others may come in between on some CPU, and map
- * one or the other page.
+ * Tolerance for long operations: other tasks and interrupts may map some pages meanwhile.
  */
 #define TOLERANCE	4
 
@@ -127,8 +123,8 @@ void hmk_expect_events(struct kunit *test, struct events events, unsigned long p
 /* --------------------------------------------------------------- interrupts */
 
 /*
- * Three on each CPU: in hard interrupts and in softirqs, at random times, and in
- * an interrupt that comes in the midst of each of the second.
+ * Each CPU has three interrupters: a hard interrupt and a softirq at random times, and an
+ * irq_work that the softirq queues while its own pages are mapped.
  */
 #define INTERRUPT_ORDER		2
 #define INTERRUPT_MIN_NS	(100 * NSEC_PER_USEC)
@@ -160,7 +156,7 @@ static void check_page(struct interrupter *irq, unsigned int i, void *addr)
 	stamp(addr, page, ++irq->salt[i]);
 }
 
-/* With up to INTERRUPT_MAPS pages mapped, have another interrupt, then look */
+/* Maps up to INTERRUPT_MAPS pages, lets another interrupt come, then checks the pages. */
 static void map_pages(struct interrupter *irq, unsigned int nr)
 {
 	void *addr[INTERRUPT_MAPS];
@@ -239,7 +235,7 @@ static void init_interrupter(struct kunit *test, struct interrupter *irq, enum h
 	hmk_hrtimer_setup(&irq->hrtimer, hrtimer_interrupt_task, mode);
 }
 
-/* On the CPU that is to be visited */
+/* Runs on the CPU to be interrupted. */
 static void start_hrtimers(void *data)
 {
 	struct interrupter *irq = data;
@@ -281,7 +277,7 @@ struct interrupters *hmk_start_interrupters(struct kunit *test)
 	return interrupters;
 }
 
-/* Has each visitor come once at least? */
+/* Has each interrupter run? */
 bool hmk_all_interrupted(const struct interrupters *interrupters)
 {
 	unsigned int i;
@@ -341,7 +337,7 @@ static void check_map(struct walk *walk, struct walk_map *map)
 	}
 }
 
-/* All that is mapped: is it as it was left? */
+/* Checks all pages that are mapped. */
 void hmk_walk_check_all(struct walk *walk)
 {
 	unsigned int i;
@@ -350,7 +346,7 @@ void hmk_walk_check_all(struct walk *walk)
 		check_map(walk, &walk->held[i]);
 }
 
-/* One mapping more: of a page, of a page to be read only, of some pages */
+/* Maps one page, one page read-only, or a run. */
 void hmk_walk_map(struct walk *walk)
 {
 	struct walk_map *map = &walk->held[walk->nr_held];
@@ -406,7 +402,7 @@ void hmk_walk_step(struct walk *walk)
 	walk->steps++;
 }
 
-/* It is over: nothing is held, and all its pages are as they should be */
+/* Checks that nothing is mapped, and all pages of the folio. */
 void hmk_check_walk(struct kunit *test, struct walk *walk)
 {
 	unsigned int i, damaged = 0;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * For suites that look behind the interface: what the page tables of the
- * kmap_local slots say, what mm/highmem_debug.h counts, and interrupts and tasks
- * that use local mappings at random. On a kernel that lacks what a case looks at,
- * the case is skipped.
+ * For suites that test internals: the page tables of the kmap_local slots, the counters
+ * of mm/highmem_debug.h, and interrupts and tasks that use local mappings at random. A
+ * case is skipped on a kernel without what the case tests.
  */
 #ifndef _HIGHMEM_KUNIT_WHITEBOX_H
 #define _HIGHMEM_KUNIT_WHITEBOX_H
@@ -23,11 +22,14 @@
 
 #define HAVE_COUNTERS		(HAVE_INTERNALS && IS_ENABLED(CONFIG_DEBUG_FS))
 
-/* How many mappings may nest where interrupts nest as well: 15 is the least */
+/*
+ * Mappings of a task and of an interrupt. A stack of 15 has room for a task, a softirq
+ * and a hard interrupt on top of each other.
+ */
 #define TASK_MAPS	9
 #define INTERRUPT_MAPS	3
 
-/* Do pages that nobody maps any more stay in their slots? */
+/* Does kunmap_local() leave the PTE in the slot? */
 static inline bool is_lazy(void)
 {
 #if HAVE_INTERNALS
@@ -77,8 +79,8 @@ bool hmk_all_interrupted(const struct interrupters *interrupters);
 void hmk_check_interrupters(struct kunit *test, struct interrupters *interrupters);
 
 /*
- * A walk maps and unmaps pages of a folio of its own at random, one or some at a
- * time, and knows what each of them must hold.
+ * A walk maps and unmaps pages and runs of its own folio at random, and records what each
+ * mapping must show.
  */
 #define WALK_ORDER	4
 #define WALK_PAGES	BIT(WALK_ORDER)
@@ -87,7 +89,7 @@ void hmk_check_interrupters(struct kunit *test, struct interrupters *interrupter
 struct walk {
 	struct folio *folio;
 	struct rnd_state rnd;
-	unsigned int most;	/* pages mapped at a time */
+	unsigned int most;	/* pages mapped at a time, at most */
 	bool plain;		/* kmap_local_page() only */
 	u32 salt[WALK_PAGES];
 	unsigned int nr_held;

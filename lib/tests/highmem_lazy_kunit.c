@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_lazy": what kunmap_local() leaves in a slot, what may not
- * stay there, and how it goes. See highmem_kunit.h and highmem_kunit_whitebox.h.
+ * KUnit suite "highmem_lazy": kunmap_local() leaves the PTE in the slot (lazy) or clears
+ * it (eager), and kmap_flush_unused() clears the PTEs that are left. See highmem_kunit.h
+ * and highmem_kunit_whitebox.h.
  */
 
 #include <linux/delay.h>
@@ -16,12 +17,12 @@ struct slot_events {
 	struct events first;	/* in an empty slot */
 	struct events again;	/* the same page */
 	struct events other;	/* another page */
-	struct events first_again;	/* the first one again */
+	struct events first_again;	/* the first page again */
 	bool pte_stays;
 	bool maps_page;
 };
 
-/* Maps @page, looks, unmaps */
+/* Maps, checks and unmaps @page, and counts the events. */
 static struct events count_events_of(struct page *page, u32 salt, struct slot_events *slot_events)
 {
 	struct events before = hmk_events();
@@ -74,7 +75,7 @@ static void kmap_local_page_again_writes_no_pte(struct kunit *test)
 	}
 }
 
-/* Kernels that are to find mistakes leave nothing, and need no flush for it */
+/* An eager kunmap_local() clears the PTE. */
 static void eager_kunmap_local_clears_pte(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, WALK_MAPS);
@@ -98,7 +99,7 @@ static void eager_kunmap_local_clears_pte(struct kunit *test)
 	}
 }
 
-/* Two pages take turns in a slot, written to each time, at every depth */
+/* Two pages alternate in a slot and are written to, at each depth. */
 static void two_pages_alternate_in_slot(struct kunit *test)
 {
 	struct page_set *below = hmk_get_page_set(test, true, WALK_MAPS);
@@ -171,7 +172,7 @@ static void random_walk_with_interrupts(struct kunit *test)
 
 /* ---------------------------------------------------------- kmap_flush_unused() */
 
-/* On each CPU one who leaves pages in all slots, and looks at them later */
+/* A task on each CPU uses many slots. It leaves the pages there, idle or held. */
 struct slot_user {
 	struct page_set *set;
 	void *addr[WALK_MAPS];
@@ -232,7 +233,7 @@ static void check_flush(struct kunit *test, bool hold)
 		slot_user[nr] = init_slot_user(test, WALK_MAPS, hold);
 		worker[nr] = hmk_start_worker(test, cpu, use_slots, slot_user[nr]);
 		wait_for_completion_timeout(&slot_user[nr]->left, TIMEOUT);
-		/* Those who hold something are to be asleep */
+		/* The task has to be asleep if it holds pages. */
 		usleep_range(2000, 4000);
 		if (++nr == ARRAY_SIZE(slot_user))
 			break;
@@ -271,7 +272,7 @@ static void flush_keeps_held_slots(struct kunit *test)
 	check_flush(test, true);
 }
 
-/* Those who map do so on all CPUs, while others flush all the time */
+/* Tasks on all CPUs map pages while another task flushes. */
 static void walk_until_stopped(struct worker *worker)
 {
 	struct walk *walk = worker->data;
@@ -302,7 +303,7 @@ static void flush_until_stopped(struct worker *worker)
 
 		kunmap_local(addr);
 		kmap_flush_unused();
-		/* Nobody else has this page, so nobody can have mapped it again */
+		/* No other task maps this page. */
 		flusher->kept += hmk_slot_maps(addr, flusher->page);
 		flusher->flushes++;
 		cond_resched();
@@ -349,7 +350,10 @@ static void map_once(void *page)
 	kunmap_local(kmap_local_page(page));
 }
 
-/* Function-call IPIs that @cpu gets during kmap_flush_unused(): the least of some tries */
+/*
+ * The function call IPIs that @cpu gets during kmap_flush_unused(): the minimum of ten
+ * runs.
+ */
 static unsigned int count_calls(unsigned int cpu, struct page *local, struct page *pool)
 {
 	unsigned int i, calls, least = UINT_MAX;
@@ -371,7 +375,9 @@ static unsigned int count_calls(unsigned int cpu, struct page *local, struct pag
 }
 #endif
 
-/* A CPU is interrupted if something is idle, and once for all that is. */
+/*
+ * kmap_flush_unused() sends one IPI to a CPU with idle mappings, and none to other CPUs.
+ */
 static void flush_sends_one_ipi(struct kunit *test)
 {
 #if defined(CONFIG_X86_32) && defined(CONFIG_SMP)
@@ -392,7 +398,7 @@ static void flush_sends_one_ipi(struct kunit *test)
 
 /* ---------------------------------------------------------------- protections */
 
-/* May the page be written to through @addr? Changes nothing */
+/* Is the page writable at @addr? Does not change the page. */
 static bool writable(void *addr)
 {
 	u32 word = READ_ONCE(*(u32 *)addr);
@@ -408,7 +414,9 @@ struct prot_result {
 	bool again_writable;
 };
 
-/* In one slot: as usual, read only, as usual */
+/*
+ * The same slot with the default protection, read-only, and with the default one again.
+ */
 static struct prot_result try_protections(struct page *page)
 {
 	struct prot_result result;
@@ -453,7 +461,7 @@ static void other_protection_is_eager(struct kunit *test)
 	}
 }
 
-/* The fast path is back: mapping @page a second time writes nothing */
+/* After @test, mapping a page for the second time writes no PTE. */
 static void expect_no_pte_written(struct kunit *test, struct page *page)
 {
 	struct slot_events slot_events = { };
@@ -468,7 +476,10 @@ static void expect_no_pte_written(struct kunit *test, struct page *page)
 	hmk_expect_events(test, events, 0, 0);
 }
 
-/* All mixtures of both kinds, four deep: bit n of @mix set makes mapping n eager */
+/*
+ * Each mixture of lazy and eager mappings, four deep: bit n of @mix makes mapping n
+ * eager.
+ */
 #define MIX_MAPS	4
 
 static void map_mix(struct page_set *set, void **addr, unsigned int mix)
@@ -480,7 +491,7 @@ static void map_mix(struct page_set *set, void **addr, unsigned int mix)
 									    DEFAULT_PROT);
 }
 
-/* How many mappings of @nr are not what they should be? Those of @gone are gone */
+/* Counts wrong mappings. @gone has a bit for each one that is unmapped. */
 static unsigned int count_wrong(struct page_set *set, void **addr, unsigned int mix,
 				unsigned int gone)
 {
@@ -495,14 +506,14 @@ static unsigned int count_wrong(struct page_set *set, void **addr, unsigned int 
 			if (IS_ENABLED(CONFIG_X86))
 				wrong += writable(addr[i]) == !!(mix & BIT(i));
 		} else if (eager) {
-			/* An interrupt may have left something else there */
+			/* An interrupt may have left another PTE there. */
 			wrong += hmk_slot_maps(addr[i], set->page[i]);
 		}
 	}
 	return wrong;
 }
 
-/* Gives back in the order that @order says, one of all that there are */
+/* Unmaps in the order number @order of all orders. */
 static unsigned int unmap_mix(struct page_set *set, void **addr, unsigned int mix,
 			      unsigned int order)
 {
@@ -511,7 +522,7 @@ static unsigned int unmap_mix(struct page_set *set, void **addr, unsigned int mi
 	for (i = MIX_MAPS; i; order /= i--) {
 		unsigned int skip = order % i, n = MIX_MAPS;
 
-		/* From the top: the one after @skip others */
+		/* The mapping below the latest @skip ones. */
 		do {
 			n--;
 			while (gone & BIT(n))
@@ -551,7 +562,7 @@ static void lazy_and_eager_nested(struct kunit *test)
 	expect_no_pte_written(test, hmk_get_page(test, true));
 }
 
-/* In all 24 orders, 23 of them wrong. highmem_local expects the report */
+/* All 24 orders, 23 of which are wrong. The report is tested in highmem_local. */
 static void lazy_and_eager_out_of_order(struct kunit *test)
 {
 	struct interrupters *interrupters;
@@ -569,7 +580,7 @@ static void lazy_and_eager_out_of_order(struct kunit *test)
 	expect_no_pte_written(test, hmk_get_page(test, true));
 }
 
-/* Without high memory there is no kmap_flush_unused(), so there must be no need */
+/* Without high memory no caller flushes idle slots, so unmapping must be eager. */
 static void pfn_prot_is_lazy_with_highmem(struct kunit *test)
 {
 #if HAVE_INTERNALS
@@ -582,7 +593,7 @@ static void pfn_prot_is_lazy_with_highmem(struct kunit *test)
 	pin_to_cpu(test, first_cpu());
 	addr = __kmap_local_pfn_prot(page_to_pfn(page), DEFAULT_PROT);
 	maps_page = hmk_slot_maps(addr, page);
-	/* Without high memory kunmap_local() has nothing to do, and this has */
+	/* kunmap_local() does nothing here without high memory. */
 	kunmap_local_indexed(addr);
 	KUNIT_EXPECT_TRUE(test, maps_page);
 	KUNIT_EXPECT_EQ(test, hmk_slot_empty(addr), !is_lazy());
@@ -594,7 +605,7 @@ static void pfn_prot_is_lazy_with_highmem(struct kunit *test)
 }
 
 #ifdef CONFIG_HAVE_ATOMIC_IOMAP
-/* The firmware's image below 1 MB, which every PC has */
+/* The BIOS image below 1 MB, which each PC has. */
 #define FIRMWARE_BASE	0xf0000UL
 #define FIRMWARE_SIZE	0x10000UL
 
@@ -649,7 +660,7 @@ static struct kunit_case highmem_lazy_cases[] = {
 	{}
 };
 
-/* No probe may map pages while a case looks at slots. */
+/* A probe may map pages in a slot that a case checks. */
 static int init_with_probes_paused(struct kunit *test)
 {
 	hmk_pause_probes(test);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_local": the per-task stack of local mappings,
- * kmap_local_*() and kmap_atomic*(). See highmem_kunit.h.
+ * KUnit suite "highmem_local": the per-task stack of local mappings, kmap_local_*() and
+ * kmap_atomic*(). See highmem_kunit.h.
  */
 
 #include <linux/delay.h>
@@ -16,7 +16,10 @@
 
 #include "highmem_kunit.h"
 
-/* Do reports name who has made a mapping? (With gcov, who is not inlined.) */
+/*
+ * Does a report name the function that has made the mapping? gcov prevents inlining, so
+ * the name is another one.
+ */
 #ifdef folio_map_local
 #define REPORTS_NAME_MAPPER	(IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL) && \
 				 IS_ENABLED(CONFIG_KALLSYMS) && \
@@ -28,13 +31,12 @@
 /* ------------------------------------------------ map and unmap */
 
 /*
- * Is a former local mapping gone? It need not be before somebody asks for it,
- * unless the kernel is built to find uses after unmapping. The direct mapping
- * stays, of course.
+ * Is the former mapping gone? An idle PTE may stay until a flush, unless the kernel is
+ * built to find accesses after the unmap. A direct mapping always stays.
  */
 static bool local_gone(const void *addr)
 {
-	/* A probe may have mapped a page of its own there. */
+	/* A probe may have mapped its own page there. */
 	if (virt_addr_valid(addr) || hmk_probes_registered)
 		return true;
 	if (!IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL))
@@ -87,7 +89,7 @@ static void kmap_local_page_of_low_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, depth, 0);
 	KUNIT_EXPECT_TRUE(test, readable(addr));
 
-	/* Where nothing is mapped, there is no protection to be had either */
+	/* A direct mapping has no other protection. */
 	addr = kmap_local_page_prot(page, PAGE_KERNEL_RO);
 	depth = map_depth(current);
 	kunmap_local(addr);
@@ -95,7 +97,7 @@ static void kmap_local_page_of_low_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, depth, 0);
 }
 
-/* The debug option exists to find those who believe in direct addresses */
+/* FORCE_MAP is for finding code that uses direct addresses of mapped pages. */
 static void kmap_local_page_forced(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, false);
@@ -151,7 +153,7 @@ static void kunmap_local_takes_any_offset(struct kunit *test)
 	}
 }
 
-/* One slot, many pages: each must be seen, and none of its predecessors */
+/* Each page in a slot must be seen, and no earlier one. */
 static void kmap_local_page_reuses_slot(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 64);
@@ -162,7 +164,7 @@ static void kmap_local_page_reuses_slot(struct kunit *test)
 		stamp_page(set->page[i], 5);
 	for (i = 0; i < set->nr; i++)
 		good += page_stamped(set->page[i], 5);
-	/* Two pages in turn, and one page again and again */
+	/* Two pages alternate, and one page is mapped twice. */
 	for (i = 0; i < set->nr; i++) {
 		stamp_page(set->page[i & 1], 6 + i);
 		again += page_stamped(set->page[i & 1], 6 + i);
@@ -172,7 +174,7 @@ static void kmap_local_page_reuses_slot(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, again, 2 * set->nr);
 }
 
-/* Nest @nr mappings, a few times over; everything must be right at each depth */
+/* Nests @nr mappings four times and checks each of them. */
 static void check_nesting(struct kunit *test, unsigned int nr)
 {
 	struct page_set *set = hmk_get_page_set(test, true, nr);
@@ -223,14 +225,14 @@ static void kmap_local_page_nests_16_deep(struct kunit *test)
 	check_nesting(test, 16);
 }
 
-/* More than there are slots: to be told so, and to get by */
+/* More mappings than slots work, with one report. */
 static void kmap_local_page_nests_24_deep(struct kunit *test)
 {
 	unsigned int i;
 
 	REQUIRES_MAPPING(test);
 	hmk_provoke(test, "nest");
-	/* More often than any reserve lasts that does not get its places back */
+	/* A reserve that loses its slots is used up by then. */
 	for (i = 0; i < 3 && map_depth(current) == 0; i++)
 		check_nesting(test, 24);
 	hmk_provoked(test);
@@ -311,7 +313,7 @@ static void kmap_local_folio_at_offsets(struct kunit *test)
 	}
 }
 
-/* What kmap_atomic*() and kunmap_atomic() do to the context */
+/* The context between kmap_atomic() and kunmap_atomic(). */
 struct atomic_context {
 	int preempt;
 	bool pagefaults_off;
@@ -420,10 +422,7 @@ static void kmap_atomic_within_local(struct kunit *test)
 	expect_atomic(test, inside[0], before);
 }
 
-/*
- * Pages of low memory through the slots, as drivers map device memory. This
- * works without high memory too, where kmap_local_page() has no use for it.
- */
+/* Drivers map frames of low memory and of devices this way, also without high memory. */
 static void kmap_local_pfn_prot_reuses_slot(struct kunit *test)
 {
 #ifdef CONFIG_KMAP_LOCAL
@@ -452,7 +451,7 @@ static void kmap_local_pfn_prot_reuses_slot(struct kunit *test)
 }
 
 #ifdef CONFIG_HAVE_ATOMIC_IOMAP
-/* The firmware's image below 1 MB: a PC always has it, and it never changes */
+/* The BIOS image below 1 MB: each PC has one, and its contents do not change. */
 #define FIRMWARE_BASE	0xf0000UL
 #define FIRMWARE_SIZE	0x10000UL
 
@@ -491,7 +490,7 @@ static void io_mapping_map_local_wc_shows_device(struct kunit *test)
 #endif
 }
 
-/* With the debug option each mapping lies between two holes */
+/* With CONFIG_DEBUG_KMAP_LOCAL both neighbours of a mapping are unmapped. */
 static void kmap_local_page_has_guards(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 3);
@@ -513,9 +512,9 @@ static void kmap_local_page_has_guards(struct kunit *test)
 /* ------------------------------------ tasks, CPUs and interrupts */
 
 /*
- * Two threads on one CPU, each with mappings at the same depths. Either they
- * hand the turn to and fro, or the scheduler takes the CPU from one in the
- * midst of its work. Both find their slots after the other one used them.
+ * Two threads on one CPU with mappings at the same depths. They wake each other in turn,
+ * or the scheduler preempts them. Each must find its own pages after the other one has
+ * run.
  */
 #define PAIR_MAPS	5
 #define PAIR_ROUNDS	1000
@@ -617,7 +616,7 @@ static void move_task(struct worker *worker)
 }
 #endif
 
-/* While a page is mapped its task cannot be moved away from the mapping */
+/* A task with a page mapped stays on its CPU. */
 static void kmap_local_page_stays_on_cpu(struct kunit *test)
 {
 #ifdef CONFIG_SMP
@@ -638,14 +637,14 @@ static void kmap_local_page_stays_on_cpu(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, current->migration_disabled, 0);
 	mover->task = current;
 
-	/* A failed assertion in here unmaps nothing, but ends the task */
+	/* No assertions here: a failed one ends the task with pages mapped. */
 	map_all(set, addr, 2);
 	kunmap_local(addr[1]);
 	mover->cpu = raw_smp_processor_id() == first_cpu() ? second_cpu() : first_cpu();
 	worker = hmk_start_worker(test, mover->cpu, move_task, mover);
 	for (i = 0; i < 50; i++) {
 		usleep_range(2000, 4000);
-		/* No sooner than after a sleep does the scheduler need to know */
+		/* The scheduler pins the task when it is scheduled out. */
 		pinned += !!current->migration_disabled;
 		good += stamped(addr[0], set->page[0], 18);
 		moved += raw_smp_processor_id() == mover->cpu;
@@ -668,7 +667,7 @@ static void kmap_local_page_stays_on_cpu(struct kunit *test)
 
 #define INTERRUPT_NS	(300 * NSEC_PER_USEC)
 
-/* Something that interrupts the task, maps pages on top of its own, and goes */
+/* An interrupt that maps pages above those of the task. */
 struct interrupter {
 	struct hrtimer hrtimer;
 	struct irq_work irq_work;
@@ -679,7 +678,7 @@ struct interrupter {
 	unsigned int over_maps;
 	unsigned int bad;
 	bool stop;
-	bool in_thread;	/* with mappings of its own: never over those of others */
+	bool in_thread;	/* runs in a thread, never above other mappings */
 };
 
 static void map_in_interrupt(struct interrupter *interrupter)
@@ -747,7 +746,7 @@ static struct interrupter *get_interrupter(struct kunit *test)
 	return interrupter;
 }
 
-/* Map, check and unmap for a while, now more and now fewer pages at a time */
+/* Maps, checks and unmaps one to six pages for a second. */
 static void map_while_interrupted(struct kunit *test, struct interrupter *interrupter,
 				  void (*trigger)(struct interrupter *interrupter))
 {
@@ -861,7 +860,7 @@ static void kmap_local_fork_drops_mappings(struct kunit *test)
 #endif
 }
 
-/* Unmapped first what was mapped first: both go, and what lies below stays */
+/* Unmapping in the wrong order unmaps both mappings, and keeps the one below. */
 static void kunmap_local_out_of_order(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 3);
@@ -902,7 +901,10 @@ static void kunmap_local_out_of_order(struct kunit *test)
 }
 
 #ifdef folio_map_local
-/* As when a system call returns. Mainline's report switches lockdep off. */
+/*
+ * kmap_assert_nomap() as at the return to user space. Mainline's report turns lockdep
+ * off.
+ */
 static void return_to_user_unmaps_leak(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 2);
@@ -924,7 +926,7 @@ static void return_to_user_unmaps_leak(struct kunit *test)
 	hmk_provoked(test);
 
 	KUNIT_EXPECT_EQ(test, depth, 0);
-	/* The slots are as good as before */
+	/* The slots can be used again. */
 	addr[0] = kmap_local_page(set->page[1]);
 	stamp(addr[0], set->page[1], 24);
 	kunmap_local(addr[0]);
@@ -942,7 +944,7 @@ static void return_to_user_unmaps_leak(struct kunit *test)
 static int end_with_page_mapped(void *page)
 {
 	kmap_local_page(page);
-	/* Pinned when it sleeps */
+	/* The scheduler pins the thread when it sleeps. */
 	while (!kthread_should_stop())
 		schedule_timeout_uninterruptible(1);
 	return 0;
@@ -954,8 +956,8 @@ static void put_thread(void *task)
 }
 
 /*
- * Until the thread sleeps with a page mapped: the scheduler has pinned the thread then.
- * A thread that is stopped before it first runs never maps.
+ * Waits until the thread sleeps with a page mapped. A thread that is stopped before its
+ * first run maps nothing.
  */
 static void wait_until_pinned(struct kunit *test, struct task_struct *task)
 {
@@ -967,7 +969,7 @@ static void wait_until_pinned(struct kunit *test, struct task_struct *task)
 	KUNIT_EXPECT_NE(test, map_depth(task), 0);
 }
 
-/* Until it is dead it may take locks, which pin it, too, with PREEMPT_RT. */
+/* Until the thread is dead, locks can pin it on PREEMPT_RT. */
 static void stop_and_wait_for_death(struct task_struct *task)
 {
 	unsigned long end = jiffies + TIMEOUT;
@@ -977,7 +979,7 @@ static void stop_and_wait_for_death(struct task_struct *task)
 		schedule_timeout_uninterruptible(1);
 }
 
-/* No CPU with something pinned to it can go offline */
+/* A CPU with a pinned task cannot go offline, so a task must not end pinned. */
 static void exit_drops_pin(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true);
@@ -1020,7 +1022,7 @@ static void kunmap_local_of_user_address(struct kunit *test)
 	hmk_provoke(test, "kunmap_local() of address");
 	addr = kmap_local_page(page);
 	held = map_depth(current);
-	/* Once with a report, once without */
+	/* One report for both. */
 	kunmap_local((void *)(16 * PAGE_SIZE));
 	kunmap_local((void *)(16 * PAGE_SIZE));
 	depth = map_depth(current);
@@ -1033,7 +1035,7 @@ static void kunmap_local_of_user_address(struct kunit *test)
 	hmk_expect_report(test, "kunmap_local() of address");
 }
 
-/* After the first time there is nothing to unmap there: nothing else may go instead */
+/* The second kunmap_local() finds no mapping, and must not unmap another one. */
 static void kunmap_local_twice(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 2);
@@ -1051,7 +1053,7 @@ static void kunmap_local_twice(struct kunit *test)
 	addr[1] = kmap_local_page(set->page[1]);
 	kunmap_local(addr[1]);
 	kunmap_local(addr[1]);
-	/* Where the wrong mapping went the next would kill the thread */
+	/* Where the wrong mapping is gone, another call would kill the thread. */
 	if (map_depth(current) == held)
 		kunmap_local(addr[1]);
 	depth = map_depth(current);
@@ -1067,8 +1069,8 @@ static void kunmap_local_twice(struct kunit *test)
 }
 
 /*
- * Whatever there is for those who nest too deep ends somewhere. Behind that is an
- * address that nobody can read or write, and all others show their pages still.
+ * The reserve is limited. Beyond it kmap_local_page() returns an address that faults, and
+ * all other mappings stay valid.
  */
 #define NR_BEYOND	300
 
@@ -1089,7 +1091,7 @@ static void kmap_local_page_nests_beyond_reserve(struct kunit *test)
 	for (i = good; i < NR_BEYOND; i++)
 		wrong += readable(addr[i]) || in_local_slots(addr[i]);
 	unmap_all(addr, NR_BEYOND);
-	/* All of it can be had again */
+	/* All slots can be used again. */
 	map_all(set, addr, good);
 	for (i = 0; i < good; i++)
 		wrong += !stamped_nofault(addr[i], set->page[i], 24);
@@ -1109,7 +1111,7 @@ static void kmap_local_page_nests_beyond_reserve(struct kunit *test)
 	hmk_expect_report(test, "no slot is left");
 }
 
-/* As kunmap_local_twice(), for one of those that had no slot in the stack */
+/* As kunmap_local_twice(), for a mapping in the reserve. */
 #define NR_DEEP		20
 
 static void kunmap_local_twice_when_deep(struct kunit *test)
@@ -1140,7 +1142,7 @@ static void kunmap_local_twice_when_deep(struct kunit *test)
 }
 
 #ifdef folio_map_local
-/* More than the stack has room for: the rest goes to the reserve */
+/* More mappings than the stack has slots: the others are in the reserve. */
 #define NR_LEAKED	20
 
 struct leak {
@@ -1150,7 +1152,7 @@ struct leak {
 	unsigned int nr_unmapped;
 };
 
-/* How many mappings of the reserve are still there? */
+/* Counts the mappings in the reserve that are still there. */
 static unsigned int count_left(struct leak *leak)
 {
 	unsigned int i, beyond = 0, left = 0;
@@ -1173,7 +1175,7 @@ static unsigned int pins_of(struct task_struct *task)
 #endif
 }
 
-/* As leak_is_taken_back() */
+/* As return_to_user_unmaps_leak(). */
 static void return_to_user_unmaps_deep_leak(struct kunit *test)
 {
 	struct leak *leak = hmk_zalloc(test, sizeof(*leak));
@@ -1197,7 +1199,7 @@ static void return_to_user_unmaps_deep_leak(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pins_of(current), pins);
 }
 
-/* Maps nr pages, gives the first ones back, and ends with the rest */
+/* Maps @nr pages, unmaps the first @nr_given_back, and ends. */
 static int end_with_mapped(void *data)
 {
 	struct leak *leak = data;
@@ -1221,7 +1223,10 @@ static void end_thread_with(struct kunit *test, struct leak *leak, const char *r
 	hmk_provoke(test, report);
 	wake_up_process(task);
 	wait_until_pinned(test, task);
-	/* No look at its addresses yet: the TLB of this CPU would keep what it reads. */
+	/*
+	 * Does not read at the addresses yet: the TLB of this CPU would keep their
+	 * entries.
+	 */
 	stop_and_wait_for_death(task);
 	hmk_provoked(test);
 	KUNIT_EXPECT_EQ(test, map_depth(task), 0);
@@ -1238,7 +1243,7 @@ static void exit_drops_pin_of_deep_task(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count_left(leak), 0);
 }
 
-/* All of the stack is given back, and only the mapping in the reserve is forgotten */
+/* Only a mapping in the reserve is left when the thread ends. */
 #define NR_STACK	16
 
 static void exit_unmaps_reserve(struct kunit *test)
@@ -1254,7 +1259,7 @@ static void exit_unmaps_reserve(struct kunit *test)
 	hmk_expect_report(test, "a mapping in the reserve");
 }
 
-/* Tasks that nest as deep as btrfs does with 40 devices in RAID 6, at the same time */
+/* Tasks nest as deep as btrfs does with 40 devices in RAID 6. */
 #define DEEP_TASKS	4
 #define DEEP_MAPS	40
 
@@ -1310,7 +1315,7 @@ static void four_tasks_nest_40_deep(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, deep[t].wrong, 0);
 	}
 	hmk_provoked(test);
-	/* One line says that a task nests that deep. It is no fault. */
+	/* Deep nesting is no fault, so there is at most one line. */
 	KUNIT_EXPECT_LE(test, hmk_reports(), 1);
 }
 #else

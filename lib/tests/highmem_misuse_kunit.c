@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_misuse": what kunmap_local() makes of each address that a
- * caller can plausibly pass, at several depths. The table is that of
- * Documentation/mm/highmem-debug.rst. See highmem_kunit.h.
+ * KUnit suite "highmem_misuse": kunmap_local() of each address that a caller can
+ * plausibly pass, at several depths. Documentation/mm/highmem-debug.rst has the same
+ * table. See highmem_kunit.h.
  */
 
 #include <linux/errno.h>
@@ -13,24 +13,24 @@
 
 #if HAVE_INTERNALS
 
-/* Depths with a mapping on top of nothing, deeper, at the end of the stack, behind it */
+/* Depths with nothing below the mapping, in the stack, at its end, and in the reserve. */
 static const unsigned int depths[] = { 1, 2, 5, 15, 16, 17, 20 };
 #define MOST_MAPS	20
 
-/* Whose address it is */
+/* The mapping that has the address. */
 enum of {
 	LATEST,
-	EARLIER,	/* the mapping below the latest */
-	UNMAPPED,	/* a mapping that was on top of the latest */
+	EARLIER,	/* the mapping below the latest one */
+	UNMAPPED,	/* an earlier mapping above the latest one */
 	NO_MAPPING,
 };
 
 struct misuse {
 	const char *name;
 	enum of of;
-	long offset;		/* from its first byte */
+	long offset;		/* from the first byte of the mapping */
 	void *addr;		/* for NO_MAPPING */
-	const char *report;	/* NULL: there is none */
+	const char *report;	/* NULL: no report */
 };
 
 #define OUTSIDE		"outside the mapping"
@@ -59,13 +59,13 @@ static const struct misuse misuses[] = {
 KUNIT_ARRAY_PARAM_DESC(misuse, misuses, name);
 
 struct result {
-	unsigned int lost;	/* other mappings that do not show their page any more */
-	unsigned int left;	/* slots at the end */
+	unsigned int lost;	/* other mappings that do not show their page */
+	unsigned int left;	/* slots in use at the end */
 	unsigned int reports;
-	bool in_order;		/* the mapping needs no order: it is in the reserve */
+	bool in_order;		/* the mapping is in the reserve, which has no order */
 };
 
-/* Maps @depth pages, unmaps @misuse, then all that is still mapped, and looks. */
+/* Maps @depth pages, makes the misuse, checks and unmaps the other mappings. */
 static struct result try_misuse(struct kunit *test, const struct misuse *misuse,
 				struct page_set *set, unsigned int depth)
 {
@@ -117,13 +117,13 @@ static void kunmap_local_of(struct kunit *test)
 			if (misuse->of == EARLIER && depths[i] < 2)
 				continue;
 			result = try_misuse(test, misuse, set, depths[i]);
-			/* The reserve keeps no order. */
+			/* The reserve has no order. */
 			if (misuse->of == EARLIER && result.in_order &&
 			    misuse->offset >= 0 && misuse->offset < PAGE_SIZE)
 				report = NULL;
 			KUNIT_EXPECT_EQ_MSG(test, result.lost, 0, "depth %u", depths[i]);
 			KUNIT_EXPECT_EQ_MSG(test, result.reports, !!report, "depth %u", depths[i]);
-			/* The next one would begin with a leak. */
+			/* A leak would break the next depth. */
 			KUNIT_ASSERT_EQ_MSG(test, result.left, 0, "depth %u", depths[i]);
 		}
 	}
@@ -132,7 +132,7 @@ static void kunmap_local_of(struct kunit *test)
 #endif
 }
 
-/* An address of the direct mapping, up to the one behind it, needs nothing. */
+/* An address of the direct mapping, up to the one behind the page, is not reported. */
 static void kunmap_local_of_low_memory(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 2);
@@ -158,7 +158,7 @@ static void kunmap_local_of_low_memory(struct kunit *test)
 	}
 }
 
-/* kunmap_atomic() takes the same addresses, and enables preemption in any case. */
+/* kunmap_atomic() enables preemption for any address. */
 static void kunmap_atomic_of_address_behind(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 2);
@@ -177,11 +177,11 @@ static void kunmap_atomic_of_address_behind(struct kunit *test)
 	hmk_provoked(test);
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
-	/* Once, though it happened twice */
+	/* Two misuses, one report. */
 	KUNIT_EXPECT_EQ(test, hmk_reports(), 1);
 }
 
-/* A run by the address behind it, on top of a page, below a page and alone */
+/* The address behind a run: above a page, below a page, and alone. */
 static void kunmap_local_span_of_address_behind(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 2);
@@ -220,7 +220,7 @@ static void kunmap_local_span_of_address_behind(struct kunit *test)
 }
 
 #ifdef CONFIG_HIGHMEM
-/* kunmap_local() of an address from kmap(): the page stays mapped for its holders. */
+/* kunmap_local() of an address from kmap() does not unmap the page. */
 static void kunmap_local_of_kmap(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true);

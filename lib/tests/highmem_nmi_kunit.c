@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_nmi": local mappings in NMIs, at every instruction of what
+ * KUnit suite "highmem_nmi": local mappings in NMIs, at each instruction of the code that
  * they interrupt. See highmem_kunit.h and highmem_kunit_whitebox.h.
  *
- * x86 can trap after each instruction. The trap enters the kernel as an NMI does,
- * in_nmi() and with no regard to interrupts being off. A case single-steps an
- * operation on local mappings and, between any two of its instructions, maps,
- * checks and writes pages of its own. Unlike with kprobes, nothing is left out:
- * inline code, the scheduler and the few functions that must not be probed are
- * stepped as well.
+ * x86 can trap after each instruction. The trap enters the kernel as an NMI does: in_nmi()
+ * is true, and interrupts may be off. A case single-steps an operation on local mappings.
+ * After each instruction, the trap handler maps, checks and writes its own pages. kprobes
+ * could not reach inline code, the scheduler and functions marked as not to be probed.
  *
- * The last case has real NMIs, which come at any time.
+ * The last case uses real NMIs.
  */
 
 #include <linux/delay.h>
@@ -28,24 +26,24 @@
 
 #define NMI_PAGES	5
 #define NMI_MAPS	2
-#define TASK_PAGES	18	/* more than a stack has slots for */
+#define TASK_PAGES	18	/* more than the stack has slots for */
 
 /* --------------------------------------------------------------- the NMI handler */
 
 struct nmi {
-	struct task_struct *task;	/* only when this one runs, unless it is NULL */
+	struct task_struct *task;	/* only when this task runs, unless NULL */
 	void (*handler)(struct nmi *nmi);
-	struct page_set *own;		/* what only the visitor maps, */
-	u32 salt[NMI_PAGES];		/* and last wrote to it */
+	struct page_set *own;		/* only the handler maps these pages, */
+	u32 salt[NMI_PAGES];		/* and last wrote this to them */
 	unsigned int runs;
-	void *left;			/* the slot that the last visit has left full */
-	unsigned int halves;		/* PTEs found half cleared */
-	unsigned int over_maps;		/* of them with something mapped below */
-	unsigned int bad;		/* another page's data */
+	void *left;			/* a slot with a PTE that the handler has left */
+	unsigned int halves;		/* PTEs with only one half cleared */
+	unsigned int over_maps;		/* visits above other mappings */
+	unsigned int bad;		/* a page showed another page's data */
 	unsigned int unbalanced;
 };
 
-/* Never the page that was in this slot the last time, which any TLB may know */
+/* Not the page that was last in this slot: a TLB may still have its entry. */
 static unsigned int next_page(struct nmi *nmi, unsigned int i)
 {
 	return (nmi->runs * NMI_MAPS + i) % NMI_PAGES;
@@ -56,7 +54,9 @@ static void check_in_nmi(struct nmi *nmi, unsigned int i, const void *addr)
 	nmi->bad += !stamped_nofault(addr, nmi->own->page[i], nmi->salt[i]);
 }
 
-/* Looks at once: the flush that comes with the next mapping may flush all there is */
+/*
+ * Checks each page at once, as the TLB flush for the next mapping may hide a missing one.
+ */
 static void nmi_map_nested(struct nmi *nmi)
 {
 	void *addr[NMI_MAPS];
@@ -76,8 +76,8 @@ static void nmi_map_nested(struct nmi *nmi)
 }
 
 /*
- * As above, but with a protection of its own, which must not stay in the slot, if that
- * was emptied since the last visit, and now and then.
+ * At some visits, and when another CPU has emptied the slot, makes an eager mapping,
+ * whose PTE must be cleared.
  */
 static void nmi_map_eagerly(struct nmi *nmi)
 {
@@ -141,8 +141,8 @@ static __always_inline void set_trap_flag(bool on)
 }
 
 /*
- * 32-bit tasks take their flags with them when they are scheduled away. If the next
- * one inherits this, it is the end of the steps.
+ * On 32-bit kernels a task keeps its flags across a switch. If the next task has
+ * inherited the trap flag, the steps end.
  */
 static int step(struct notifier_block *unused, unsigned long why, void *data)
 {
@@ -172,7 +172,7 @@ static void end_steps(struct kunit_suite *suite)
 	unregister_die_notifier(&step_notifier);
 }
 
-/* The pages that are mapped by what is stepped, and their addresses */
+/* The operation's pages, and their addresses. */
 struct stepped_task {
 	struct nmi *nmi;
 	struct page_set *set;
@@ -203,7 +203,9 @@ static void check(struct stepped_task *task, unsigned int i, void *addr)
 	task->bad += !stamped_nofault(addr, task->set->page[i], 140);
 }
 
-/* @operation, with @visit between any two of its instructions. How many were there? */
+/*
+ * Runs @operation with @visit after each instruction. Returns the number of instructions.
+ */
 static unsigned int steps_of(struct stepped_task *task, void (*handler)(struct nmi *),
 			     void (*operation)(struct stepped_task *))
 {
@@ -218,8 +220,8 @@ static unsigned int steps_of(struct stepped_task *task, void (*handler)(struct n
 }
 
 /*
- * On an empty stack, on one that has a page mapped, and on one where the fast paths
- * leave off: what is below has a protection of its own.
+ * On an empty stack, above one mapping, and above an eager mapping, which makes the fast
+ * paths call the slow ones.
  */
 static void check_steps(struct kunit *test, void (*operation)(struct stepped_task *),
 			unsigned int least)
@@ -342,7 +344,7 @@ static void unmap_out_of_order(struct stepped_task *task)
 	kunmap_local(task->addr[1]);
 }
 
-/* Two come from the reserve, and so does what the visitor maps then */
+/* The last two pages, and those of the handler, are in the reserve. */
 static void map_deep(struct stepped_task *task)
 {
 	map_all(task->set, task->addr, TASK_PAGES);
@@ -355,8 +357,8 @@ static void map_deep(struct stepped_task *task)
 
 #ifdef CONFIG_X86_PAE
 /*
- * Maps nothing but where it finds a slot of which one half is taken away: what it
- * leaves there loses its own upper half next.
+ * Waits for a slot whose PTE has only its high half left, and maps a page there. The
+ * flush then clears the high half of that PTE.
  */
 static void nmi_refill_slot(struct nmi *nmi)
 {
@@ -438,7 +440,7 @@ static void other_task_maps(struct worker *worker)
 	}
 }
 
-/* The scheduler takes away what may not stay, and puts back what is gone */
+/* __schedule() clears eager PTEs, and restores the task's PTEs. */
 static void switch_at_each_step(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 4);
@@ -451,7 +453,7 @@ static void switch_at_each_step(struct kunit *test)
 	hmk_join_worker(test, worker);
 }
 
-/* The reports, each of which comes once per boot, are to be over before the steps */
+/* Warnings come once per boot. They are printed before the steps begin. */
 static void check_steps_of_misuse(struct kunit *test, const char *report,
 				  void (*operation)(struct stepped_task *))
 {
@@ -505,7 +507,9 @@ static void send_nmis(struct worker *worker)
 	}
 }
 
-/* Another CPU sends them. This one maps and unmaps at random, and flushes at times */
+/*
+ * This CPU maps and unmaps at random and sometimes flushes, while another CPU sends NMIs.
+ */
 static void random_walk_with_nmis(struct kunit *test)
 {
 	struct walk *walk = hmk_get_walk(test, 141, TASK_MAPS);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_pool": the pool of mappings that everybody shares,
- * kmap() and kunmap(). See highmem_kunit.h.
+ * KUnit suite "highmem_pool": the pkmap pool, kmap() and kunmap(). See highmem_kunit.h.
  */
 
 #include <linux/delay.h>
@@ -44,7 +43,7 @@ static void kmap_of_low_page(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, readable(addr));
 }
 
-/* Mapped is mapped until everybody has let go of it */
+/* A page stays mapped until its last holder unmaps it. */
 static void kmap_of_mapped_page(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true);
@@ -99,7 +98,7 @@ static void kmap_is_valid_on_all_cpus(struct kunit *test)
 	}
 }
 
-/* Other CPUs must lose an idle mapping as well, from their TLBs too */
+/* After a flush no CPU can read an idle mapping, not even through its TLB. */
 static void read_shared_page(struct worker *worker)
 {
 	struct shared_page *shared_page = worker->data;
@@ -146,7 +145,10 @@ static void kmap_to_page_of_pool_address(struct kunit *test)
 	REQUIRES_HIGHMEM(test);
 	page = hmk_get_page(test, true);
 	addr = hmk_hold_kmap(test, page);
-	/* Works, but tells the caller once that he should not need it */
+	/*
+	 * kmap_to_page() returns the page, and warns once that no caller should need
+	 * this.
+	 */
 	hmk_provoke(test, "kmap_to_page");
 	start = kmap_to_page(addr);
 	end = kmap_to_page(addr + PAGE_SIZE - 1);
@@ -157,14 +159,14 @@ static void kmap_to_page_of_pool_address(struct kunit *test)
 		hmk_expect_report(test, "kmap_to_page");
 }
 
-/* Count how many of the nested mappings from @first on give their page back */
+/* Counts the nested mappings, from @first on, whose page kmap_to_page() finds. */
 static void check_local_to_page(struct kunit *test, unsigned int first, unsigned int nr)
 {
 	struct page_set *set = hmk_get_page_set(test, true, nr);
 	unsigned int i, good = 0;
 	void *addr[15];
 
-	/* Slots are per CPU, and those of CPU 0 begin where all slots begin */
+	/* The first slot of CPU 0 is the first of all slots. */
 	pin_to_cpu(test, 0);
 	hmk_provoke(test, "kmap_to_page");
 	map_all(set, addr, nr);
@@ -183,7 +185,7 @@ static void kmap_to_page_of_local_address(struct kunit *test)
 	check_local_to_page(test, 1, 15);
 }
 
-/* Those who nested too deep have their page elsewhere */
+/* A mapping beyond the stack is in the reserve. */
 static void kmap_to_page_of_deep_address(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 20);
@@ -191,7 +193,7 @@ static void kmap_to_page_of_deep_address(struct kunit *test)
 	void *addr[20];
 
 	REQUIRES_MAPPING(test);
-	/* highmem_local expects the report on the depth */
+	/* The report on the depth is tested in highmem_local. */
 	hmk_provoke(test, "kmap_to_page");
 	map_all(set, addr, 20);
 	for (i = 15; i < 20; i++) {
@@ -265,7 +267,7 @@ static void is_kmap_addr_in_local_slots(struct kunit *test)
 #endif
 }
 
-/* The one at the highest address, where a wrong bound is easily written */
+/* The first slot has the highest address, which is the bound of a range check. */
 static void is_kmap_addr_in_first_local_slot(struct kunit *test)
 {
 #if defined(CONFIG_HIGHMEM) && defined(CONFIG_KMAP_LOCAL)
@@ -292,7 +294,7 @@ static void is_kmap_addr_in_first_local_slot(struct kunit *test)
 #ifdef CONFIG_HIGHMEM
 #define NR_HELD		16
 
-/* Three times through the pool, with some pages held all the while */
+/* Maps three times as many pages as there are slots, with some pages held. */
 static void kmap_of_more_pages_than_slots(struct kunit *test)
 {
 	struct page_set *held = hmk_get_page_set(test, true, NR_HELD);
@@ -315,7 +317,7 @@ static void kmap_of_more_pages_than_slots(struct kunit *test)
 		good += stamped(kmap(set->page[i]), set->page[i], 37);
 		kunmap(set->page[i]);
 	}
-	/* And through mappings of another kind */
+	/* Reads the pages through local mappings. */
 	for (i = 0; i < set->nr; i++)
 		local += page_stamped(set->page[i], 37);
 
@@ -329,8 +331,8 @@ static void kmap_of_more_pages_than_slots(struct kunit *test)
 }
 
 /*
- * Two CPUs look at each mapping, twice around the pool. If one of them kept a
- * translation from the first time it reads, or writes, some other page now.
+ * Two CPUs use each mapping, and each slot is used for two pages. A CPU whose TLB keeps
+ * an old entry reads or writes another page.
  */
 #define NR_BATCH	64
 
@@ -396,8 +398,8 @@ static void kmap_reuse_flushes_all_cpus(struct kunit *test)
 }
 
 /*
- * Three of four kmap() calls go to a small set of pages, the fourth to a page
- * not seen lately. The set should stay mapped whatever streams past it.
+ * Three of four kmap() calls are for a small set of pages, the fourth is for other pages
+ * in turn. The set should stay mapped.
  */
 #define NR_HOT	64
 
@@ -413,7 +415,7 @@ static void kmap_keeps_hot_pages(struct kunit *test)
 		for (j = 0; j < 3; j++) {
 			struct page *page = hot->page[(3 * i + j) % NR_HOT];
 
-			/* The first round finds nothing mapped yet */
+			/* Nothing is mapped in the first round. */
 			tries += 3 * i + j >= NR_HOT;
 			hits += page_address(page) && 3 * i + j >= NR_HOT;
 			bad += !stamped(kmap(page), page, 50);
@@ -430,8 +432,8 @@ static void kmap_keeps_hot_pages(struct kunit *test)
 /* ------------------------------------------------- several tasks */
 
 /*
- * Two tasks map a page that nobody had mapped, at the same moment. Both must
- * get the one address, or one of them would give back what the other holds.
+ * Two tasks map the same page at the same moment. Both must get the same slot, or one
+ * task unmaps the slot of the other.
  */
 #define NR_RACES	500
 
@@ -498,7 +500,7 @@ static void kmap_by_two_tasks_at_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gone, race->set->nr);
 }
 
-/* One page with more holders than fit in a byte, until the last of them goes */
+/* One page with more holders than fit in a byte, until the last holder unmaps it. */
 #define NR_HOLDERS	4
 #define NR_HOLDS	300
 
@@ -575,8 +577,8 @@ static void kmap_many_holders(struct kunit *test)
 #define NR_SHARERS	4
 
 /*
- * Few pages, shared by all. Each sharer has a line of its own in every page
- * and remembers what it wrote there last; the rest of the page never changes.
+ * A few pages, mapped by several tasks. Each task writes to its own word of each page and
+ * remembers the value. The rest of the page does not change.
  */
 struct sharing {
 	struct page_set *shared;
@@ -615,7 +617,7 @@ static void share_pages(struct worker *worker)
 	}
 }
 
-/* Wears the pool out meanwhile, so that shared pages lose their slots */
+/* Uses up clean slots, so that the shared pages are reclaimed. */
 static void stream_pages(struct worker *worker)
 {
 	struct sharing *sharing = worker->data;
@@ -685,7 +687,7 @@ static void check_sharing(struct kunit *test, bool flushing, unsigned int ms)
 	KUNIT_EXPECT_EQ(test, atomic_read(&sharing->bad), 0);
 	KUNIT_EXPECT_GT(test, atomic_long_read(&sharing->maps), 0);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&sharing->flushes) > 0, flushing);
-	/* Nobody holds any of them any longer */
+	/* No task holds any of these pages. */
 	kmap_flush_unused();
 	for (i = 0; i < NR_SHARED; i++)
 		KUNIT_EXPECT_NULL(test, page_address(sharing->shared->page[i]));
@@ -735,7 +737,7 @@ static void kmap_in_atomic_context(struct kunit *test)
 	stamp_page(ak->page, 44);
 	init_completion(&ak->done);
 	ak->irq_work = IRQ_WORK_INIT_HARD(kmap_in_irq_work);
-	/* Idle mappings would make it too easy */
+	/* kmap() of an idle mapping would need no free slot. */
 	kmap_flush_unused();
 
 	hmk_provoke(test, "kmap() in atomic context");
@@ -769,7 +771,7 @@ static void kmap_in_atomic_context(struct kunit *test)
 }
 
 #ifdef ARCH_NEEDS_KMAP_HIGH_GET
-/* For those who may not sleep: hold a mapping if there is one */
+/* kmap_high_get() holds a mapping that exists, and does not sleep. */
 static void kmap_high_get_holds(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true);
@@ -786,7 +788,7 @@ static void kmap_high_get_holds(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, page_address(page), addr);
 	KUNIT_EXPECT_TRUE(test, stamped_nofault(addr, page, 45));
 
-	/* A local mapping of a mapped page is that mapping, held once more */
+	/* A local mapping of a page that kmap() has mapped is one more holder. */
 	local = kmap_local_page(page);
 	if (got)
 		kunmap_high(page);
@@ -800,7 +802,7 @@ static void kmap_high_get_holds(struct kunit *test)
 }
 #endif
 
-/* After a misuse: are slots given out, filled, and given back as ever? */
+/* After a misuse: does the pool still fill and reclaim slots? */
 static void check_pool_works(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 8);
@@ -823,7 +825,7 @@ static void check_pool_works(struct kunit *test)
 	}
 }
 
-/* A page that has a slot, though nobody holds it, loses no more than that */
+/* kunmap() of an idle page warns and changes nothing. */
 static void kunmap_of_idle_page(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true);
@@ -844,7 +846,7 @@ static void kunmap_of_idle_page(struct kunit *test)
 	check_pool_works(test);
 }
 
-/* Owns the report, since both misuses may count as one kind */
+/* kunmap() of a page without a slot warns and changes nothing. */
 static void kunmap_of_unmapped_page(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_race": tasks on all CPUs map, share, unmap, look up and
- * flush the same pages at the same time. See highmem_kunit.h.
+ * KUnit suite "highmem_race": tasks on all CPUs map, unmap, look up and flush the same
+ * pages at the same time. See highmem_kunit.h.
  */
 
 #include <linux/delay.h>
@@ -18,12 +18,12 @@
 
 struct race {
 	struct page_set *set;
-	unsigned int hot;	/* three of four turns go to so many of them */
-	unsigned int window;	/* so many pages does a racer hold at a time */
+	unsigned int hot;	/* three of four turns are for these pages */
+	unsigned int window;	/* pages that a racer holds at a time */
 	unsigned int pause_us;	/* between two flushes */
 	unsigned int nr_racers;
 	struct racer *racer[MAX_RACERS];
-	struct page *flush_page;	/* that only the flusher maps */
+	struct page *flush_page;	/* only the flusher maps it */
 	unsigned int slots;	/* of the pool, before the race */
 	struct completion go;
 	unsigned int nr_workers;
@@ -32,16 +32,16 @@ struct race {
 	atomic_long_t maps;
 	atomic_long_t flushes;
 	atomic_long_t lookups;
-	/* What must not happen */
-	atomic_t moved;		/* a page that is held was at another address */
-	atomic_t foreign;	/* another page's data was read */
-	atomic_t lost;		/* what was written is not there any more */
+	/* Faults; all must stay 0. */
+	atomic_t moved;		/* the address of a held page changed */
+	atomic_t foreign;	/* a page showed another page's data */
+	atomic_t lost;		/* a write was lost */
 	atomic_t kept;		/* a flush left an idle page mapped */
-	atomic_t invalid;	/* an address where no page can be */
-	atomic_t left;		/* something was mapped when all was over */
+	atomic_t invalid;	/* page_address() returned an impossible address */
+	atomic_t left;		/* a page was mapped at the end */
 };
 
-/* What a racer remembers of a page: how often it wrote there, and where last */
+/* What a racer has written to a page: how often, and at which address. */
 struct record {
 	u32 writes;
 	u32 *word;
@@ -49,7 +49,7 @@ struct record {
 
 struct racer {
 	struct race *race;
-	unsigned int line;	/* of each page, the word that is this racer's */
+	unsigned int line;	/* the word of each page that is this racer's */
 	struct rnd_state rnd;
 	struct record record[];
 };
@@ -61,7 +61,7 @@ static u32 mark(struct racer *racer, unsigned int nr)
 	return stamp_word(racer->race->set->page[nr], racer->record[nr].writes, racer->line);
 }
 
-/* The racer holds the page, so all of this must be as it was left */
+/* The racer holds the page, so its address and contents cannot change. */
 static void check_page(struct racer *racer, unsigned int nr)
 {
 	struct race *race = racer->race;
@@ -70,7 +70,7 @@ static void check_page(struct racer *racer, unsigned int nr)
 
 	if (page_address(page) != record->word)
 		atomic_inc(&race->moved);
-	/* The whole page comes and goes at once: no need to read all of it */
+	/* One word tells the page: the PTE maps a whole page. */
 	if (READ_ONCE(record->word[0]) != stamp_word(page, RACE_SALT, 0))
 		atomic_inc(&race->foreign);
 	if (record->writes && READ_ONCE(record->word[racer->line]) != mark(racer, nr))
@@ -119,7 +119,7 @@ static void race_on_pool(struct worker *worker)
 			take_page(racer, held[turn % window]);
 		}
 		atomic_long_add(i, &racer->race->maps);
-		/* Now and then hold what there is for as long as flushes take */
+		/* Sometimes holds the pages for as long as a flush takes. */
 		if (prandom_u32_state(&racer->rnd) % 256 == 0)
 			schedule_timeout_uninterruptible(1);
 		else
@@ -131,7 +131,7 @@ static void race_on_pool(struct worker *worker)
 
 /* ---------------------------------------------------------- flushes and lookups */
 
-/* Nobody else maps this page, so no flush may leave it mapped anywhere */
+/* Only the flusher maps this page, so no flush may leave it mapped. */
 static void flush_race(struct worker *worker)
 {
 	struct race *race = worker->data;
@@ -162,7 +162,7 @@ struct lookup {
 	struct rnd_state timer_rnd;
 };
 
-/* Whoever does not hold the page learns an address, but not what is there */
+/* A task that does not hold the page may use the address only for comparison. */
 static void look_up(struct race *race, struct rnd_state *rnd)
 {
 	struct page *page = race->set->page[prandom_u32_state(rnd) % race->set->nr];
@@ -192,7 +192,7 @@ static enum hrtimer_restart look_up_by_hrtimer(struct hrtimer *hrtimer)
 	return HRTIMER_RESTART;
 }
 
-/* From a task, and from interrupts on the same CPU */
+/* Looks pages up in a task, and in interrupts on the same CPU. */
 static void look_up_race(struct worker *worker)
 {
 	struct lookup *lookup = worker->data;
@@ -234,7 +234,7 @@ static struct race *get_race(struct kunit *test, unsigned int nr_pages)
 	return race;
 }
 
-/* On the CPU that this runs on, none of the places that had a page may have one */
+/* On this CPU no former address of a page may be readable. */
 static void count_readable(struct worker *worker)
 {
 	struct race *race = worker->data;
@@ -251,7 +251,7 @@ static void count_readable(struct worker *worker)
 	}
 }
 
-/* The racers are gone. Did all they wrote get where it was meant to? */
+/* Checks the pages through local mappings, after all racers have ended. */
 static void check_pages(struct kunit *test, struct race *race)
 {
 	unsigned int i, nr, cpu, mapped = 0, damaged = 0;
@@ -293,7 +293,7 @@ static void check_counts(struct kunit *test, struct race *race)
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->lost), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->kept), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->invalid), 0);
-	/* Few slots are held, so reclaim finds enough of them. */
+	/* Few slots are held, so reclaim always finds slots. */
 	KUNIT_EXPECT_EQ_MSG(test, hmk_pool_slots(), race->slots, "the pool has grown");
 }
 
@@ -303,7 +303,7 @@ static void add_worker(struct kunit *test, struct race *race, int cpu,
 	race->worker[race->nr_workers++] = hmk_start_worker(test, cpu, run, data);
 }
 
-/* All threads that it takes; they wait for race->go */
+/* Starts all threads, which wait for race->go. */
 static void start_race(struct kunit *test, struct race *race)
 {
 	unsigned int i, cpu = first_cpu();
@@ -334,7 +334,7 @@ static bool all_have_run(struct race *race)
 	       atomic_long_read(&race->lookups);
 }
 
-/* For @ms, and on a busy host until each kind of worker has done something */
+/* Runs for @ms, and on a busy host until each kind of worker has run. */
 static void run_workers(struct kunit *test, struct race *race, unsigned int ms)
 {
 	unsigned long end = jiffies + TIMEOUT;
@@ -360,7 +360,7 @@ static void check_race(struct kunit *test, struct race *race, unsigned int ms)
 
 /* --------------------------------------------------------------------------- cases */
 
-/* Always mapped by somebody, or just not any more, and flushed all the time */
+/* Each page is held or has just been dropped, while the pool is flushed. */
 static void kmap_races_for_few_pages(struct kunit *test)
 {
 	struct race *race = get_race(test, 2);
@@ -372,7 +372,7 @@ static void kmap_races_for_few_pages(struct kunit *test)
 	check_race(test, race, 1500);
 }
 
-/* More pages than slots, so that tasks on all CPUs want slots to be reclaimed */
+/* More pages than slots: tasks on all CPUs reclaim. */
 static void kmap_races_for_many_pages(struct kunit *test)
 {
 	struct race *race = get_race(test, 3 * hmk_pool_slots());
@@ -392,7 +392,7 @@ static void kmap_races_for_hot_and_cold_pages(struct kunit *test)
 	check_race(test, race, 3000);
 }
 
-/* A few slots for more tasks than that, and no space for more of them: all wait */
+/* Fewer free slots than tasks, and no vmalloc space: tasks wait in turn. */
 #define NR_LEFT		3
 
 static void kmap_races_for_last_slots(struct kunit *test)
@@ -421,9 +421,9 @@ static void kmap_races_for_last_slots(struct kunit *test)
 /* --------------------------------------------------------- neighbouring PTEs */
 
 /*
- * The pool writes PTEs without a common lock: what an architecture does to one must
- * not disturb the next. (Mainline's MIPS stores to both if PTEs are 64 bits wide.)
- * While one of a pair is written all the time, an interrupt writes the other.
+ * The pool writes PTEs without a common lock, so a write to one PTE must not change the
+ * next PTE. (Mainline's MIPS stores to both if PTEs have 64 bits.) The task writes one
+ * PTE of a pair all the time, and an interrupt writes the other.
  */
 #define INTERRUPT_NS	(60 * NSEC_PER_USEC)
 
@@ -431,7 +431,7 @@ struct pair {
 	struct hrtimer hrtimer;
 	struct page *page;
 	unsigned long addr;	/* of the first of two pages */
-	bool written;		/* the second has been mapped */
+	bool written;		/* the second page is mapped */
 	unsigned int writes;
 	unsigned int lost;
 };
@@ -486,7 +486,7 @@ static void ptes_written_side_by_side(struct kunit *test)
 
 	pin_to_cpu(test, first_cpu());
 	pair->page = set->page[0];
-	/* What these addresses show does not matter, only that they have PTEs */
+	/* Any two neighbouring PTEs are good enough. */
 	pair->addr = ALIGN((unsigned long)hmk_get_view(test, set->page, 3), 2 * PAGE_SIZE);
 	clear_pte(pair, 0);
 	clear_pte(pair, 1);

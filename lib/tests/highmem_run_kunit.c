@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_run": several pages of a folio side by side, for a moment
- * (kmap_local_span()) or as a whole (folio_map_local()), and the helpers that are
- * written on the first. See highmem_kunit.h and highmem_kunit_whitebox.h.
+ * KUnit suite "highmem_run": runs of neighbouring pages (kmap_local_span()), whole folios
+ * (folio_map_local()), and the helpers that use runs. See highmem_kunit.h and
+ * highmem_kunit_whitebox.h.
  */
 
 #include <linux/delay.h>
@@ -14,16 +14,19 @@
 
 #ifdef folio_map_local
 
-/* Are folios of high memory mapped in runs, or do caches demand single pages? */
+/*
+ * Are folios of high memory mapped in runs? Where caches alias, they are mapped page by
+ * page.
+ */
 #if defined(arch_kmap_local_map_idx) || defined(arch_kmap_local_high_get)
 #define HAVE_RUNS	0
 #else
 #define HAVE_RUNS	CAN_MAP
 #endif
-/* Slots that a page takes with what guards it */
+/* Slots of a page and of its guard. */
 #define STEP		2
 #define MOST_PAGES	16
-/* Pages that must still find a place on top of a run, or it becomes shorter */
+/* A run leaves room for so many single pages. */
 #define SPARE_PAGES	9
 
 /* ---------------------------------------------------------- runs of one folio */
@@ -53,13 +56,16 @@ static struct sample *get_sample(struct kunit *test, bool high, unsigned int ord
 	return sample;
 }
 
-/* Is this folio in the direct mapping for kmap_local functions, too? */
+/* Has the folio a direct mapping that kmap_local_page() uses? */
 static bool is_direct(struct folio *folio)
 {
 	return !folio_test_highmem(folio) && !FORCE_MAP;
 }
 
-/* What a span of @len bytes from @offset should cover with so many slots taken */
+/*
+ * The number of bytes that kmap_local_span() must map for @len bytes at @offset, with
+ * @slots slots in use.
+ */
 static size_t expected_length(struct folio *folio, size_t offset, size_t len,
 			      unsigned int slots)
 {
@@ -94,7 +100,7 @@ static const char *try_run(struct sample *sample, size_t offset, size_t len)
 
 #define NR_RANDOM	100
 
-/* Offsets from which, and to which, spans go: where pages and runs begin and end */
+/* Offsets around the bounds of pages and of runs. */
 static size_t bound(size_t size, unsigned int i)
 {
 	static const int around[] = { -1, 0, 1 };
@@ -144,7 +150,7 @@ static void kmap_local_span_reads_folio(struct kunit *test)
 	}
 }
 
-/* All that is written through spans, one after the other, arrives */
+/* Bytes that are written through consecutive runs arrive in the folio. */
 static void kmap_local_span_writes_folio(struct kunit *test)
 {
 	struct sample *sample = get_sample(test, true, RUN_MAX_ORDER);
@@ -174,7 +180,7 @@ static void stamp_folio(struct folio *folio, u32 salt)
 		stamp_page(folio_page(folio, i), salt);
 }
 
-/* Pages of @folio that are not at @addr, one after the other */
+/* Counts pages that are not mapped at their place behind @addr. */
 static unsigned int count_wrong(const void *addr, struct folio *folio, unsigned int first,
 				unsigned int nr, u32 salt)
 {
@@ -195,7 +201,7 @@ static unsigned int count_pages_wrong(struct page_set *set, void **addr, unsigne
 	return wrong;
 }
 
-/* The more is mapped, the shorter a span becomes: down to a page, never to nothing */
+/* The fuller the stack, the shorter the run. The shortest run is one page. */
 static void kmap_local_span_is_shorter_when_deep(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, MOST_PAGES + 2);
@@ -208,7 +214,7 @@ static void kmap_local_span_is_shorter_when_deep(struct kunit *test)
 		stamp_page(set->page[i], 100);
 	stamp_folio(folio, 101);
 	pin_to_cpu(test, first_cpu());
-	/* The last two go beyond the stack */
+	/* The last two pages go to the reserve. */
 	hmk_provoke(test, "nest");
 	for (held = 0; held <= set->nr; held++) {
 		size_t len = 16 * PAGE_SIZE - 100;
@@ -229,7 +235,7 @@ static void kmap_local_span_is_shorter_when_deep(struct kunit *test)
 	hmk_provoked(test);
 }
 
-/* Spans in spans, until there is room for nothing but pages */
+/* Nests runs until only single pages fit. */
 static void kmap_local_span_nested(struct kunit *test)
 {
 	struct folio *folio[MOST_PAGES];
@@ -261,7 +267,7 @@ static void kmap_local_span_nested(struct kunit *test)
 	}
 }
 
-/* A kernel that is to find mistakes has a hole on both sides of a run */
+/* With CONFIG_DEBUG_KMAP_LOCAL both neighbours of a run are unmapped. */
 static void kmap_local_span_has_guards(struct kunit *test)
 {
 	struct folio *folio = hmk_get_folio(test, true, 3);
@@ -292,7 +298,7 @@ static void kmap_local_span_has_guards(struct kunit *test)
 	}
 }
 
-/* As with pages: nothing is written for what is there, nothing stays if it may not */
+/* Mapping the same run again writes no PTE, as with a single page. */
 static void kmap_local_span_again_writes_no_pte(struct kunit *test)
 {
 	struct folio *folio = hmk_get_folio(test, true, 3);
@@ -315,7 +321,10 @@ static void kmap_local_span_again_writes_no_pte(struct kunit *test)
 	addr = kmap_local_span(folio, 0, &len);
 	kunmap_local_span(addr, len);
 	again = hmk_events_since(before);
-	/* Three pages: two of the slots had the last of the eight, one was a guard */
+	/*
+	 * Three pages: two of the slots hold other pages of the run of eight, the third
+	 * was a guard.
+	 */
 	before = hmk_events();
 	len = 3 * PAGE_SIZE;
 	addr = kmap_local_span(folio, 0, &len);
@@ -395,7 +404,7 @@ static void kunmap_local_span_out_of_order(struct kunit *test)
 	hmk_provoked(test);
 }
 
-/* Two pages that have nothing to do with each other are no span of two */
+/* Two single mappings are not a run of two. */
 static void kunmap_local_span_of_single_pages(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 3);
@@ -406,7 +415,7 @@ static void kunmap_local_span_of_single_pages(struct kunit *test)
 	pin_to_cpu(test, first_cpu());
 	for (i = 0; i < 3; i++)
 		stamp_page(set->page[i], 106);
-	/* Downwards, so that no two of them happen to be a run */
+	/* In descending order, so that no two pages are neighbours. */
 	if (page_to_pfn(set->page[1]) == page_to_pfn(set->page[2]) + 1)
 		swap(set->page[0], set->page[1]);
 	hmk_provoke(test, "gives back 2 pages of a run of 1");
@@ -422,7 +431,7 @@ static void kunmap_local_span_of_single_pages(struct kunit *test)
 	hmk_expect_report(test, "gives back 2 pages of a run of 1");
 }
 
-/* Given back as longer than it is: all of it goes, and nothing else */
+/* With too large a length, kunmap_local_span() unmaps the run and nothing else. */
 static void kunmap_local_span_too_long(struct kunit *test)
 {
 	struct folio *folio = hmk_get_folio(test, true, 3);
@@ -446,7 +455,9 @@ static void kunmap_local_span_too_long(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
 }
 
-/* Given back as shorter than it is, or by another page: all of it goes as well */
+/*
+ * With too small a length or another page of the run, kunmap_local_span() unmaps the run.
+ */
 static void kunmap_local_span_too_short(struct kunit *test)
 {
 	static const struct {
@@ -532,7 +543,7 @@ static void folio_map_local_shows_folio(struct kunit *test)
 	}
 }
 
-/* Three at a time, of all sizes, with a page between; taken back in reverse */
+/* Three folios of several sizes, and a page between, unmapped in reverse order. */
 static void folio_map_local_three_held(struct kunit *test)
 {
 	static const unsigned int orders[][3] = {
@@ -567,7 +578,7 @@ static void folio_map_local_three_held(struct kunit *test)
 	}
 }
 
-/* No address space to be had: large folios cannot be mapped, small ones can */
+/* Without vmalloc space large folios cannot be mapped; small ones fit in the stack. */
 static void folio_map_local_without_space(struct kunit *test)
 {
 #ifdef CONFIG_HIGHMEM
@@ -595,7 +606,9 @@ static void folio_map_local_without_space(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
 	for (order = 0; order <= (HAVE_RUNS ? 3 : 0); order++)
 		KUNIT_EXPECT_NOT_NULL(test, addr[order]);
-	/* Up to 32 pages may find a place in what vm_map_ram() has left over */
+	/*
+	 * vm_map_ram() may have room for up to 32 pages in an area that it already has.
+	 */
 	for (order = 6; order <= MAX_PAGE_ORDER; order++)
 		KUNIT_EXPECT_NULL(test, addr[order]);
 	addr[0] = folio_map_local(folio[MAX_PAGE_ORDER]);
@@ -606,7 +619,7 @@ static void folio_map_local_without_space(struct kunit *test)
 #endif
 }
 
-/* Nor memory, be it for the list of pages or for page tables */
+/* No memory, first for the array of pages, then for page tables. */
 static void folio_map_local_without_memory(struct kunit *test)
 {
 	static const char * const refused[] = { "__kvmalloc_node_noprof", "vm_map_ram" };
@@ -641,7 +654,7 @@ static void folio_map_local_without_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
 }
 
-/* On all kernels, so that those who have no need for mappings learn of it as well */
+/* On kernels without high memory, too, so that developers there see the mistake. */
 static void folio_map_local_in_atomic_context(struct kunit *test)
 {
 	struct folio *folio = hmk_get_folio(test, false, 0);
@@ -650,7 +663,7 @@ static void folio_map_local_in_atomic_context(struct kunit *test)
 
 	REQUIRES(test, IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP), "needs CONFIG_DEBUG_ATOMIC_SLEEP");
 	for (unmap = 0; unmap < 2; unmap++) {
-		/* There is one such report in a second */
+		/* The kernel prints one such report in a second. */
 		msleep(1500);
 		hmk_provoke(test, "sleeping function called");
 		if (!unmap) {
@@ -673,8 +686,9 @@ static void folio_map_local_in_atomic_context(struct kunit *test)
 /* -------------------------------------------------------------------- helpers */
 
 /*
- * The suite "highmem" has these at each offset of folios of up to eight pages.
- * Here the folio is larger than the longest run, and less and less room is left.
+ * The suite "highmem_helpers" tests these helpers at each offset of folios of up to eight
+ * pages. Here the folio is longer than the longest run, and the stack is more or less
+ * full.
  */
 struct model {
 	struct sample *sample;
@@ -752,7 +766,7 @@ static const struct {
 	{ "memcpy_from_file_folio", by_memcpy_from_file_folio },
 };
 
-/* The work is done with so many pages mapped, which must be as they were */
+/* Runs @helper with @held pages mapped, which must not change. */
 static bool try_helper(struct model *model, struct page_set *set, unsigned int held,
 		       helper_fn helper, size_t off, size_t len)
 {
@@ -787,7 +801,7 @@ static void check_helpers(struct kunit *test, struct model *model, struct page_s
 
 	for (i = 0; i < ARRAY_SIZE(helpers); i++) {
 		for (j = 0; j < 12; j++) {
-			/* Some edges, chosen at random, and some random places */
+			/* Some of the bounds, at random, and some random offsets. */
 			unsigned int k = j < 6 ? prandom_u32_state(&model->sample->rnd) %
 						 (NR_BOUNDS * NR_BOUNDS) : UINT_MAX;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_sched": local mappings of tasks that sleep, are
- * preempted, moved, or lose their CPU, and more mappings than there are slots.
- * See highmem_kunit.h and highmem_kunit_whitebox.h.
+ * KUnit suite "highmem_sched": local mappings of tasks that sleep, are preempted,
+ * migrate, or lose their CPU, and more mappings than there are slots. See highmem_kunit.h
+ * and highmem_kunit_whitebox.h.
  */
 
 #include <linux/cpu.h>
@@ -15,10 +15,7 @@
 
 /* ---------------------------------------------------------------- many tasks */
 
-/*
- * Many tasks on each CPU, each with some pages mapped, that leave the CPU in one
- * way or another all the time.
- */
+/* Many tasks on each CPU sleep and yield with pages mapped. */
 #define TASKS_PER_CPU		40
 
 struct walker {
@@ -99,7 +96,7 @@ static void many_tasks_on_each_cpu(struct kunit *test)
 #define SWITCH_MAPS	5
 #define SWITCHES	20
 
-/* The other task on this CPU. At each go it maps so many pages, and unmaps them */
+/* A second task on this CPU. At each go the task maps and unmaps @nr pages. */
 struct other {
 	struct page_set *set;
 	unsigned int nr;
@@ -153,7 +150,10 @@ static struct other *start_other(struct kunit *test, struct page_set *set)
 	return other;
 }
 
-/* With pages of @set mapped, so many switches to one who maps @nr pages, and back */
+/*
+ * Counts the events of switches to @other, which maps @nr pages, and back, with the pages
+ * of @set mapped.
+ */
 static struct events count_events_of_switches(struct kunit *test, struct page_set *set,
 					      struct other *other, unsigned int nr)
 {
@@ -163,9 +163,11 @@ static struct events count_events_of_switches(struct kunit *test, struct page_se
 
 	other->nr = nr;
 	map_all(set, addr, SWITCH_MAPS);
-	/* The first time finds in the slots whatever there is */
+	/* The first switches may find other PTEs in the slots. */
 	count_switch_events(other);
-	/* The least of some tries: other tasks and interrupts map pages as well. */
+	/*
+	 * The minimum of some runs, since other tasks and interrupts map pages as well.
+	 */
 	events = count_switch_events(other);
 	for (i = 0; i < 4; i++) {
 		struct events again = count_switch_events(other);
@@ -197,19 +199,19 @@ static void switch_writes_ptes_that_differ(struct kunit *test)
 	same = start_other(test, set);
 
 	for (nr = 0; nr <= SWITCH_MAPS; nr++) {
-		/* It writes its own, and the one that comes back puts them back */
+		/* @other writes its PTEs, and this task restores its own. */
 		events = count_events_of_switches(test, set, other, nr);
 		hmk_expect_about(test, events, nr * SWITCHES, 2 * nr * SWITCHES);
 		events = count_events_of_switches(test, set, same, nr);
 		hmk_expect_about(test, events, nr * SWITCHES, 0);
 	}
-	/* Asleep while nobody comes: it finds its own again */
+	/* @same finds its PTEs again after a sleep. */
 	same->hold = true;
 	events = count_events_of_switches(test, set, same, 3);
 	hmk_expect_about(test, events, 3 * SWITCHES, 0);
 }
 
-/* A task that holds pages and sleeps: all as usual, or some to be read only */
+/* A task that sleeps with pages mapped, every other one read-only. */
 struct sleeper {
 	struct page_set *set;
 	void *addr[SWITCH_MAPS];
@@ -244,7 +246,10 @@ static void hold_and_sleep(struct worker *worker)
 	unmap_all(sleeper->addr, SWITCH_MAPS);
 }
 
-/* What may not stay does not while its task is away, but is back when it is */
+/*
+ * Eager PTEs are cleared when the task is scheduled out, and written again when it is
+ * scheduled in.
+ */
 static void switch_clears_eager_ptes(struct kunit *test)
 {
 	struct sleeper *sleeper = hmk_zalloc(test, sizeof(*sleeper));
@@ -282,9 +287,9 @@ struct moved_task {
 	struct task_struct *task;
 	unsigned int moves;
 	unsigned int refused;
-	unsigned int moved;	/* to another CPU with something mapped */
-	unsigned int moves_seen;	/* moves from one round to the next */
-	unsigned int pinned;	/* with nothing mapped */
+	unsigned int moved;	/* the task moved with a page mapped */
+	unsigned int moves_seen;	/* moves that the task has seen */
+	unsigned int pinned;	/* still pinned with nothing mapped */
 	unsigned int last_cpu;
 };
 
@@ -314,7 +319,7 @@ static void map_while_moved(struct moved_task *moved_task)
 	}
 	moved_task->pinned += current->migration_disabled || map_depth(current);
 	walk->steps++;
-	/* Without preemption it can be moved nowhere but here: above it is pinned. */
+	/* Without preemption the task can move only here: above it is pinned. */
 	cond_resched();
 }
 
@@ -380,7 +385,7 @@ static void tasks_moved_between_cpus(struct kunit *test)
 	}
 	interrupters = hmk_start_interrupters(test);
 	msleep(2500);
-	/* A slow kernel on a busy host needs longer to be moved at all. */
+	/* A slow kernel on a busy host moves tasks less often. */
 	for (i = 0; i < 50 && !all_moved(moved_task); i++)
 		msleep(500);
 	for (i = 0; i < MOVED_TASKS; i++)
@@ -405,7 +410,10 @@ static void tasks_moved_between_cpus(struct kunit *test)
 #endif
 }
 
-/* A task that would move itself away from its mapping is told, and stays */
+/*
+ * set_cpus_allowed_ptr() fails for a task that has mapped a page and excludes its own
+ * CPU.
+ */
 static void set_cpus_allowed_fails_while_mapped(struct kunit *test)
 {
 #ifdef CONFIG_SMP
@@ -415,7 +423,7 @@ static void set_cpus_allowed_fails_while_mapped(struct kunit *test)
 
 	REQUIRES_MAPPING(test);
 	REQUIRES_TWO_CPUS(test);
-	/* Before the scheduler has pinned the task, and when it has */
+	/* Before and after the scheduler pins the task. */
 	for (slept = 0; slept < 2; slept++) {
 		void *addr;
 
@@ -424,7 +432,9 @@ static void set_cpus_allowed_fails_while_mapped(struct kunit *test)
 		addr = kmap_local_page(page);
 		if (slept)
 			usleep_range(1000, 2000);
-		/* The warning comes with the runqueue locked: consoles wake tasks up */
+		/*
+		 * The warning comes with the run queue locked, and consoles wake tasks.
+		 */
 		local_irq_disable();
 		printk_deferred_enter();
 		error[slept] = set_cpus_allowed_ptr(current, cpumask_of(second_cpu()));
@@ -489,14 +499,14 @@ static void cpu_offline_clears_slots(struct kunit *test)
 		after = hmk_slots_filled(cpu);
 		kunit_release_action(test, add_cpu_action, (void *)(unsigned long)cpu);
 		KUNIT_ASSERT_TRUE(test, cpu_online(cpu));
-		/* Guards may have pages of earlier runs. */
+		/* Slots of guards may hold pages of earlier runs. */
 		if (is_lazy())
 			KUNIT_EXPECT_GE(test, before, WALK_MAPS);
 		else
 			KUNIT_EXPECT_EQ(test, before, 0);
 		KUNIT_EXPECT_EQ(test, after, 0);
 	}
-	/* There is nothing for it to find either, wherever it comes back to */
+	/* On another CPU the task finds no slot of its own either. */
 	hmk_join_worker(test, hmk_start_worker(test, cpu, use_all_slots, set));
 	kmap_flush_unused();
 	KUNIT_EXPECT_EQ(test, hmk_slots_filled(-1), 0);
@@ -507,8 +517,8 @@ static void cpu_offline_clears_slots(struct kunit *test)
 
 #ifdef CONFIG_HOTPLUG_CPU
 /*
- * With PREEMPT_RT a CPU that goes parks the thread that would wake up sleepers, and
- * then waits for those that are pinned to it: whoever may not move must not sleep.
+ * On PREEMPT_RT a CPU that goes offline first parks the thread that wakes sleepers, and
+ * then waits for pinned tasks: a pinned task must not sleep.
  */
 static void walk_anywhere(struct worker *worker)
 {
@@ -570,15 +580,14 @@ static void tasks_during_cpu_hotplug(struct kunit *test)
 struct late_task {
 	struct page *page;
 	unsigned int cpu;
-	unsigned int turns;		/* on a CPU that is about to go */
+	unsigned int turns;		/* turns on a CPU that is going offline */
 	unsigned int wrong;
 	struct completion mapped;
 };
 
 /*
- * The scheduler looks for another task and finds none. So this one has a page mapped
- * on a CPU that is to have no tasks any more, but was not taken off it since it did
- * that, and is not pinned.
+ * schedule() finds no other task and returns. So the task runs with a page mapped, not
+ * pinned, on a CPU that is going offline.
  */
 static void run_on_dying_cpu(struct worker *worker)
 {
@@ -605,7 +614,7 @@ static void run_on_dying_cpu(struct worker *worker)
 }
 #endif
 
-/* The log must not have a warning then, either */
+/* The CPU waits until the task unmaps. The log must have no warning. */
 static void cpu_offline_waits_for_mapping(struct kunit *test)
 {
 #ifdef CONFIG_HOTPLUG_CPU
@@ -675,7 +684,7 @@ static void nested_40_deep_across_switches(struct kunit *test)
 #endif
 }
 
-/* An interrupt that finds nearly all slots taken, and wants more than are left */
+/* An interrupt that needs more slots than are free. */
 #define DEEP_INTERRUPT	6
 
 struct deep_interrupt {
@@ -708,8 +717,8 @@ static void end_deep_interrupt(void *data)
 }
 
 /*
- * Without sleep, as it is this task that is to be interrupted: where there is no
- * interrupt for it, irq_work waits for the next tick.
+ * Busy-waits, so that the interrupt comes while this task runs. Without an IPI to itself
+ * a CPU runs irq_work at the next tick.
  */
 static void interrupt_this_task(struct irq_work *irq_work)
 {
@@ -752,8 +761,8 @@ static void overflow_in_interrupt(struct kunit *test)
 
 #if HAVE_INTERNALS && defined(CONFIG_SMP)
 /*
- * A parent that forks with a page mapped is pinned. Its child is not, for that, nor
- * for a leak that was taken back
+ * A task that forks with a page mapped may be pinned. kmap_local_fork() drops the pin in
+ * the child.
  */
 static void fork_drops_pin(struct kunit *test)
 {
@@ -806,8 +815,8 @@ static void end_counting_picks(void *data)
 }
 
 /*
- * The scheduler may put a task that leaves its CPU where other CPUs look for one as
- * soon as it picks the next (sched_ext does): by then the task must be pinned.
+ * A scheduler class (sched_ext) may offer the previous task to other CPUs as soon as the
+ * next task is picked. So the task must be pinned by then.
  */
 static void pinned_before_next_task_is_picked(struct kunit *test)
 {
@@ -822,7 +831,7 @@ static void pinned_before_next_task_is_picked(struct kunit *test)
 	pick->kprobe.pre_handler = count_pick;
 	KUNIT_ASSERT_EQ(test, register_kprobe(&pick->kprobe), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_counting_picks, pick), 0);
-	/* Where there are others than fair tasks, not each pick comes by there */
+	/* Classes above the fair one pick tasks, too. */
 	for (i = 0; i < 100 && pick->picks < 5; i++) {
 		addr = kmap_local_page(page);
 		schedule_timeout_uninterruptible(1);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_stats": what is counted, what the pool's listing says, and
- * the tracepoints. See highmem_kunit.h, highmem_kunit_whitebox.h and what
- * Documentation/mm/highmem-debug.rst promises.
+ * KUnit suite "highmem_stats": counters, the listing of the pool and tracepoints, as
+ * Documentation/mm/highmem-debug.rst describes them. See highmem_kunit.h and
+ * highmem_kunit_whitebox.h.
  */
 
 #include <linux/delay.h>
@@ -35,7 +35,10 @@ static struct totals totals_now(void)
 	return totals;
 }
 
-/* What rose since @then. Expected, in order: a counter, by how much, ..., -1 */
+/*
+ * Checks how much each counter has risen since @then. The arguments are pairs of a
+ * counter and a number, and -1 at the end. Other counters must not have risen.
+ */
 static void expect_rise(struct kunit *test, struct totals then, ...)
 {
 	struct totals now = totals_now(), want = { };
@@ -75,7 +78,7 @@ static void counts_kmap(struct kunit *test)
 	kunmap(set->page[1]);
 	expect_rise(test, then, HIGHMEM_STAT_KMAP_HIT, 2, -1);
 
-	/* One held, so that its slot is not among those that are made clean */
+	/* A held slot is not reclaimed. */
 	hmk_hold_kmap(test, set->page[2]);
 	then = totals_now();
 	kmap_flush_unused();
@@ -86,7 +89,7 @@ static void counts_kmap(struct kunit *test)
 	expect_rise(test, then, HIGHMEM_STAT_PKMAP_RECLAIM, 1, -1);
 }
 
-/* kmap() of low memory is none, and neither is a local mapping of it */
+/* kmap() and kmap_local_page() of low memory count nothing. */
 static void counts_no_low_memory(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, false);
@@ -103,7 +106,7 @@ static void counts_no_low_memory(struct kunit *test)
 	expect_rise(test, then, -1);
 }
 
-/* More pages than slots, a few of them again and again */
+/* More pages than slots, and one page many times. */
 static void counts_reclaim(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 2 * hmk_pool_slots());
@@ -153,7 +156,7 @@ static void counts_waits(struct kunit *test)
 	hmk_check_filler(test, filler);
 	KUNIT_EXPECT_GT(test, now.nr[HIGHMEM_STAT_PKMAP_WAIT],
 			then.nr[HIGHMEM_STAT_PKMAP_WAIT]);
-	/* With all areas the pool does not try. */
+	/* A pool with all areas makes no attempt. */
 	KUNIT_EXPECT_EQ(test, now.nr[HIGHMEM_STAT_PKMAP_NOT_GROWN] >
 			then.nr[HIGHMEM_STAT_PKMAP_NOT_GROWN], can_grow);
 	KUNIT_EXPECT_EQ(test, now.nr[HIGHMEM_STAT_PKMAP_GROWN],
@@ -162,7 +165,7 @@ static void counts_waits(struct kunit *test)
 
 #define NESTED		18
 
-/* In one go: a task that comes back to its mappings may write their PTEs again. */
+/* With preemption off, since __kmap_local_sched_in() may write PTEs. */
 static void map_and_unmap(struct page_set *set, unsigned int nr)
 {
 	void *addr[NESTED];
@@ -219,7 +222,7 @@ struct area_line {
 
 #define LISTING_SIZE	4096
 
-/* The sum over all areas of what the listing says */
+/* The sum over all areas of the listing. */
 static struct area_line read_listing(struct kunit *test)
 {
 	struct seq_file m = { .size = LISTING_SIZE };
@@ -255,12 +258,12 @@ static void listing_follows_use(struct kunit *test)
 	struct area_line before, during, after;
 	unsigned int i;
 
-	/* The first kmap() of all adds the first area */
+	/* The pool may have no area before the first kmap(). */
 	kmap(set->page[0]);
 	kunmap(set->page[0]);
 	kmap_flush_unused();
 	before = read_listing(test);
-	/* Three idle, two held, one of these by two and hence hot */
+	/* Three slots idle, two held. One of these has two holders and is hot. */
 	for (i = 0; i < 3; i++) {
 		kmap(set->page[i]);
 		kunmap(set->page[i]);
@@ -292,7 +295,7 @@ static void listing_follows_use(struct kunit *test)
 
 struct debugfs {
 	struct vfsmount *mnt;
-	unsigned long user;	/* memory of a process, as its buffer */
+	unsigned long user;	/* user memory for the buffer */
 	char text[FILE_SIZE];
 };
 
@@ -317,7 +320,7 @@ static struct debugfs *get_debugfs(struct kunit *test)
 	return debugfs;
 }
 
-/* As text, all of what a reader of the file gets */
+/* Returns the contents of the file as a string. */
 static const char *read_file(struct kunit *test, struct debugfs *debugfs, const char *name)
 {
 	struct file *file = file_open_root_mnt(debugfs->mnt, name, O_RDONLY, 0);
@@ -349,7 +352,7 @@ static ssize_t write_file(struct kunit *test, struct debugfs *debugfs, const cha
 	return put;
 }
 
-/* On, off, and what is neither */
+/* Writes on, off and invalid values. */
 static void file_switches_counting(struct kunit *test)
 {
 	static const char name[] = "highmem/stats_enabled";
@@ -368,7 +371,7 @@ static void file_switches_counting(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, static_key_enabled(&highmem_stats_on));
 }
 
-/* One line for each counter, as Documentation/mm/highmem-debug.rst names them */
+/* One line for each counter, with the names of Documentation/mm/highmem-debug.rst. */
 static void file_shows_counters(struct kunit *test)
 {
 	static const char * const names[] = {
@@ -396,7 +399,7 @@ static void file_shows_counters(struct kunit *test)
 		line = strsep(&rest, "\n");
 		KUNIT_ASSERT_NOT_NULL(test, rest);
 		if (strstarts(names[i], "kmap_local")) {
-			/* Somebody may map a page in between */
+			/* Other tasks may map pages meanwhile. */
 			KUNIT_EXPECT_TRUE_MSG(test, strstarts(line, names[i]), "\"%s\"", line);
 			continue;
 		}
@@ -406,7 +409,7 @@ static void file_shows_counters(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, rest, "");
 }
 
-/* The same as pkmap_show() */
+/* The file shows the output of pkmap_show(). */
 static void file_shows_pool(struct kunit *test)
 {
 	struct seq_file m = { .size = LISTING_SIZE };

@@ -3,12 +3,11 @@
  * KUnit suite "highmem_traced": tracers that map pages. See highmem_kunit.h and
  * highmem_kunit_whitebox.h.
  *
- * A probe at a tracepoint runs in the midst of other code: with the runqueue locked,
- * in the entry of an interrupt, in an allocation, in kmap() itself. The probe maps
- * pages of its own, checks them and unmaps them. hmk_check_task() reports a fault of a
- * probe in the case during which it happened. Each case here has the probes while it
- * runs. The parameter "highmem_traced" on the kernel's command line starts them at
- * boot, so that all suites run with them.
+ * A probe at a tracepoint runs between any two steps of other code: with the run queue
+ * locked, in the entry of an interrupt, in an allocation, in kmap(). The probe maps, checks
+ * and unmaps its own pages. hmk_check_task() reports faults of probes in the case during
+ * which they happen. Each case of this suite registers the probes. The parameter
+ * "highmem_traced" on the command line registers them at boot, for all suites.
  */
 
 #include <linux/buildid.h>
@@ -36,13 +35,13 @@
 
 /* -------------------------------------------------------------------- probes */
 
-#define LEVELS		2	/* probes on top of each other */
+#define LEVELS		2	/* probes that interrupt each other */
 #define PROBE_PAGES	3
 #define COPY_WORDS	4
-#define MIN_MAPS		10	/* probes at each tracepoint */
+#define MIN_MAPS		10	/* probes that must map pages, at each tracepoint */
 #define BUILD_ID_BYTE	0xa7
 
-/* The pages of a CPU, other ones for each level, and the salt of their stamps */
+/* The pages of a CPU's probes, with their salts. Each level has its own pages. */
 struct tracer {
 	unsigned int level;
 	unsigned int turn;
@@ -58,12 +57,12 @@ static DEFINE_PER_CPU(struct tracer, tracers);
 #define TRACED_PREEMPTION	(IS_ENABLED(CONFIG_PREEMPTIRQ_TRACEPOINTS) && \
 				 IS_ENABLED(CONFIG_TRACE_PREEMPT_TOGGLE))
 
-/* Tracepoints by name. One in @every calls of the probe maps pages */
+/* One in @every calls of a probe maps pages. */
 static struct point {
 	const char *name;
 	unsigned int every;
-	bool absent;		/* from this kernel, or from this load */
-	bool full;		/* the stack has no room */
+	bool absent;		/* not in this configuration or load */
+	bool full;		/* runs when the stack is full */
 	struct tracepoint *tracepoint;
 	atomic_t maps;
 	unsigned int maps_before;
@@ -76,7 +75,7 @@ static struct point {
 	{ .name = "softirq_entry", .every = 2 },
 	{ .name = "hrtimer_expire_entry", .every = 1 },
 	{ .name = "page_fault_kernel", .every = 4, .absent = !IS_ENABLED(CONFIG_X86) },
-	/* The guest has no process in user mode */
+	/* No task runs in user mode. */
 	{ .name = "page_fault_user", .every = 1, .absent = true },
 	{ .name = "mm_page_alloc", .every = 8 },
 	{ .name = "mm_page_free", .every = 8 },
@@ -88,14 +87,14 @@ static struct point {
 	{ .name = "preempt_enable", .every = 256, .absent = !TRACED_PREEMPTION },
 	{ .name = "pkmap_fill", .every = 8 },
 	{ .name = "pkmap_reclaim", .every = 1 },
-	/* The pool may have all its areas. */
+	/* A pool with all areas does not grow. */
 	{ .name = "pkmap_grow", .every = 1, .absent = true },
 	{ .name = "pkmap_wait_begin", .every = 1 },
 	{ .name = "pkmap_wait_end", .every = 1 },
 	{ .name = "kmap_local_overflow", .every = 1, .full = true },
 };
 
-/* How many slots a mapping takes */
+/* The slots of a mapping of one page. */
 #ifdef KMAP_LOCAL_STEP
 #define KM_SLOTS	KMAP_LOCAL_STEP
 #else
@@ -103,9 +102,9 @@ static struct point {
 #endif
 
 /*
- * Does the stack have room for @nr pages of a probe? Interrupts of the suites need slots
- * above. 15 mappings nest at most: TASK_MAPS of a task, INTERRUPT_MAPS of a softirq, and
- * INTERRUPT_MAPS of an interrupt.
+ * Has the stack room for @nr pages of a probe? Interrupts of the suites need slots above
+ * them. A stack has room for 15 mappings: TASK_MAPS of a task, INTERRUPT_MAPS of a
+ * softirq, and INTERRUPT_MAPS of a hard interrupt.
  */
 static bool has_room(unsigned int nr)
 {
@@ -129,7 +128,7 @@ static void copy_words(struct page *page, u32 salt)
 	u32 words[COPY_WORDS] = { salt, salt + 1, salt + 2, salt + 3 };
 	u32 copy[COPY_WORDS];
 
-	/* Between two words of the stamp */
+	/* Between two words of the stamp. */
 	memcpy_to_page(page, 2 * sizeof(u32), (char *)words, sizeof(words));
 	memcpy_from_page((char *)copy, page, 2 * sizeof(u32), sizeof(copy));
 	expect_in_probe(!memcmp(words, copy, sizeof(words)));
@@ -158,7 +157,9 @@ static void use_pages(struct tracer *tracer, unsigned int level, unsigned int nr
 		copy_words(page[0], salt[0]);
 }
 
-/* Another mapping beyond the stack. With no slot left at all its address faults. */
+/*
+ * Maps a page when the stack is full. Without a slot in the reserve the address faults.
+ */
 static void use_one_more(struct tracer *tracer, unsigned int level)
 {
 	struct page *page = tracer->page[level * PROBE_PAGES];
@@ -169,7 +170,7 @@ static void use_one_more(struct tracer *tracer, unsigned int level)
 	kunmap_local(addr);
 }
 
-/* An ELF file and the mm that maps it */
+/* An ELF file, and the mm that has mapped the file. */
 static struct binary {
 	struct mm_struct *mm;
 	unsigned long addr;
@@ -178,7 +179,7 @@ static struct binary {
 	atomic_t wrong;
 } binary;
 
-/* Releases mmap_lock from an interrupt: a probe may run with the runqueue locked */
+/* Releases mmap_lock in an interrupt: the probe may run with the run queue locked. */
 struct unlock {
 	struct irq_work irq_work;
 	struct mm_struct *mm;
@@ -210,7 +211,7 @@ static void check_build_id(struct mm_struct *mm, unsigned long addr)
 		atomic_inc(&binary.wrong);
 }
 
-/* The steps of bpf_get_stack() for a build id, which also run below the runqueue's lock */
+/* Parses a build ID as bpf_get_stack() does, which may run with the run queue locked. */
 static void parse_build_id(void)
 {
 	struct unlock *unlock = raw_cpu_ptr(&unlocks);
@@ -226,14 +227,14 @@ static void parse_build_id(void)
 	}
 	check_build_id(mm, binary.addr);
 	unlock->mm = mm;
-	/* The interrupt releases the lock; lockdep does not see it do so. */
+	/* lockdep does not see that the interrupt releases the lock. */
 	rwsem_release(&mm->mmap_lock.dep_map, _THIS_IP_);
 	irq_work_queue(&unlock->irq_work);
 }
 
 /*
- * Preemption is off. The tracepoint passes more arguments than @data; the caller removes
- * them. An interrupt that runs a probe as well restores the level.
+ * Called with preemption off. Tracepoints pass more arguments than @data. Another probe
+ * that interrupts this one restores the level.
  */
 static void probe(void *data)
 {
@@ -341,7 +342,7 @@ static bool from_boot_on;
 
 core_param(highmem_traced, from_boot_on, bool, 0);
 
-/* KUnit runs its suites after all initcalls. */
+/* Before the suites, which run after all initcalls. */
 static int __init probe_from_boot_on(void)
 {
 	return from_boot_on ? register_all_probes() : 0;
@@ -386,7 +387,7 @@ static void sleep_or_yield(struct sleeper *sleeper)
 	}
 }
 
-/* The task is scheduled out with a page mapped, and so is pinned until it unmaps that */
+/* Sleeps or yields with a page mapped, so the scheduler pins the task. */
 static void map_and_sleep(struct worker *worker)
 {
 	struct sleeper *sleeper = worker->data;
@@ -429,7 +430,7 @@ static void end_sleepers(struct kunit *test, struct sleeper *sleeper, unsigned i
 	}
 }
 
-/* The affinity of the tasks changes while they are pinned */
+/* Changes the affinity of tasks that are pinned. */
 static void move_sleepers(struct kunit *test, struct sleeper *sleeper, unsigned int nr,
 			  unsigned int moves)
 {
@@ -462,7 +463,7 @@ static void tasks_scheduled_while_mapped(struct kunit *test)
 /* --------------------------------------------------------- sleep in kunmap_local() */
 
 #if HAVE_INTERNALS && defined(CONFIG_DEBUG_HIGHMEM_RACES)
-/* The task is scheduled out in window number @at */
+/* The task sleeps in window number @at. */
 static struct window {
 	struct task_struct *task;
 	unsigned int at;
@@ -486,7 +487,7 @@ static void end_windows(void *unused)
 	WRITE_ONCE(window.task, NULL);
 }
 
-/* Is scheduled out with the page mapped, and again in window @at of kunmap_local() */
+/* Sleeps with the page mapped, and in window number @at of kunmap_local(). */
 static bool sleep_twice(struct page *page, unsigned int at)
 {
 	void *addr = kmap_local_page(page);
@@ -531,12 +532,12 @@ static void task_sleeps_in_kunmap_local(struct kunit *test)
 
 struct leak {
 	struct page *page;
-	bool slept;		/* with the page mapped */
+	bool slept;		/* sleep before the return to user space */
 	unsigned int depth;
 	unsigned int pinned;
 };
 
-/* The return to user space takes the leaked mapping away. Then the task sleeps. */
+/* Returns to user space with a page mapped, which unmaps the page, then sleeps. */
 static void leak_and_sleep(struct worker *worker)
 {
 	struct leak *leak = worker->data;
@@ -598,7 +599,7 @@ static void put_file(void *file)
 	fput(file);
 }
 
-/* The note and the tables are in different pages */
+/* The headers and the note are in different pages. */
 static struct file *get_binary(struct kunit *test)
 {
 	struct file *file = shmem_kernel_file_setup("highmem_traced", FILE_SIZE, 0);
@@ -637,7 +638,7 @@ static void end_build_ids(void *unused)
 		irq_work_sync(&per_cpu(unlocks, cpu).irq_work);
 }
 
-/* Takes mmap_lock for writing, twice, and has a page fault in between */
+/* Takes mmap_lock for writing twice, and has a page fault in between. */
 static bool map_and_touch(void)
 {
 	unsigned long addr = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
@@ -652,7 +653,7 @@ static bool map_and_touch(void)
 	return good;
 }
 
-/* A task with that mm */
+/* A task that uses the mm. */
 static void run_binary(struct worker *worker)
 {
 	kthread_use_mm(binary.mm);
@@ -723,7 +724,7 @@ static void stop_clock(void *ticks)
 	free_irq(RTC_INTERRUPT, ticks);
 }
 
-/* No device of the guest has an interrupt, but for the clock if it is told to. */
+/* The real-time clock is the only device of the guest with an interrupt. */
 static atomic_t *start_clock(struct kunit *test)
 {
 	atomic_t *ticks = hmk_zalloc(test, sizeof(*ticks));
@@ -774,7 +775,7 @@ static void use_pool_and_allocators(struct load *load)
 		kmap(set->page[i]);
 		kunmap(set->page[i]);
 		kfree(kmalloc(64, GFP_KERNEL));
-		/* Allocates from a cache of its own, and a page for the table of pages. */
+		/* This allocates from a kmem_cache. */
 		vunmap(vmap(&set->page[i], 1, VM_MAP, PAGE_KERNEL));
 		free_page(__get_free_page(GFP_KERNEL));
 		readable(load->unmapped);
@@ -790,7 +791,7 @@ static void overflow_stack(struct load *load)
 	unmap_all(addr, DEEP_PAGES);
 }
 
-/* Did the probes map pages often enough, but for those at the wait for a slot? */
+/* Have the probes run often enough, except at the wait for a slot? */
 static bool all_probes_have_run(void)
 {
 	unsigned int i;
@@ -805,7 +806,7 @@ static bool all_probes_have_run(void)
 	return true;
 }
 
-/* With no slot left, and no space for more of them */
+/* All slots are held, and the pool cannot grow. */
 static void wait_for_slots(struct kunit *test, struct load *load)
 {
 	struct spaces *spaces = hmk_take_space(test, POOL_STEP);
@@ -815,7 +816,7 @@ static void wait_for_slots(struct kunit *test, struct load *load)
 		hmk_release_one(load->filler);
 		KUNIT_ASSERT_TRUE(test, hmk_wait_for_filler(load->filler, ++held, TIMEOUT));
 	}
-	/* Without this the thread would wait for ever. */
+	/* Ends the filler. */
 	hmk_hold_all_and_end(test, load->filler);
 	hmk_give_space(test, spaces);
 	hmk_check_filler(test, load->filler);
@@ -827,7 +828,7 @@ static struct load *start_load(struct kunit *test)
 
 	load->set = hmk_get_page_set(test, true, 64);
 	load->deep = hmk_get_page_set(test, true, DEEP_PAGES);
-	/* Behind an area of vmalloc space is a guard. */
+	/* vmalloc() leaves a guard page behind each area. */
 	load->unmapped = hmk_get_vbuf(test, PAGE_SIZE) + PAGE_SIZE;
 	load->nr_sleepers = SLEEPERS_PER_CPU * num_online_cpus();
 	load->sleeper = hmk_zalloc(test, load->nr_sleepers * sizeof(*load->sleeper));
