@@ -41,11 +41,12 @@ static inline bool is_lazy(void)
 
 #define REQUIRES_INTERNALS(test)					\
 	REQUIRES(test, HAVE_INTERNALS && CAN_MAP, "needs the local mappings of mm/kmap_local.c")
-#define REQUIRES_LAZY(test)						\
-do {									\
-	REQUIRES(test, is_lazy(), "kunmap_local() of this kernel is eager"); \
-	hmk_pause_probes(test);						\
-} while (0)
+
+static inline void hmk_require_lazy(struct kunit *test)
+{
+	REQUIRES(test, is_lazy(), "kunmap_local() of this kernel is eager");
+	hmk_pause_probes(test);
+}
 
 /* ------------------------------------------------------------------- slots */
 

@@ -53,7 +53,7 @@ static void kmap_local_page_again_writes_no_pte(struct kunit *test)
 	void *addr[WALK_MAPS];
 	unsigned int depth;
 
-	REQUIRES_LAZY(test);
+	hmk_require_lazy(test);
 	hmk_count_events(test);
 	pin_to_cpu(test, first_cpu());
 	stamp_page(set->page[0], 1);
@@ -384,7 +384,7 @@ static void flush_sends_one_ipi(struct kunit *test)
 	struct page *page = hmk_get_page(test, true);
 	unsigned int cpu = second_cpu();
 
-	REQUIRES_LAZY(test);
+	hmk_require_lazy(test);
 	REQUIRES_TWO_CPUS(test);
 	pin_to_cpu(test, first_cpu());
 	KUNIT_EXPECT_EQ(test, count_calls(cpu, NULL, NULL), 0);

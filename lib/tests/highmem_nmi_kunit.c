@@ -384,7 +384,7 @@ static void flush_clears_slot_refilled_by_nmi(struct kunit *test)
 	struct stepped_task *task = get_stepped_task(test);
 	void *addr;
 
-	REQUIRES_LAZY(test);
+	hmk_require_lazy(test);
 	addr = kmap_local_page(task->set->page[0]);
 	kunmap_local(addr);
 	task->nmi->left = addr;

@@ -307,7 +307,7 @@ static void kmap_local_span_again_writes_no_pte(struct kunit *test)
 	size_t len = 8 * PAGE_SIZE;
 	void *addr;
 
-	REQUIRES_LAZY(test);
+	hmk_require_lazy(test);
 	REQUIRES(test, HAVE_RUNS, "this kernel maps no runs");
 	hmk_count_events(test);
 	pin_to_cpu(test, first_cpu());

@@ -190,7 +190,7 @@ static void switch_writes_ptes_that_differ(struct kunit *test)
 	struct events events;
 	unsigned int nr;
 
-	REQUIRES_LAZY(test);
+	hmk_require_lazy(test);
 	hmk_count_events(test);
 	for (nr = 0; nr < SWITCH_MAPS; nr++)
 		stamp_page(set->page[nr], 90);
