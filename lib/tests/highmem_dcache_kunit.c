@@ -32,10 +32,10 @@ static void note_folio_flush(struct folio *folio);
 #include "highmem_kunit.h"
 
 #ifdef folio_map_local
-#define HAVE_INTERNALS		1
+#define HAVE_RUNS	1
 #define OUT_OF_LINE	KMAP_LOCAL_MAPS_PAGES
 #else
-#define HAVE_INTERNALS		0
+#define HAVE_RUNS	0
 #define OUT_OF_LINE	IS_ENABLED(CONFIG_HIGHMEM)
 #endif
 
@@ -243,7 +243,7 @@ static void do_folio_zero_tail(const struct target *t)
 /* Mainline writes beyond its mapping if the data ends with a page of high memory. */
 static void do_folio_fill_tail(const struct target *t)
 {
-	if (HAVE_INTERNALS || !folio_test_highmem(t->folio) || !t->len || offset_in_page(t->end))
+	if (HAVE_RUNS || !folio_test_highmem(t->folio) || !t->len || offset_in_page(t->end))
 		folio_fill_tail(t->folio, t->start, new_bytes, t->len);
 	else
 		flush_dcache_folio(t->folio);

@@ -286,8 +286,8 @@ void hmk_join_worker(struct kunit *test, struct worker *worker);
 
 #ifdef CONFIG_HIGHMEM
 /*
- * At least as many slots as any pool can have: growth is limited to 16 MB and to an
- * eighth of vmalloc space.
+ * No pool has more slots, apart from the reserve for PF_MEMALLOC: growth is limited to
+ * 16 MB and to an eighth of vmalloc space.
  */
 #define POOL_GROWTH	min_t(unsigned long, SZ_16M, VMALLOC_TOTAL / 8)
 #define POOL_END	(LAST_PKMAP + (POOL_GROWTH >> PAGE_SHIFT))

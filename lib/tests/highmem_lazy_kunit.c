@@ -17,7 +17,7 @@ struct slot_events {
 	struct events first;	/* in an empty slot */
 	struct events again;	/* the same page */
 	struct events other;	/* another page */
-	struct events first_again;	/* the first page again */
+	struct events first_again; /* the first page again */
 	bool pte_stays;
 	bool maps_page;
 };

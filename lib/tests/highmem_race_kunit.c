@@ -11,7 +11,7 @@
 
 #include "highmem_kunit.h"
 
-#define RACE_SALT		60
+#define RACE_SALT	60
 #define MAX_RACERS	8
 #define MAX_WINDOW	4
 #define LOOKUP_NS	(500 * NSEC_PER_USEC)
@@ -23,7 +23,7 @@ struct race {
 	unsigned int pause_us;	/* between two flushes */
 	unsigned int nr_racers;
 	struct racer *racer[MAX_RACERS];
-	struct page *flush_page;	/* only the flusher maps it */
+	struct page *flush_page; /* only the flusher maps it */
 	unsigned int slots;	/* of the pool, before the race */
 	struct completion go;
 	unsigned int nr_workers;

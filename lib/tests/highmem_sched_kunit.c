@@ -288,7 +288,7 @@ struct moved_task {
 	unsigned int moves;
 	unsigned int refused;
 	unsigned int moved;	/* the task moved with a page mapped */
-	unsigned int moves_seen;	/* moves that the task has seen */
+	unsigned int moves_seen; /* moves that the task has seen */
 	unsigned int pinned;	/* still pinned with nothing mapped */
 	unsigned int last_cpu;
 };
@@ -351,7 +351,7 @@ static void move_task(struct worker *worker)
 }
 #endif
 
-#define MOVED_TASKS		4
+#define MOVED_TASKS	4
 #define FEW_MOVES	5
 
 #ifdef CONFIG_SMP

@@ -38,7 +38,7 @@
 #define LEVELS		2	/* probes that interrupt each other */
 #define PROBE_PAGES	3
 #define COPY_WORDS	4
-#define MIN_MAPS		10	/* probes that must map pages, at each tracepoint */
+#define MIN_MAPS	10	/* probes that must map pages, at each tracepoint */
 #define BUILD_ID_BYTE	0xa7
 
 /* The pages of a CPU's probes, with their salts. Each level has its own pages. */
@@ -735,7 +735,7 @@ static atomic_t *start_clock(struct kunit *test)
 	return ticks;
 }
 #else
-static void start_clock(struct kunit *test) { }
+static atomic_t *start_clock(struct kunit *test) { return NULL; }
 #endif
 
 static void probes_in_interrupt_handlers(struct kunit *test)
@@ -753,7 +753,7 @@ static void probes_in_interrupt_handlers(struct kunit *test)
 #endif
 }
 
-/* ----------------------------------------------- a load for each tracepoint */
+/* ------------------------------------------------- a load for each tracepoint */
 
 #define DEEP_PAGES	20	/* more than the stack has slots for */
 
