@@ -195,7 +195,7 @@ static void kmap_waiters_are_woken_one_by_one(struct kunit *test)
 	struct queue *queue = hmk_zalloc(test, sizeof(*queue));
 	struct waiter *waiter = start_waiters(test, queue);
 	struct filler *filler = hmk_start_filler(test, NR_FAR, 1);
-	unsigned int i, round, quick = 0, crowded = 0;
+	unsigned int i, round, quick = 0, many_woken = 0;
 	ktime_t start;
 
 	hmk_take_space(test, POOL_STEP);
@@ -212,12 +212,12 @@ static void kmap_waiters_are_woken_one_by_one(struct kunit *test)
 		usleep_range(1000, 1200);
 		if (ktime_ms_delta(ktime_get(), start) < 20 && round <= NR_WAITERS - 4) {
 			quick++;
-			crowded += count_wake_ups(waiter) > (NR_WAITERS - round) / 2;
+			many_woken += count_wake_ups(waiter) > (NR_WAITERS - round) / 2;
 		}
 		KUNIT_EXPECT_EQ(test, atomic_read(&queue->got), round);
 	}
-	kunit_info(test, "in %u of %u rounds most waiters were woken\n", crowded, quick);
-	KUNIT_EXPECT_LE(test, crowded, quick / 4);
+	kunit_info(test, "in %u of %u rounds most waiters were woken\n", many_woken, quick);
+	KUNIT_EXPECT_LE(test, many_woken, quick / 4);
 
 	complete_all(&queue->leave);
 	for (i = 0; i < NR_WAITERS; i++)
