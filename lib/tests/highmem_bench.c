@@ -85,16 +85,16 @@ static unsigned int load_ms = 500;
 module_param(load_ms, uint, 0644);
 MODULE_PARM_DESC(load_ms, "how long each row of the group load runs");
 
-/* ------------------------------------------------------------ what to work on */
+/* ---------------------------------------------------------------------- pages */
 
 /* Pages for the rows: 16 times the pool of an i386 kernel without PAE. */
 #define NR_PAGES	16384
-/* A row walks a sequence of pages; three of four are the same again in some. */
+/* A row uses a sequence of pages. In some rows three of four are from a small set. */
 #define SEQ_LEN		(4 * NR_PAGES)
 #define HOT_PAGES	64
 /* Of the largest folio */
 #define MAX_ORDER_USED	6
-/* Mainline can nest 15 mappings, and interrupts need some of these. */
+/* Mainline can nest 15 mappings, of which interrupts need some. */
 #define MAX_HELD	11
 
 static struct page *pages[NR_PAGES];
@@ -104,11 +104,11 @@ static struct page **sequence;
 static void *vpage;
 static char buffer[PAGE_SIZE];
 
-/* What a loop works on, and what it found. */
+/* The input and the results of a loop. */
 struct work {
 	struct page **seq;	/* pages in the order of their use */
 	unsigned int order;	/* of the folio that seq[] repeats */
-	unsigned long ptes;	/* changes seen while watching */
+	unsigned long ptes;	/* pages that were already mapped */
 	unsigned long hits;	/* pages that were mapped already, likewise */
 };
 
@@ -168,9 +168,9 @@ static int alloc_pages_of_rows(void)
 /* ---------------------------------------------------------------- page tables */
 
 /*
- * What the PTEs of this CPU's local slots and of the pool showed last. An
- * operation writes at least those that look different afterwards. Where a pool
- * has grown into the vmalloc area, page_address() tells: see watch_page().
+ * The last PTEs of this CPU's local slots and of the pool. An operation has written at
+ * least the PTEs that differ afterwards. For slots in vmalloc space, watch_page()
+ * compares page_address().
  */
 #if defined(CONFIG_HIGHMEM) && !defined(CONFIG_KMAP_LOCAL_NON_LINEAR_PTE_ARRAY)
 #define VMALLOC_PAGES	((VMALLOC_END - VMALLOC_START) >> PAGE_SHIFT)
@@ -215,7 +215,7 @@ static pte_t grown_pte(unsigned long i)
 	return ptep_get(pte_offset_kernel(pmd, addr));
 }
 
-/* Accessed and dirty bits are the CPU's business. */
+/* The CPU changes the accessed and dirty bits. */
 static bool pte_changed(unsigned long i, pte_t now)
 {
 	pte_t old = watched[i];
@@ -250,9 +250,8 @@ static unsigned long pte_changes(void) { return 0; }
 /* ---------------------------------------------------------------------- loops */
 
 /*
- * A loop does its operation @n times. LOOP() makes two functions of a body:
- * name(), which is what is measured, and name_watched(), which looks at the
- * page tables in between.
+ * A loop does its operation @n times. LOOP() makes two functions: name(), which is
+ * measured, and name_watched(), which reads the page tables after each operation.
  */
 typedef void (*loop_fn)(struct work *w, unsigned long n);
 
@@ -270,13 +269,13 @@ static noinline void name##_watched(struct work *w, unsigned long n)	\
 static __always_inline void name##_body(struct work *w, unsigned long n,	\
 					const bool watching)
 
-/* What a mapping is for: without it one might as well not map. */
+/* Uses the mapping. */
 static __always_inline void touch(const void *addr)
 {
 	(void)READ_ONCE(*(const u32 *)addr);
 }
 
-/* To be called while something is mapped, and again afterwards. */
+/* To be called while a page is mapped, and again afterwards. */
 static __always_inline void watch(struct work *w, const bool watching)
 {
 	if (watching)
@@ -454,10 +453,9 @@ LOOP(folio_whole)
 #endif
 
 /*
- * Helpers: what they cost includes the bytes that they copy or clear. How many
- * these are is hidden from the compiler, as it is in most callers; on i386 each
- * byte may then count as an instruction of its own ("rep movsb"). With a constant
- * it copies a word at a time.
+ * The cost of a helper includes the bytes that it copies or clears. The compiler does not
+ * know their number, as in most callers. On i386 each byte may then count as one
+ * instruction ("rep movsb"). With a constant number the compiler copies words.
  */
 
 LOOP(do_memcpy_from_page_const)
@@ -557,9 +555,9 @@ LOOP(do_memcpy_from_folio)
 
 #ifdef CONFIG_ARCH_HAS_SET_MEMORY
 /*
- * Loading a module, and setting a seccomp filter, make vmalloc memory read-only. On
- * x86 this calls kmap_flush_unused(). @n counts down to 1: the page is writable in
- * the end.
+ * Loading a module, or setting a seccomp filter, makes vmalloc memory read-only. On x86
+ * this calls kmap_flush_unused(). @n counts down to 1, so the page is writable at the
+ * end.
  */
 static __always_inline void flip_memory(unsigned long n)
 {
@@ -594,8 +592,8 @@ LOOP(set_memory_mapped_walk)
 #endif
 
 /*
- * To another task on this CPU and back. Both hold the same number of mappings,
- * which a switch may have to take down and put back.
+ * A switch to another task on this CPU and back. Both tasks hold the same number of
+ * mappings, whose PTEs the switch may clear and restore.
  */
 static struct partner {
 	struct completion go, done;
@@ -656,10 +654,10 @@ LOOP(switch_and_back)
 
 enum row_flags {
 	LOW	= BIT(0),	/* of a page in low memory */
-	HOT	= BIT(1),	/* three of four from HOT_PAGES, see fill() */
-	LONG	= BIT(2),	/* the mean of a long run: what came before counts */
-	BLIND	= BIT(3),	/* maps where watching would see nothing */
-	FOLIO	= BIT(4),	/* of the folio whose order is given */
+	HOT	= BIT(1),	/* three of four pages are from HOT_PAGES, see fill() */
+	LONG	= BIT(2),	/* the mean of a long run, as earlier operations count */
+	BLIND	= BIT(3),	/* maps where the watcher sees no PTEs */
+	FOLIO	= BIT(4),	/* of a folio of the given order */
 	SWITCH	= BIT(5),	/* with another task, see switch_and_back() */
 	WHOLE	= FOLIO | LONG | BLIND,
 };
@@ -667,7 +665,7 @@ enum row_flags {
 struct row {
 	const char *name;
 	loop_fn loop, watched;
-	unsigned int pages;	/* that are used in turn, or a folio's order */
+	unsigned int pages;	/* used in turn, or the order of a folio */
 	unsigned int held;	/* local mappings that are held meanwhile */
 	unsigned int flags;
 };
@@ -708,7 +706,7 @@ static const struct row rows[] = {
 	ROW(set_memory, set_memory_walk, 1, .flags = BLIND),
 	ROW(set_memory_mapped, set_memory_mapped_walk, 4, .flags = BLIND),
 #endif
-	/* How the cost grows with the pages in use: */
+	/* The cost by number of pages, */
 	ROW(kmap_1, kmap_walk, 1),
 	ROW(kmap_64, kmap_walk, 64),
 	ROW(kmap_256, kmap_walk, 256),
@@ -722,7 +720,7 @@ static const struct row rows[] = {
 	ROW(kmap_4096, kmap_walk, 4096, .flags = LONG),
 	ROW(kmap_8192, kmap_walk, 8192, .flags = LONG),
 	ROW(kmap_16384, kmap_walk, 16384, .flags = LONG),
-	/* ... with what is held meanwhile, */
+	/* ... by number of held mappings, */
 	ROW(local_depth_1, local_same, 1),
 	ROW(local_depth_2, local_same, 1, .held = 1),
 	ROW(local_depth_3, local_same, 1, .held = 2),
@@ -730,7 +728,7 @@ static const struct row rows[] = {
 	ROW(local_depth_6, local_same, 1, .held = 5),
 	ROW(local_depth_8, local_same, 1, .held = 7),
 	ROW(local_depth_12, local_same, 1, .held = 11),
-	/* ... and with the size of a folio. */
+	/* ... and by size of the folio. */
 	ROW(local_pages_order_0, folio_local_pages, 0, .flags = FOLIO),
 	ROW(local_pages_order_1, folio_local_pages, 1, .flags = FOLIO),
 	ROW(local_pages_order_2, folio_local_pages, 2, .flags = FOLIO),
@@ -756,14 +754,16 @@ static const struct row rows[] = {
 #endif
 };
 
-/* How often rows that are alike each time are repeated, and how long they are */
+/* Repeats of rows with constant cost, and operations in one repeat. */
 #define REPEATS		8
 #define STEADY_OPS	1024UL
-/* Runs of SEQ_LEN operations of the other rows, after one that is not counted */
+/*
+ * Measured runs of SEQ_LEN operations of the other rows, after one that is not measured.
+ */
 #define LONG_RUNS	4
 /* Operations that are watched */
 #define WATCHED_OPS	4096UL
-/* ... and of those that take turns with many pages: at least one turn with each */
+/* The same for rows with many pages: each page is used at least once. */
 #define WATCHED_LONG	(SEQ_LEN / 4UL)
 
 /* The pages of @row in the order of their use; the length is SEQ_LEN. */
@@ -860,8 +860,8 @@ static void print(const struct line *line)
 /* ---------------------------------------------------------------- group count */
 
 /*
- * What @ops more operations cost: the fixed part of a run cancels out, and the
- * smallest of several is one that nothing interrupted.
+ * The cost of @ops more operations: the fixed part of a run cancels out, and the minimum
+ * is from a run without interrupts.
  */
 static void count_steady(const struct row *row, struct work *w,
 			 struct line *line)
@@ -964,7 +964,7 @@ static void run_events(const struct row *row, struct work *w, struct line *line)
 
 /* ---------------------------------------------------------------- group worst */
 
-/* In the run whose worst operation was the shortest: a timer tick is no news. */
+/* The run with the smallest maximum, since a timer tick may interrupt any run. */
 static void run_worst(const struct row *row, struct work *w, struct line *line)
 {
 	unsigned long ops = row->flags & LONG ? SEQ_LEN : STEADY_OPS;
@@ -1042,7 +1042,7 @@ static void run_latency(const struct row *row, struct work *w, struct line *line
 	struct probe probe = { };
 	ktime_t start;
 
-	/* A few first steps, such as page tables for vmalloc, are not the row's. */
+	/* The first operations may allocate, for example page tables of vmalloc space. */
 	row->loop(w, STEADY_OPS);
 
 	init_completion(&probe.done);
@@ -1060,7 +1060,7 @@ static void run_latency(const struct row *row, struct work *w, struct line *line
 	start = ktime_get();
 	do {
 		row->loop(w, STEADY_OPS);
-		/* Where it left off: all of the pages must have their turn. */
+		/* Continues in the sequence, so that all pages are used. */
 		w->seq += STEADY_OPS;
 		if (w->seq == sequence + SEQ_LEN)
 			w->seq = sequence;
@@ -1146,7 +1146,7 @@ static void run_load(const struct row *row, unsigned int nr, struct line *line)
 	u64 ops = 0;
 
 	init_completion(&load.go);
-	/* Each starts elsewhere in the pages. */
+	/* Each thread starts at another page. */
 	got = load_create(&load, threads, nr, row->pages / nr);
 	start = ktime_get();
 	complete_all(&load.go);
@@ -1202,7 +1202,7 @@ static int wait_thread(void *data)
 
 static_assert(2 * LAST_PKMAP <= NR_PAGES && LOAD_MAX <= LAST_PKMAP);
 
-/* @nr tasks want a page more than the pool has slots, all of which we hold. */
+/* @nr tasks wait for a slot while this task holds all slots. */
 static void run_wait(unsigned int nr, struct line *line)
 {
 	struct waiter waiters[LOAD_MAX] = { };
@@ -1266,7 +1266,7 @@ static void run_beyond(struct line *line)
 }
 #endif
 
-/* --------------------------------------------------------------------- to run */
+/* --------------------------------------------------------------- running rows */
 
 /* Is @name among the comma separated patterns of @list? */
 static bool asked_for(const char *list, const char *name)
@@ -1387,7 +1387,7 @@ static int bench(const char *list)
 		goto out;
 	}
 
-	/* Local slots are per CPU. Back to where the task may run afterwards. */
+	/* Local slots are per CPU. Restores the affinity. */
 	cpumask_copy(cpus, current->cpus_ptr);
 	set_cpus_allowed_ptr(current, cpumask_of(cpumask_first(cpu_online_mask)));
 
@@ -1410,14 +1410,14 @@ out:
 	return err;
 }
 
-/* At boot a parameter is set before there are threads: run it later. */
+/* Parameters are set before threads exist, so the rows run later. */
 static char boot_list[256];
 
 static bool restart;
 module_param(restart, bool, 0444);
 MODULE_PARM_DESC(restart, "restart the machine after the rows that run at boot");
 
-/* A stop watch for work in user space. */
+/* For measuring programs in user space. */
 static int cycles_get(char *text, const struct kernel_param *kp)
 {
 	return sysfs_emit(text, "%llu\n", (u64)get_cycles());

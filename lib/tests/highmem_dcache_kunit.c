@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_dcache": which pages each helper of <linux/highmem.h> flushes
- * from the data cache, how often, and that no byte of them is written after that.
- * What is expected are the pages that mainline flushes. See highmem_kunit.h.
+ * KUnit suite "highmem_dcache": which pages each helper of <linux/highmem.h> flushes from
+ * the data cache, how often, and that no byte changes after the last flush. The expected
+ * pages are those that mainline flushes. See highmem_kunit.h.
  *
- * The inline helpers are compiled here with macros that count in place of
- * flush_dcache_page() and flush_dcache_folio(). zero_user_segments() is compiled
- * elsewhere in kernels with local mappings. There its flushes are seen on MIPS only,
- * see call_watched(), and the helpers that need it are skipped on other architectures.
+ * The inline helpers are compiled here with macros that count calls of
+ * flush_dcache_page() and flush_dcache_folio(). zero_user_segments() is not inline on
+ * kernels with local mappings. Its flushes are seen on MIPS only, see call_watched().
+ * Other architectures skip the helpers that call it.
  */
 
 #include <linux/mm.h>
@@ -32,14 +32,14 @@ static void note_folio_flush(struct folio *folio);
 #include "highmem_kunit.h"
 
 #ifdef folio_map_local
-#define OURS		1
+#define HAVE_RUNS	1
 #define OUT_OF_LINE	KMAP_LOCAL_MAPS_PAGES
 #else
-#define OURS		0
+#define HAVE_RUNS	0
 #define OUT_OF_LINE	IS_ENABLED(CONFIG_HIGHMEM)
 #endif
 
-/* ---------------------------------------------------------- what is watched */
+/* ------------------------------------------------------------------ flushes */
 
 #define MAX_ORDER_SEEN	2
 #define MAX_PAGES	BIT(MAX_ORDER_SEEN)
@@ -49,7 +49,7 @@ static struct {
 	struct folio *folio;
 	unsigned int flushes[MAX_PAGES];
 	u32 then[MAX_PAGES];		/* the page's bytes at its last flush */
-	unsigned int elsewhere;		/* flushes of pages that are not the folio's */
+	unsigned int elsewhere;		/* flushes of pages that are not in the folio */
 } watch;
 
 static u32 hash_page(struct page *page)
@@ -97,16 +97,16 @@ static void start_watch(struct folio *folio)
 
 /* -------------------------------------------------------------- the helpers */
 
-/* What a helper is called with */
+/* The arguments of a helper. */
 struct target {
 	struct folio *folio;
 	size_t start, end, len;		/* bytes of the folio */
 	size_t start2, end2;
-	struct page *page;		/* the page with these bytes, if it is one */
-	size_t offset;			/* of @start in it */
+	struct page *page;		/* the page with these bytes, if all are in one page */
+	size_t offset;			/* of @start in that page */
 };
 
-static const u8 *new_bytes;		/* none is OLD_BYTE */
+static const u8 *new_bytes;		/* No byte of it is OLD_BYTE. */
 static u8 *sink;
 static struct page *other;
 static struct vm_area_struct plain_vma;
@@ -230,7 +230,7 @@ static void do_memcpy_from_file_folio(const struct target *t)
 	memcpy_from_file_folio(sink, t->folio, t->start, t->len);
 }
 
-/* With no byte left the last page is mapped; mainline answers with a wrong address */
+/* With no byte left the last page is mapped; mainline returns a wrong address. */
 static void do_folio_zero_tail(const struct target *t)
 {
 	bool none = t->start == folio_size(t->folio);
@@ -240,10 +240,10 @@ static void do_folio_zero_tail(const struct target *t)
 	kunmap_local(none ? addr : back);
 }
 
-/* Mainline writes beyond its mapping if data ends with a page of high memory */
+/* Mainline writes beyond its mapping if the data ends with a page of high memory. */
 static void do_folio_fill_tail(const struct target *t)
 {
-	if (OURS || !folio_test_highmem(t->folio) || !t->len || offset_in_page(t->end))
+	if (HAVE_RUNS || !folio_test_highmem(t->folio) || !t->len || offset_in_page(t->end))
 		folio_fill_tail(t->folio, t->start, new_bytes, t->len);
 	else
 		flush_dcache_folio(t->folio);
@@ -257,19 +257,19 @@ static void do_folio_release_kmap(const struct target *t)
 
 enum flushed {
 	NO_PAGE,
-	ARCH_PAGE,	/* no page, but architectures may flush what user space sees */
-	ONE_PAGE,	/* the page, with length 0 as well */
-	EACH_PAGE,	/* each page of which a byte is zeroed, by zero_user_segments() */
-	ALL_PAGES,	/* the folio, with length 0 as well */
+	ARCH_PAGE,	/* no page; an architecture may flush user mappings */
+	ONE_PAGE,	/* the page, also for length 0 */
+	EACH_PAGE,	/* each page with a zeroed byte, by zero_user_segments() */
+	ALL_PAGES,	/* the folio, also for length 0 */
 };
 
 static const struct helper {
 	const char *name;
 	void (*call)(const struct target *t);
 	enum flushed flushed;
-	bool in_page;	/* takes ranges that are in one page */
-	bool twice;	/* calls two that flush, where mainline does it once */
-	bool zeroes;	/* calls zero_user_segments() before or after its own flush */
+	bool in_page;	/* takes ranges within one page */
+	bool twice;	/* flushes twice, where mainline flushes once */
+	bool zeroes;	/* calls zero_user_segments() besides its own flush */
 	bool pairs;	/* takes two ranges */
 } helpers[] = {
 	{ "clear_user_highpage", do_clear_user_highpage, ARCH_PAGE, .in_page = true },
@@ -315,14 +315,14 @@ KUNIT_ARRAY_PARAM(helper, helpers, describe_helper);
 
 #define P	PAGE_SIZE
 
-/* Pages are bits, the first of the folio is the lowest. */
+/* Pages are bits; bit 0 is the first page of the folio. */
 static const struct span {
 	const char *what;
 	size_t start, end;
-	unsigned int bytes;	/* the pages of which it has a byte */
-	unsigned int page;	/* the page that it is in, if it is in one */
+	unsigned int bytes;	/* the pages with a byte of the range */
+	unsigned int page;	/* the page with the whole range, if there is one */
 	size_t start2, end2;
-	unsigned int shared;	/* the pages of which both ranges have a byte */
+	unsigned int shared;	/* the pages with bytes of both ranges */
 } ranges[] = {
 	{ "no byte at the start", 0, 0, 0b0000, 0b0001 },
 	{ "one byte at the start", 0, 1, 0b0001, 0b0001 },
@@ -367,7 +367,7 @@ static const struct span pairs[] = {
 	{ "all but one byte", 0, P + 100, 0b1111, 0, P + 101, 4 * P, 0b0010 },
 };
 
-/* ----------------------------------------------------- calls that are watched */
+/* ----------------------------------------------------- flushes in other files */
 
 #ifdef CONFIG_MIPS
 static void note_flush_of_address(unsigned long addr)
@@ -379,11 +379,11 @@ static void note_flush_of_address(unsigned long addr)
 }
 
 /*
- * A kernel whose cache has aliases flushes each page by a function pointer. The
- * emulated cache has none. While @call runs, cpu_has_dc_aliases is true and the
+ * A kernel whose cache aliases flushes each page through a function pointer. The cache of
+ * the emulator does not alias. While @call runs, cpu_has_dc_aliases is true and the
  * pointer leads here. Interrupts are off, and there is one CPU.
  *
- * Return: are flushes seen that are compiled elsewhere?
+ * Return: true if flushes in other files are counted.
  */
 static bool call_watched(void (*call)(const struct target *t), const struct target *t)
 {
@@ -426,20 +426,20 @@ static unsigned int expected(const struct helper *helper, const struct span *ran
 	case EACH_PAGE:
 		if (OUT_OF_LINE)
 			return range->bytes;
-		/* The inline version flushes all that belongs to the page it is given. */
+		/* The inline version flushes the whole folio. */
 		return helper->in_page && range->page != 0b0001 ? range->page : all;
 	default:
 		return all;
 	}
 }
 
-/* How often a page may be flushed that need not, or of which once is enough */
+/* How often the helper may flush a page for which no flush, or one, would do. */
 static unsigned int allowed(const struct helper *helper, const struct span *range,
 			    unsigned int page, bool must)
 {
 	if (helper->flushed == ARCH_PAGE)
 		return range->page == page;
-	/* Each range is zeroed by itself, and so flushed, unless both are in one page. */
+	/* Each range is zeroed and flushed by itself, unless both are in one page. */
 	return must * (1 + (helper->twice || (range->shared & page)));
 }
 
@@ -477,7 +477,7 @@ static void check_range(struct kunit *test, const struct helper *helper,
 			   flushes, stale ? " and written after that" : "",
 			   this ? "must be" : "need not be");
 	}
-	KUNIT_EXPECT_EQ_MSG(test, watch.elsewhere, 0, "%s: pages of no concern are flushed",
+	KUNIT_EXPECT_EQ_MSG(test, watch.elsewhere, 0, "%s: other pages are flushed",
 			    range->what);
 }
 
@@ -487,7 +487,7 @@ static void check_ranges(struct kunit *test, const struct helper *helper,
 	for (; nr--; range++) {
 		if (range->end > folio_size(folio) || range->end2 > folio_size(folio))
 			continue;
-		/* Of a folio of one page all is in the first. */
+		/* A folio of one page has no other page. */
 		if ((range->bytes | range->page) >> folio_nr_pages(folio))
 			continue;
 		if (helper->in_page && !range->page)
@@ -503,7 +503,7 @@ static void helper_flushes(struct kunit *test)
 	unsigned int order, high;
 
 	if (helper->zeroes && OUT_OF_LINE && !call_watched(do_nothing, NULL))
-		kunit_skip(test, "flushes of zero_user_segments() are not seen here");
+		kunit_skip(test, "flushes of zero_user_segments() are counted on MIPS only");
 
 	new_bytes = hmk_get_vbuf(test, size);
 	sink = hmk_get_vbuf(test, size);

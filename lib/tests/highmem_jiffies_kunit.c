@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_jiffies": the pool while jiffies pass a change of sign, as
- * they do after some weeks. See highmem_kunit.h.
+ * KUnit suite "highmem_jiffies": the pool while the low 32 bits of jiffies change sign, as
+ * they do after some weeks. See highmem_kunit.h. On the command line
  *
- * On the command line
+ *   highmem_jiffies=sign:20	starts jiffies 20 s before they pass 2^31, which is 25
+ *				days after boot if HZ is 1000
+ *   highmem_jiffies=wrap:20	starts jiffies 20 s before they wrap to 0
  *
- *   highmem_jiffies=sign:20	starts jiffies 20 s before their low 32 bits pass
- *				2^31, about 25 days after boot if HZ is 1000
- *   highmem_jiffies=wrap:20	20 s before they start again at 0
- *
- * for all suites of the boot. With no more than 300 s jiffies start later than
- * without the parameter, as those of a machine that is up for some time: what was
- * initialized with INITIAL_JIFFIES lies in the past.
+ * for all suites. With up to 300 s, jiffies start later than without the parameter. So
+ * times that were initialized with INITIAL_JIFFIES lie in the past, as on a machine that
+ * is up for some time.
  */
 
 #include <linux/init.h>
@@ -23,11 +21,11 @@
 
 #define NR_CHANGE_PAGES	256
 
-/* As 64-bit jiffies; 0 without the parameter */
+/* 64-bit jiffies; 0 without the parameter. */
 static u64 first_jiffies __ro_after_init;
 static u64 change_jiffies __ro_after_init;
 
-/* The architecture parses it in setup_arch(), before there is any timer. */
+/* Called in setup_arch(), before the first timer. */
 static int __init set_jiffies(char *arg)
 {
 	u64 change = 1ULL << 32;
@@ -47,13 +45,13 @@ static int __init set_jiffies(char *arg)
 }
 early_param("highmem_jiffies", set_jiffies);
 
-/* Tells in the log which suite was running. */
-static void say_change(struct timer_list *timer)
+/* Logs the time, to show which suite was running. */
+static void log_change(struct timer_list *timer)
 {
 	pr_info("highmem_kunit: jiffies are %#lx\n", jiffies);
 }
 
-static DEFINE_TIMER(change_timer, say_change);
+static DEFINE_TIMER(change_timer, log_change);
 
 static int __init start_change_timer(void)
 {
@@ -64,8 +62,8 @@ static int __init start_change_timer(void)
 device_initcall(start_change_timer);
 
 /*
- * Most suites have run by now, and on a slow machine jiffies have changed meanwhile.
- * On a fast machine they change in this loop, which goes on for a second behind it.
+ * Maps pages until jiffies have changed and one second longer. If earlier suites took
+ * longer than that, maps them once.
  */
 static void kmap_while_jiffies_change(struct kunit *test)
 {
@@ -73,7 +71,7 @@ static void kmap_while_jiffies_change(struct kunit *test)
 	struct page_set *set;
 	u32 first, now;
 
-	NEEDS(test, change_jiffies, "needs highmem_jiffies= on the command line");
+	REQUIRES(test, change_jiffies, "needs highmem_jiffies= on the command line");
 	set = hmk_get_page_set(test, true, NR_CHANGE_PAGES);
 	for (i = 0; i < set->nr; i++)
 		stamp_page(set->page[i], 90);

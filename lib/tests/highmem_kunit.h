@@ -1,54 +1,54 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the KUnit suites for high memory share.
+ * Shared by the KUnit suites for high memory.
  *
- * highmem        zones, counters, page_address() and the copy, clear and fill
- *                helpers of <linux/highmem.h>, each against a model
- * highmem_dcache which pages these helpers flush from the data cache
- * highmem_users  callers that were converted to what is new, usercopy
- * highmem_local  the per-task stack: kmap_local_*(), kmap_atomic*()
- * highmem_misuse  kunmap_local() of each address that a caller can plausibly pass
- * highmem_lazy   what they leave in their slots, what may not stay, how it goes
- * highmem_switch tasks with local mappings that sleep, are moved, lose their CPU
- * highmem_nmi    local mappings in NMIs, at each instruction
- * highmem_span   several pages side by side: spans, whole folios
- * highmem_pool   the pool that everybody shares: kmap(), kunmap()
- * highmem_stats  what is counted and traced
- * highmem_samples  the code that the manual shows
- * highmem_window what comes in between two steps that take no lock
- * highmem_race   the pool, with everybody in it at once
- * highmem_full   the same, with all slots held. Comes behind these: the pool grows and
- *                keeps its new areas, and the suites above need a small pool.
- * highmem_jiffies  jiffies that pass a change of sign while the suites run
- * highmem_traced probes at tracepoints that map pages. Comes last of all: it counts
- *                what the probes did while the other suites ran.
+ * highmem_helpers	zones, counters, page_address() and the copy, clear and fill
+ *			helpers of <linux/highmem.h>, each against a model
+ * highmem_dcache	the pages that these helpers flush from the data cache
+ * highmem_callers	callers that map runs of pages; hardened usercopy
+ * highmem_local	the per-task stack: kmap_local_*(), kmap_atomic*()
+ * highmem_misuse	kunmap_local() of each address that a caller can plausibly pass
+ * highmem_lazy		lazy and eager unmapping, kmap_flush_unused()
+ * highmem_sched	local mappings of tasks that sleep, move, or lose their CPU
+ * highmem_nmi		local mappings in NMIs, at each instruction
+ * highmem_run		runs of neighbouring pages, whole folios
+ * highmem_pool		the pkmap pool: kmap(), kunmap()
+ * highmem_stats	counters, debugfs files and tracepoints
+ * highmem_samples	the code in the manual
+ * highmem_interleave	operations between two lock-free steps of another operation
+ * highmem_race		many tasks that use the pool at the same time
+ * highmem_exhaustion	the pool with all slots held
+ * highmem_jiffies	the pool while jiffies wrap
+ * highmem_traced	probes at tracepoints that map pages
  *
- * The suites call nothing but the interface that users of high memory see, so
- * the same files judge any implementation of it. Seven look behind it, with
- * highmem_kunit_inside.h: highmem_lazy, _switch, _nmi, _span, _stats, _window and
- * _full.
+ * No suite needs another suite or an order. A suite passes alone, after any other suite
+ * and again in the same boot. The pool keeps the areas that it grows by. So a case that
+ * needs more pages than slots asks hmk_pool_slots(), and a case that needs the pool to
+ * grow is skipped if hmk_pool_can_grow() returns false.
  *
- * How they keep a failure from spreading:
+ * The suites call only the public interface, so they test any implementation of it. The
+ * exceptions include highmem_kunit_whitebox.h: highmem_lazy, _sched, _nmi, _run, _misuse,
+ * _stats, _interleave, _exhaustion and _traced.
  *
- * - Nothing that needs undoing relies on the rest of its case being reached.
- *   Pages, threads, timers and long-lived mappings are undone by deferred
- *   actions. Local mappings are undone before the first assertion.
- * - No wait is without a bound. A thread that does not come back fails its
- *   case and is left behind together with the pages it may touch.
- * - A case that provokes a report says so on the console before and after.
- *   Such a report appears once per boot. hmk_provoke() makes the kernel forget
- *   that, so that each case sees its own.
- * - A case that may lose the pool for good (a misuse that kills its task with
- *   the pool's lock held) notes it, and the cases behind it fail at once
- *   rather than hang. Such cases come last.
+ * A failure in one case does not spread to the next:
  *
- * The functions of highmem_kunit_lib.c begin with hmk_.
+ * - Deferred actions free pages, end threads and timers, and drop long-lived mappings.
+ *   Local mappings are unmapped before the first assertion.
+ * - Each wait has a time limit. A thread that does not end in time fails its case, and
+ *   keeps the pages that it can still use.
+ * - A case that provokes a warning prints a line before and after. hmk_provoke() resets
+ *   the warnings that the kernel prints once per boot, so that each case gets its own.
+ * - A misuse can kill its task while that holds the pool's lock, on kernels with this
+ *   defect. Such cases are the last ones of their suite, and all later cases fail at once.
+ *
+ * Shared functions have the prefix hmk_, for "highmem KUnit".
  */
 #ifndef _HIGHMEM_KUNIT_H
 #define _HIGHMEM_KUNIT_H
 
 #include <kunit/test.h>
 #include <kunit/test-bug.h>
+#include <linux/atomic.h>
 #include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/highmem.h>
@@ -67,35 +67,35 @@
 
 #include "highmem_kunit_base.h"
 
-/* -------------------------------------------------- what the kernel can do */
+/* ----------------------------------------------------------- configuration */
 
-/* Does kmap_local_page() build a mapping for pages in low memory as well? */
-#define FORCED		IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP)
-/* Is there any page for which kmap_local_page() builds a mapping? */
-#define CAN_MAP		(IS_ENABLED(CONFIG_HIGHMEM) || FORCED)
+/* Does kmap_local_page() map pages of low memory as well? */
+#define FORCE_MAP		IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP)
+/* Is there a page that kmap_local_page() maps? */
+#define CAN_MAP		(IS_ENABLED(CONFIG_HIGHMEM) || FORCE_MAP)
 
 #ifdef kmap_prot
-#define USUAL_PROT	kmap_prot
+#define DEFAULT_PROT	kmap_prot
 #else
-#define USUAL_PROT	PAGE_KERNEL
+#define DEFAULT_PROT	PAGE_KERNEL
 #endif
 
-#define NEEDS(test, what, why)						\
+#define REQUIRES(test, what, why)					\
 do {									\
 	if (!(what))							\
 		kunit_skip(test, why);					\
 } while (0)
 
-#define NEEDS_HIGHMEM(test)						\
-	NEEDS(test, IS_ENABLED(CONFIG_HIGHMEM), "needs CONFIG_HIGHMEM")
-#define NEEDS_MAPPING(test)						\
-	NEEDS(test, CAN_MAP, "no page is ever mapped by kmap_local here")
-#define NEEDS_TWO_CPUS(test)						\
-	NEEDS(test, num_online_cpus() > 1, "needs two CPUs")
+#define REQUIRES_HIGHMEM(test)						\
+	REQUIRES(test, IS_ENABLED(CONFIG_HIGHMEM), "needs CONFIG_HIGHMEM")
+#define REQUIRES_MAPPING(test)						\
+	REQUIRES(test, CAN_MAP, "kmap_local_page() of this kernel maps no page")
+#define REQUIRES_TWO_CPUS(test)						\
+	REQUIRES(test, num_online_cpus() > 1, "needs two CPUs")
 
-#define PATIENCE	(10 * HZ)
+#define TIMEOUT	(10 * HZ)
 
-/* Depth of a task's stack of local mappings, in slots */
+/* The depth of the task's stack of local mappings, in slots. */
 static inline int map_depth(const struct task_struct *task)
 {
 #ifdef CONFIG_KMAP_LOCAL
@@ -117,7 +117,7 @@ static inline bool in_local_slots(const void *p)
 #endif
 }
 
-/* Can the kernel read there? A TLB entry is per CPU: ask on the one it is on */
+/* Can this CPU read at @addr? Another CPU may still have an old TLB entry. */
 static inline bool readable(const void *addr)
 {
 	u32 word;
@@ -148,9 +148,8 @@ struct page_set {
 };
 
 /*
- * Each of these aborts the case if there is no memory, and what it returns is
- * given back when the case ends. @high is a wish where the kernel has no high
- * memory.
+ * These functions fail the case if there is no memory. What they return is freed when the
+ * case ends. Without high memory @high has no effect.
  */
 struct folio *hmk_get_folio(struct kunit *test, bool high, unsigned int order);
 struct page *hmk_get_page(struct kunit *test, bool high);
@@ -161,7 +160,7 @@ void *hmk_hold_kmap(struct kunit *test, struct page *page);
 
 void *hmk_zalloc(struct kunit *test, size_t size);
 
-/* Give back earlier, or what was had in another way */
+/* Free earlier, or free what another function has allocated. */
 void hmk_put_page_set(struct kunit *test, struct page_set *set);
 void hmk_drop_kmap(struct kunit *test, struct page *page);
 void hmk_adopt_folio(struct kunit *test, struct folio *folio);
@@ -169,8 +168,9 @@ void hmk_adopt_folio(struct kunit *test, struct folio *folio);
 void hmk_guard_against_stale_tlb(struct kunit *test);
 
 /*
- * A stamp tells pages and rounds apart: one word in every 64 bytes and the
- * last word of the page depend on the frame number, the salt and the place.
+ * A stamp is one word in every 64 bytes and the last word of the page. Each word depends
+ * on the page frame number, the salt and the offset, so it differs for each page and
+ * round.
  */
 #define STAMP_STRIDE	16
 #define PAGE_WORDS	(PAGE_SIZE / sizeof(u32))
@@ -203,7 +203,7 @@ static inline bool stamped(const void *addr, struct page *page, u32 salt)
 	return READ_ONCE(word[PAGE_WORDS - 1]) == stamp_word(page, salt, PAGE_WORDS - 1);
 }
 
-/* As stamped(), for an address that may turn out not to be mapped */
+/* As stamped(), for an address that may be unmapped. */
 static inline bool stamped_nofault(const void *addr, struct page *page, u32 salt)
 {
 	u32 first, last;
@@ -215,7 +215,7 @@ static inline bool stamped_nofault(const void *addr, struct page *page, u32 salt
 	       last == stamp_word(page, salt, PAGE_WORDS - 1);
 }
 
-/* Local mapping, stamp or check, unmapping: for pages that nobody has mapped */
+/* Stamps or checks a page through a local mapping. */
 static inline void stamp_page(struct page *page, u32 salt)
 {
 	void *addr = kmap_local_page(page);
@@ -233,7 +233,7 @@ static inline bool page_stamped(struct page *page, u32 salt)
 	return good;
 }
 
-/* Map @nr pages, in order, and unmap them in the opposite order */
+/* Map @nr pages, and unmap them in reverse order. */
 static inline void map_all(struct page_set *set, void **addr, unsigned int nr)
 {
 	unsigned int i;
@@ -257,9 +257,10 @@ unsigned int hmk_reports(void);
 
 /* -------------------------------------------------------------- probes */
 
-extern bool hmk_alone, hmk_probes;
+extern bool hmk_probes_paused, hmk_probes_registered;
+extern atomic_t hmk_probe_faults;
 
-void hmk_be_alone(struct kunit *test);
+void hmk_pause_probes(struct kunit *test);
 
 /* ----------------------------------------------------------------- threads */
 
@@ -281,42 +282,48 @@ struct worker *hmk_start_worker(struct kunit *test, int cpu,
 				void (*run)(struct worker *), void *data);
 void hmk_join_worker(struct kunit *test, struct worker *worker);
 
-/* ---------------------------------------------------------- scarce resources */
+/* --------------------------------------------------- slots and address space */
 
 #ifdef CONFIG_HIGHMEM
-/* More than any pool can give: it grows by 16 MB or an eighth of vmalloc space */
+/*
+ * No pool has more slots, apart from the reserve for PF_MEMALLOC: growth is limited to
+ * 16 MB and to an eighth of vmalloc space.
+ */
 #define POOL_GROWTH	min_t(unsigned long, SZ_16M, VMALLOC_TOTAL / 8)
 #define POOL_END	(LAST_PKMAP + (POOL_GROWTH >> PAGE_SHIFT))
-/* Pieces of vmalloc space of this size are too small for it, bytes */
+unsigned int hmk_pool_slots(void);
+bool hmk_pool_can_grow(void);
+
+/* An area to grow by does not fit in pieces of vmalloc space of this size, in bytes. */
 #define POOL_STEP	(rounddown_pow_of_two(POOL_GROWTH / 4) / 2)
 
-/* A thread that keeps as many pages mapped as it can, or is told to */
-struct hoard {
+/* A thread that maps pages with kmap() and keeps them mapped. */
+struct filler {
 	struct page_set *set;
 	struct worker *worker;
-	unsigned int limit;	/* stop for good with so many */
-	unsigned int pause;	/* stop with so many, until told to go on */
-	unsigned int held;	/* by the thread: pages up to here */
-	unsigned int released;	/* by the case: pages up to here */
+	unsigned int limit;	/* the thread ends with so many pages */
+	unsigned int pause;	/* the thread waits for hmk_hold_all() here */
+	unsigned int held;	/* pages that the thread has mapped */
+	unsigned int released;	/* pages that the case has unmapped */
 	unsigned int bad;
 	struct completion go;
 };
 
-struct hoard *hmk_start_hoard(struct kunit *test, unsigned int nr, unsigned int pause);
-unsigned int hmk_hoard_held(struct hoard *hoard);
-bool hmk_wait_for_hoard(struct hoard *hoard, unsigned int nr, unsigned long patience);
-unsigned int hmk_hold_all(struct kunit *test, struct hoard *hoard);
-void hmk_hold_all_and_go(struct kunit *test, struct hoard *hoard);
-void hmk_release_one(struct hoard *hoard);
-void hmk_check_hoard(struct kunit *test, struct hoard *hoard);
+struct filler *hmk_start_filler(struct kunit *test, unsigned int nr, unsigned int pause);
+unsigned int hmk_filler_held(struct filler *filler);
+bool hmk_wait_for_filler(struct filler *filler, unsigned int nr, unsigned long timeout);
+unsigned int hmk_hold_all(struct kunit *test, struct filler *filler);
+void hmk_hold_all_and_end(struct kunit *test, struct filler *filler);
+void hmk_release_one(struct filler *filler);
+void hmk_check_filler(struct kunit *test, struct filler *filler);
 
 struct spaces *hmk_take_space(struct kunit *test, unsigned long least);
 void hmk_give_space(struct kunit *test, struct spaces *spaces);
 #endif
 
-/* ------------------------------------------------------------ calls that fail */
+/* -------------------------------------------------------------- failing calls */
 
-/* Needs CONFIG_FUNCTION_ERROR_INJECTION. The case is skipped without it. */
+/* Needs CONFIG_FUNCTION_ERROR_INJECTION; without that option the case is skipped. */
 struct failure;
 
 struct failure *hmk_fail_calls(struct kunit *test, const char *function,
@@ -324,7 +331,7 @@ struct failure *hmk_fail_calls(struct kunit *test, const char *function,
 unsigned int hmk_failed_calls(struct failure *failure);
 void hmk_fail_no_more(struct kunit *test, struct failure *failure);
 
-/* --------------------------------------------------- before and after a case */
+/* --------------------------------------------------- start and end of a case */
 
 int hmk_remember_task(struct kunit *test);
 int hmk_remember_task_and_pool(struct kunit *test);

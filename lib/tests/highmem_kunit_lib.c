@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the KUnit suites for high memory share: pages and mappings that are
- * given back by themselves, expected reports, threads. See highmem_kunit.h.
+ * Shared by the KUnit suites for high memory: pages and mappings that are freed when the
+ * case ends, expected warnings, threads. See highmem_kunit.h.
  */
 
 #include <linux/delay.h>
@@ -20,11 +20,14 @@
 
 #include <asm/sections.h>
 
-#include "highmem_kunit_inside.h"
+#include "highmem_kunit_whitebox.h"
 
 /* ------------------------------------------------------------------- pages */
 
-/* Set when a thread was lost: it may still use what there is, so none is freed */
+/*
+ * Set when a thread has not ended in time. The thread may still use its pages, so nothing
+ * is freed.
+ */
 static bool leak_pages;
 
 static void release_state(void *state)
@@ -33,7 +36,7 @@ static void release_state(void *state)
 		kvfree(state);
 }
 
-/* Zeroed memory that threads of the case use as well */
+/* Zeroed memory that other threads can use until hmk_check_task(). */
 void *hmk_zalloc(struct kunit *test, size_t size)
 {
 	void *state = kvzalloc(size, GFP_KERNEL);
@@ -61,7 +64,7 @@ struct folio *hmk_get_folio(struct kunit *test, bool high, unsigned int order)
 	KUNIT_ASSERT_NOT_NULL(test, folio);
 	hmk_adopt_folio(test, folio);
 #ifdef ARCH_NEEDS_KMAP_HIGH_GET
-	/* Where kmap() has left a page mapped for somebody, no local slot is used */
+	/* A page that kmap() has left mapped gets no local slot. */
 	kmap_flush_unused();
 #endif
 	KUNIT_ASSERT_EQ(test, folio_test_highmem(folio),
@@ -112,7 +115,7 @@ static void release_view(void *view)
 	vunmap(view);
 }
 
-/* See pages through vmap(), which none of the code under test has a part in */
+/* Maps pages with vmap(), which no code under test takes part in. */
 void *hmk_get_view(struct kunit *test, struct page **pages, unsigned int nr)
 {
 	void *view = vmap(pages, nr, VM_MAP, PAGE_KERNEL);
@@ -141,7 +144,7 @@ static void unmap_action(void *page)
 	kunmap(page);
 }
 
-/* kmap() that is undone when the case ends, or earlier by hmk_drop_kmap() */
+/* kmap() that is undone when the case ends, or by hmk_drop_kmap(). */
 void *hmk_hold_kmap(struct kunit *test, struct page *page)
 {
 	void *addr = kmap(page);
@@ -155,7 +158,7 @@ void hmk_drop_kmap(struct kunit *test, struct page *page)
 	kunit_release_action(test, unmap_action, page);
 }
 
-/* A broken unmapping may leave TLB entries that harm the cases which follow */
+/* After a faulty unmap a TLB may keep an entry that breaks the next cases. */
 static void flush_stale_tlb(void *page)
 {
 	kmap(page);
@@ -172,7 +175,9 @@ void hmk_guard_against_stale_tlb(struct kunit *test)
 
 /* ----------------------------------------------------------------- reports */
 
-/* The log from here on is to hold @wanted; how often it did */
+/*
+ * The log from log_start on is searched for @wanted. @seen counts the lines that have it.
+ */
 static struct kmsg_dump_iter log_start;
 static const char *wanted;
 static unsigned int seen;
@@ -190,15 +195,15 @@ static void end_provoking(void *unused)
 }
 
 /*
- * From here on the kernel is expected to complain, in words with @needle. Who
- * reads the log for unexpected complaints finds a line at either end.
+ * From here on the kernel is expected to print a warning that contains @needle. The line
+ * at either end tells report/check-log and readers that the warning is expected.
  */
 void hmk_provoke(struct kunit *test, const char *needle)
 {
 	kunit_info(test, "highmem_kunit: provoking \"%s\"\n", needle);
 	kmsg_dump_rewind(&log_start);
 	log_start.cur_seq = log_start.next_seq;
-	/* What WARN_ONCE() and the like note */
+	/* The once flags of WARN_ONCE() and its relatives. */
 	memset(__start_once, 0, __end_once - __start_once);
 	wanted = needle;
 	seen = 0;
@@ -210,7 +215,7 @@ void hmk_provoked(struct kunit *test)
 	kunit_release_action(test, end_provoking, NULL);
 }
 
-/* How many lines with the words of hmk_provoke() there were, after hmk_provoked() */
+/* The number of lines with @needle, after hmk_provoked(). */
 unsigned int hmk_reports(void)
 {
 	return seen;
@@ -226,25 +231,30 @@ void hmk_expect_report(struct kunit *test, const char *needle)
 
 /* ------------------------------------------------------------------ probes */
 
-/* While this is set, the probes of highmem_traced_kunit.c map nothing */
-bool hmk_alone;
+/* While this is set, the probes of highmem_traced_kunit.c map nothing. */
+bool hmk_probes_paused;
 
-/* They are registered */
-bool hmk_probes;
+/* The probes are registered. */
+bool hmk_probes_registered;
 
-static void end_alone(void *unused)
+/* Probes that read another page's data or left a page mapped, since the last case. */
+atomic_t hmk_probe_faults;
+
+static void resume_probes(void *unused)
 {
-	WRITE_ONCE(hmk_alone, false);
+	WRITE_ONCE(hmk_probes_paused, false);
 }
 
-/* For cases that look at idle slots or count events */
-void hmk_be_alone(struct kunit *test)
+/* For cases that look at idle slots or count events. */
+void hmk_pause_probes(struct kunit *test)
 {
-	if (hmk_alone)
+	if (hmk_probes_paused)
 		return;
-	WRITE_ONCE(hmk_alone, true);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_alone, NULL), 0);
-	/* Probes run with preemption off. Idle slots may hold their pages. */
+	WRITE_ONCE(hmk_probes_paused, true);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, resume_probes, NULL), 0);
+	/*
+	 * Waits for running probes. Flushes the pages that they have left in idle slots.
+	 */
 	synchronize_rcu();
 	kmap_flush_unused();
 }
@@ -257,7 +267,7 @@ static int worker_main(void *data)
 
 	worker->run(worker);
 	worker->depth = map_depth(current);
-	/* The worker may be freed from here on */
+	/* The case may free the worker after this. */
 	complete_all(&worker->done);
 	return 0;
 }
@@ -267,8 +277,8 @@ static void end_worker(void *data)
 	struct worker *worker = data;
 
 	WRITE_ONCE(worker->stop, true);
-	if (!wait_for_completion_timeout(&worker->done, PATIENCE)) {
-		kunit_fail_current_test("a thread never came back");
+	if (!wait_for_completion_timeout(&worker->done, TIMEOUT)) {
+		kunit_fail_current_test("a thread has not ended");
 		leak_pages = true;
 		return;
 	}
@@ -276,7 +286,7 @@ static void end_worker(void *data)
 	kfree(worker);
 }
 
-/* Run @run in a thread of its own, on @cpu if that is not negative */
+/* Runs @run in a new thread, on @cpu unless that is negative. */
 struct worker *hmk_start_worker(struct kunit *test, int cpu,
 				void (*run)(struct worker *), void *data)
 {
@@ -303,14 +313,35 @@ struct worker *hmk_start_worker(struct kunit *test, int cpu,
 
 void hmk_join_worker(struct kunit *test, struct worker *worker)
 {
-	KUNIT_ASSERT_NE_MSG(test, wait_for_completion_timeout(&worker->done, PATIENCE), 0,
-			    "a thread does not get on");
+	KUNIT_ASSERT_NE_MSG(test, wait_for_completion_timeout(&worker->done, TIMEOUT), 0,
+			    "a thread has not ended");
 	KUNIT_EXPECT_EQ_MSG(test, worker->depth, 0, "a thread ended with pages mapped");
 }
 
-/* ---------------------------------------------------------- scarce resources */
+/* --------------------------------------------------- slots and address space */
 
 #ifdef CONFIG_HIGHMEM
+/* The number of slots in the pool: in its window and in vmalloc space. */
+unsigned int hmk_pool_slots(void)
+{
+	unsigned long addr;
+	unsigned int nr = LAST_PKMAP;
+
+	for (addr = VMALLOC_START; addr < VMALLOC_END; addr += PAGE_SIZE) {
+		void *p = (void *)addr;
+
+		nr += is_kmap_addr(p) && !in_local_slots(p) &&
+		      addr - PKMAP_ADDR(0) >= LAST_PKMAP * PAGE_SIZE;
+	}
+	return nr;
+}
+
+/* A pool with all areas has POOL_END slots, plus those of its reserve. */
+bool hmk_pool_can_grow(void)
+{
+	return hmk_pool_slots() < POOL_END;
+}
+
 #define MAX_SPACES	4096
 
 struct spaces {
@@ -327,10 +358,9 @@ static void give_space(void *data)
 }
 
 /*
- * Take the address space that there is for vmalloc() and its like, but no
- * memory, so that nothing of @least bytes can be mapped there until
- * hmk_give_space(). Stacks of threads may be there: if they are not to be had
- * either the kernel says so in its log, and the case must have its own by then.
+ * Allocates address space from vmalloc space, without memory, until less than @least
+ * bytes are left in one piece. No thread can be created after that: there is no space for
+ * its stack.
  */
 struct spaces *hmk_take_space(struct kunit *test, unsigned long least)
 {
@@ -355,59 +385,59 @@ void hmk_give_space(struct kunit *test, struct spaces *spaces)
 	kunit_release_action(test, give_space, spaces);
 }
 
-static void hoard_pages(struct worker *worker)
+static void fill_slots(struct worker *worker)
 {
-	struct hoard *hoard = worker->data;
+	struct filler *filler = worker->data;
 
-	while (hoard->held < READ_ONCE(hoard->limit) && !worker_stopped(worker)) {
-		struct page *page = hoard->set->page[hoard->held];
+	while (filler->held < READ_ONCE(filler->limit) && !worker_stopped(worker)) {
+		struct page *page = filler->set->page[filler->held];
 		void *addr;
 
-		if (hoard->held && hoard->held == hoard->pause &&
-		    !wait_for_completion_timeout(&hoard->go, PATIENCE))
+		if (filler->held && filler->held == filler->pause &&
+		    !wait_for_completion_timeout(&filler->go, TIMEOUT))
 			return;
 		addr = kmap(page);
-		hoard->bad += !stamped(addr, page, 40) || !is_kmap_addr(addr);
+		filler->bad += !stamped(addr, page, 40) || !is_kmap_addr(addr);
 		stamp(addr, page, 41);
-		/* The page is mapped: pairs with hmk_hoard_held() */
-		smp_store_release(&hoard->held, hoard->held + 1);
+		/* Pairs with hmk_filler_held(): a page that is counted is mapped. */
+		smp_store_release(&filler->held, filler->held + 1);
 	}
 }
 
-unsigned int hmk_hoard_held(struct hoard *hoard)
+unsigned int hmk_filler_held(struct filler *filler)
 {
-	/* Pairs with hoard_pages() */
-	return smp_load_acquire(&hoard->held);
+	/* Pairs with fill_slots(). */
+	return smp_load_acquire(&filler->held);
 }
 
-void hmk_release_one(struct hoard *hoard)
+void hmk_release_one(struct filler *filler)
 {
-	kunmap(hoard->set->page[hoard->released++]);
+	kunmap(filler->set->page[filler->released++]);
 }
 
-static void give_up_hoard(void *data)
+static void end_filler(void *data)
 {
-	struct hoard *hoard = data;
+	struct filler *filler = data;
 	unsigned int i;
 
-	WRITE_ONCE(hoard->worker->stop, true);
-	complete(&hoard->go);
-	for (i = 0; i < 1000 && !completion_done(&hoard->worker->done); i++) {
-		if (hoard->released < hmk_hoard_held(hoard))
-			hmk_release_one(hoard);
+	WRITE_ONCE(filler->worker->stop, true);
+	complete(&filler->go);
+	for (i = 0; i < 1000 && !completion_done(&filler->worker->done); i++) {
+		if (filler->released < hmk_filler_held(filler))
+			hmk_release_one(filler);
 		else
 			usleep_range(10000, 12000);
 	}
-	while (hoard->released < hmk_hoard_held(hoard))
-		hmk_release_one(hoard);
+	while (filler->released < hmk_filler_held(filler))
+		hmk_release_one(filler);
 }
 
-/* Wait until the hoarder holds @nr pages; false if that takes too long */
-bool hmk_wait_for_hoard(struct hoard *hoard, unsigned int nr, unsigned long patience)
+/* Waits until the filler holds @nr pages. Returns false after @timeout jiffies. */
+bool hmk_wait_for_filler(struct filler *filler, unsigned int nr, unsigned long timeout)
 {
-	unsigned long end = jiffies + patience;
+	unsigned long end = jiffies + timeout;
 
-	while (hmk_hoard_held(hoard) < nr) {
+	while (hmk_filler_held(filler) < nr) {
 		if (time_after(jiffies, end))
 			return false;
 		usleep_range(1000, 2000);
@@ -415,62 +445,67 @@ bool hmk_wait_for_hoard(struct hoard *hoard, unsigned int nr, unsigned long pati
 	return true;
 }
 
-/* Somebody who takes @nr pages. Unless @pause is 0, it stops there for a go */
-struct hoard *hmk_start_hoard(struct kunit *test, unsigned int nr, unsigned int pause)
+/*
+ * Starts a thread that maps @nr pages. Unless @pause is 0, the thread waits for
+ * hmk_hold_all() when it has mapped @pause pages.
+ */
+struct filler *hmk_start_filler(struct kunit *test, unsigned int nr, unsigned int pause)
 {
-	struct hoard *hoard = hmk_zalloc(test, sizeof(*hoard));
+	struct filler *filler = hmk_zalloc(test, sizeof(*filler));
 	unsigned int i;
 
-	hoard->set = hmk_get_page_set(test, true, nr);
-	hoard->limit = nr;
-	hoard->pause = pause;
-	init_completion(&hoard->go);
+	filler->set = hmk_get_page_set(test, true, nr);
+	filler->limit = nr;
+	filler->pause = pause;
+	init_completion(&filler->go);
 	for (i = 0; i < nr; i++)
-		stamp_page(hoard->set->page[i], 40);
-	hoard->worker = hmk_start_worker(test, -1, hoard_pages, hoard);
-	KUNIT_ASSERT_EQ(test, kunit_add_action(test, give_up_hoard, hoard), 0);
-	return hoard;
+		stamp_page(filler->set->page[i], 40);
+	filler->worker = hmk_start_worker(test, -1, fill_slots, filler);
+	KUNIT_ASSERT_EQ(test, kunit_add_action(test, end_filler, filler), 0);
+	return filler;
 }
 
 /*
- * Let the hoarder go on and take all there is. How many pages that makes; it
- * waits for one more.
+ * Lets the filler take all slots that there are, and returns how many pages it holds. The
+ * filler then waits in kmap() for one page more.
  */
-unsigned int hmk_hold_all(struct kunit *test, struct hoard *hoard)
+unsigned int hmk_hold_all(struct kunit *test, struct filler *filler)
 {
 	unsigned int held;
 
-	complete(&hoard->go);
+	complete(&filler->go);
 	do {
-		held = hmk_hoard_held(hoard);
-	} while (held < hoard->limit && hmk_wait_for_hoard(hoard, held + 1, HZ / 4));
-	KUNIT_ASSERT_LT_MSG(test, held, hoard->limit, "kmap() never had to wait");
+		held = hmk_filler_held(filler);
+	} while (held < filler->limit && hmk_wait_for_filler(filler, held + 1, HZ / 4));
+	KUNIT_ASSERT_LT_MSG(test, held, filler->limit, "kmap() never waited");
 	return held;
 }
 
-/* The same, but then the hoarder gets that page and goes: nobody waits */
-void hmk_hold_all_and_go(struct kunit *test, struct hoard *hoard)
+/*
+ * The same. Then gives the filler that page, after which its thread ends: no task waits.
+ */
+void hmk_hold_all_and_end(struct kunit *test, struct filler *filler)
 {
-	WRITE_ONCE(hoard->limit, hmk_hold_all(test, hoard) + 1);
-	hmk_release_one(hoard);
-	hmk_join_worker(test, hoard->worker);
+	WRITE_ONCE(filler->limit, hmk_hold_all(test, filler) + 1);
+	hmk_release_one(filler);
+	hmk_join_worker(test, filler->worker);
 }
 
-/* The hoarder is through: was each page mapped to its own address? */
-void hmk_check_hoard(struct kunit *test, struct hoard *hoard)
+/* Waits for the filler's end. Checks that each page had its own address. */
+void hmk_check_filler(struct kunit *test, struct filler *filler)
 {
 	unsigned int i, good = 0;
 
-	hmk_join_worker(test, hoard->worker);
-	kunit_release_action(test, give_up_hoard, hoard);
-	for (i = 0; i < hoard->set->nr; i++)
-		good += page_stamped(hoard->set->page[i], i < hoard->held ? 41 : 40);
-	KUNIT_EXPECT_EQ(test, good, hoard->set->nr);
-	KUNIT_EXPECT_EQ(test, hoard->bad, 0);
+	hmk_join_worker(test, filler->worker);
+	kunit_release_action(test, end_filler, filler);
+	for (i = 0; i < filler->set->nr; i++)
+		good += page_stamped(filler->set->page[i], i < filler->held ? 41 : 40);
+	KUNIT_EXPECT_EQ(test, good, filler->set->nr);
+	KUNIT_EXPECT_EQ(test, filler->bad, 0);
 }
 #endif /* CONFIG_HIGHMEM */
 
-/* ------------------------------------------------------------ calls that fail */
+/* -------------------------------------------------------------- failing calls */
 
 #ifdef CONFIG_FUNCTION_ERROR_INJECTION
 struct failure {
@@ -494,7 +529,9 @@ static int fail_call(struct kprobe *kprobe, struct pt_regs *regs)
 
 NOKPROBE_SYMBOL(fail_call);
 
-/* Without this the probe may become a jump, which always comes back */
+/*
+ * With a post handler the probe is not optimised to a jump, which cannot skip the call.
+ */
 static void after_call(struct kprobe *kprobe, struct pt_regs *regs, unsigned long flags)
 {
 }
@@ -509,8 +546,8 @@ static void end_failing(void *data)
 }
 
 /*
- * From here on, whatever of the kernel @task calls as @function is not called at
- * all: @result comes back at once. It must be a function of another file.
+ * Makes @task's calls of @function return @result without running it. The function must
+ * not be inlined in its callers.
  */
 struct failure *hmk_fail_calls(struct kunit *test, const char *function,
 			       struct task_struct *task, unsigned long result)
@@ -551,7 +588,7 @@ unsigned int hmk_failed_calls(struct failure *failure)
 void hmk_fail_no_more(struct kunit *test, struct failure *failure) { }
 #endif
 
-/* --------------------------------------------------- before and after a case */
+/* --------------------------------------------------- start and end of a case */
 
 int hmk_remember_task(struct kunit *test)
 {
@@ -559,7 +596,7 @@ int hmk_remember_task(struct kunit *test)
 	return 0;
 }
 
-/* Name of the case that may have left the pool's lock held by a dead task */
+/* The case in which a task may have died with the pool's lock held. */
 static const char *pool_victim;
 
 int hmk_remember_task_and_pool(struct kunit *test)
@@ -582,7 +619,9 @@ void hmk_pool_survived(void)
 	pool_victim = NULL;
 }
 
-/* Runs in another thread than the case, even if the case was aborted */
+/*
+ * KUnit calls this in another thread than the case, also after an assertion that failed.
+ */
 void hmk_check_task(struct kunit *test)
 {
 	struct task_struct *task = test->priv;
@@ -590,15 +629,16 @@ void hmk_check_task(struct kunit *test)
 
 	if (!task)
 		return;
-	/* On its way out the thread may be in a probe. */
+	/* A probe may have a page mapped while the thread ends. */
 	for (i = 0; i < 100 && map_depth(task); i++)
 		usleep_range(100, 200);
 	KUNIT_EXPECT_EQ_MSG(test, map_depth(task), 0, "the case left a page mapped");
+	KUNIT_EXPECT_EQ_MSG(test, atomic_xchg(&hmk_probe_faults, 0), 0, "faults of probes");
 	put_task_struct(task);
 }
 
 #ifdef CONFIG_PREEMPT_RT
-/* There a thread prints, and a restart does not wait until it has printed all. */
+/* On PREEMPT_RT a thread prints the log, and a restart does not wait for that thread. */
 static int let_results_be_printed(struct notifier_block *block, unsigned long action,
 				  void *command)
 {

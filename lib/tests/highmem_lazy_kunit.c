@@ -1,96 +1,97 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_lazy": what kunmap_local() leaves in a slot, what may not
- * stay there, and how it goes. See highmem_kunit.h and highmem_kunit_inside.h.
+ * KUnit suite "highmem_lazy": kunmap_local() leaves the PTE in the slot (lazy) or clears
+ * it (eager), and kmap_flush_unused() clears the PTEs that are left. See highmem_kunit.h
+ * and highmem_kunit_whitebox.h.
  */
 
 #include <linux/delay.h>
 #include <linux/io-mapping.h>
 #include <linux/slab.h>
 
-#include "highmem_kunit_inside.h"
+#include "highmem_kunit_whitebox.h"
 
-/* ------------------------------------------------------- what a mapping costs */
+/* ----------------------------------------------------------- PTEs and flushes */
 
-struct costs {
+struct slot_events {
 	struct events first;	/* in an empty slot */
 	struct events again;	/* the same page */
 	struct events other;	/* another page */
-	struct events back;	/* the first one again */
-	bool stays;
-	bool shown;
+	struct events first_again; /* the first page again */
+	bool pte_stays;
+	bool maps_page;
 };
 
-/* Maps @page, looks, unmaps */
-static struct events cost_of(struct page *page, u32 salt, struct costs *costs)
+/* Maps, checks and unmaps @page, and counts the events. */
+static struct events count_events_of(struct page *page, u32 salt, struct slot_events *slot_events)
 {
 	struct events before = hmk_events();
 	void *addr = kmap_local_page(page);
 
-	costs->shown &= hmk_slot_shows(addr, page) && stamped(addr, page, salt);
+	slot_events->maps_page &= hmk_slot_maps(addr, page) && stamped(addr, page, salt);
 	kunmap_local(addr);
-	costs->stays &= hmk_slot_shows(addr, page);
+	slot_events->pte_stays &= hmk_slot_maps(addr, page);
 	return hmk_events_since(before);
 }
 
-static struct costs costs_of_slot(struct page_set *set)
+static struct slot_events count_events_of_slot(struct page_set *set)
 {
-	struct costs costs = { .stays = true, .shown = true };
+	struct slot_events slot_events = { .pte_stays = true, .maps_page = true };
 
 	kmap_flush_unused();
-	costs.first = cost_of(set->page[0], 1, &costs);
-	costs.again = cost_of(set->page[0], 1, &costs);
-	costs.other = cost_of(set->page[1], 2, &costs);
-	costs.back = cost_of(set->page[0], 1, &costs);
-	return costs;
+	slot_events.first = count_events_of(set->page[0], 1, &slot_events);
+	slot_events.again = count_events_of(set->page[0], 1, &slot_events);
+	slot_events.other = count_events_of(set->page[1], 2, &slot_events);
+	slot_events.first_again = count_events_of(set->page[0], 1, &slot_events);
+	return slot_events;
 }
 
-static void same_page_again_is_free(struct kunit *test)
+static void kmap_local_page_again_writes_no_pte(struct kunit *test)
 {
 	struct page_set *below = hmk_get_page_set(test, true, WALK_MAPS);
 	struct page_set *set = hmk_get_page_set(test, true, 2);
 	void *addr[WALK_MAPS];
 	unsigned int depth;
 
-	NEEDS_LAZY(test);
+	hmk_require_lazy(test);
 	hmk_count_events(test);
 	pin_to_cpu(test, first_cpu());
 	stamp_page(set->page[0], 1);
 	stamp_page(set->page[1], 2);
 	for (depth = 0; depth <= WALK_MAPS; depth++) {
-		struct costs costs;
+		struct slot_events slot_events;
 
 		map_all(below, addr, depth);
-		costs = costs_of_slot(set);
+		slot_events = count_events_of_slot(set);
 		unmap_all(addr, depth);
 
-		hmk_expect_events(test, costs.first, 1, 0);
-		hmk_expect_events(test, costs.again, 0, 0);
-		hmk_expect_events(test, costs.other, 1, 1);
-		hmk_expect_events(test, costs.back, 1, 1);
-		KUNIT_EXPECT_EQ(test, costs.again.maps, 1);
-		KUNIT_EXPECT_TRUE(test, costs.stays);
-		KUNIT_EXPECT_TRUE(test, costs.shown);
+		hmk_expect_events(test, slot_events.first, 1, 0);
+		hmk_expect_events(test, slot_events.again, 0, 0);
+		hmk_expect_events(test, slot_events.other, 1, 1);
+		hmk_expect_events(test, slot_events.first_again, 1, 1);
+		KUNIT_EXPECT_EQ(test, slot_events.again.maps, 1);
+		KUNIT_EXPECT_TRUE(test, slot_events.pte_stays);
+		KUNIT_EXPECT_TRUE(test, slot_events.maps_page);
 	}
 }
 
-/* Kernels that are to find mistakes leave nothing, and need no flush for it */
-static void eager_leaves_nothing(struct kunit *test)
+/* An eager kunmap_local() clears the PTE. */
+static void eager_kunmap_local_clears_pte(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, WALK_MAPS);
 	void *addr[WALK_MAPS];
 	unsigned int i, round;
 
-	NEEDS_OURS(test);
-	NEEDS(test, !is_lazy(), "pages stay in the slots of this kernel");
+	REQUIRES_INTERNALS(test);
+	REQUIRES(test, !is_lazy(), "kunmap_local() of this kernel is lazy");
 	pin_to_cpu(test, first_cpu());
 	for (round = 0; round < 2; round++) {
 		map_all(set, addr, WALK_MAPS);
 		for (i = WALK_MAPS; i--;) {
-			bool shown = hmk_slot_shows(addr[i], set->page[i]);
+			bool maps_page = hmk_slot_maps(addr[i], set->page[i]);
 
 			kunmap_local(addr[i]);
-			KUNIT_EXPECT_TRUE(test, shown);
+			KUNIT_EXPECT_TRUE(test, maps_page);
 			KUNIT_EXPECT_TRUE(test, hmk_slot_empty(addr[i]));
 			KUNIT_EXPECT_FALSE(test, readable(addr[i]));
 		}
@@ -98,15 +99,15 @@ static void eager_leaves_nothing(struct kunit *test)
 	}
 }
 
-/* Two pages take turns in a slot, written to each time, at every depth */
-static void pages_take_turns(struct kunit *test)
+/* Two pages alternate in a slot and are written to, at each depth. */
+static void two_pages_alternate_in_slot(struct kunit *test)
 {
 	struct page_set *below = hmk_get_page_set(test, true, WALK_MAPS);
 	struct page_set *set = hmk_get_page_set(test, true, 2);
 	unsigned int depth, i, bad = 0;
 	void *addr[WALK_MAPS];
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	pin_to_cpu(test, first_cpu());
 	for (depth = 0; depth < WALK_MAPS; depth++) {
 		stamp_page(set->page[0], 0);
@@ -125,18 +126,18 @@ static void pages_take_turns(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bad, 0);
 }
 
-/* ------------------------------------------------------------------ at random */
+/* --------------------------------------------------------------- random walks */
 
 static void walk_for(struct walk *walk, unsigned int ms)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(ms);
 
 	while (time_before(jiffies, end)) {
-		hmk_walk(walk);
+		hmk_walk_step(walk);
 		cond_resched();
 	}
 	while (walk->nr_held)
-		hmk_walk_out(walk);
+		hmk_walk_unmap(walk);
 }
 
 static void random_walk(struct kunit *test)
@@ -157,22 +158,22 @@ static void random_walk_with_interrupts(struct kunit *test)
 {
 	struct walk *walk = hmk_get_walk(test, 82, TASK_MAPS);
 	struct walk *plain = hmk_get_walk(test, 83, TASK_MAPS);
-	struct visitors *visitors;
+	struct interrupters *interrupters;
 
 	plain->plain = true;
 	pin_to_cpu(test, first_cpu());
-	visitors = hmk_start_visitors(test);
+	interrupters = hmk_start_interrupters(test);
 	walk_for(walk, 1500);
 	walk_for(plain, 1500);
-	hmk_check_visitors(test, visitors);
+	hmk_check_interrupters(test, interrupters);
 	hmk_check_walk(test, walk);
 	hmk_check_walk(test, plain);
 }
 
 /* ---------------------------------------------------------- kmap_flush_unused() */
 
-/* On each CPU one who leaves pages in all slots, and looks at them later */
-struct leaver {
+/* A task on each CPU uses many slots. It leaves the pages there, idle or held. */
+struct slot_user {
 	struct page_set *set;
 	void *addr[WALK_MAPS];
 	unsigned int nr;
@@ -182,46 +183,46 @@ struct leaver {
 	struct completion go;
 };
 
-static void leave_pages(struct worker *worker)
+static void use_slots(struct worker *worker)
 {
-	struct leaver *leaver = worker->data;
+	struct slot_user *slot_user = worker->data;
 	unsigned int i;
 
-	map_all(leaver->set, leaver->addr, leaver->nr);
-	if (!leaver->hold)
-		unmap_all(leaver->addr, leaver->nr);
-	complete(&leaver->left);
-	wait_for_completion_timeout(&leaver->go, PATIENCE);
-	for (i = 0; i < leaver->nr; i++) {
-		if (leaver->hold)
-			leaver->bad += !stamped(leaver->addr[i], leaver->set->page[i], 84);
+	map_all(slot_user->set, slot_user->addr, slot_user->nr);
+	if (!slot_user->hold)
+		unmap_all(slot_user->addr, slot_user->nr);
+	complete(&slot_user->left);
+	wait_for_completion_timeout(&slot_user->go, TIMEOUT);
+	for (i = 0; i < slot_user->nr; i++) {
+		if (slot_user->hold)
+			slot_user->bad += !stamped(slot_user->addr[i], slot_user->set->page[i], 84);
 		else
-			leaver->bad += hmk_slot_empty(leaver->addr[i]) &&
-				       readable(leaver->addr[i]);
+			slot_user->bad += hmk_slot_empty(slot_user->addr[i]) &&
+				       readable(slot_user->addr[i]);
 	}
-	if (leaver->hold)
-		unmap_all(leaver->addr, leaver->nr);
+	if (slot_user->hold)
+		unmap_all(slot_user->addr, slot_user->nr);
 }
 
-static struct leaver *start_leaver(struct kunit *test, unsigned int nr, bool hold)
+static struct slot_user *init_slot_user(struct kunit *test, unsigned int nr, bool hold)
 {
-	struct leaver *leaver = hmk_zalloc(test, sizeof(*leaver));
+	struct slot_user *slot_user = hmk_zalloc(test, sizeof(*slot_user));
 	unsigned int i;
 
-	leaver->set = hmk_get_page_set(test, true, nr);
+	slot_user->set = hmk_get_page_set(test, true, nr);
 	for (i = 0; i < nr; i++)
-		stamp_page(leaver->set->page[i], 84);
-	leaver->nr = nr;
-	leaver->hold = hold;
-	init_completion(&leaver->left);
-	init_completion(&leaver->go);
-	return leaver;
+		stamp_page(slot_user->set->page[i], 84);
+	slot_user->nr = nr;
+	slot_user->hold = hold;
+	init_completion(&slot_user->left);
+	init_completion(&slot_user->go);
+	return slot_user;
 }
 
 static void check_flush(struct kunit *test, bool hold)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 5);
-	struct leaver *leaver[8];
+	struct slot_user *slot_user[8];
 	struct worker *worker[8];
 	unsigned int cpu, filled, i, nr = 0, bad = 0;
 	void *addr[5];
@@ -229,12 +230,12 @@ static void check_flush(struct kunit *test, bool hold)
 	pin_to_cpu(test, first_cpu());
 	kmap_flush_unused();
 	for_each_online_cpu(cpu) {
-		leaver[nr] = start_leaver(test, WALK_MAPS, hold);
-		worker[nr] = hmk_start_worker(test, cpu, leave_pages, leaver[nr]);
-		wait_for_completion_timeout(&leaver[nr]->left, PATIENCE);
-		/* Those who hold something are to be asleep */
+		slot_user[nr] = init_slot_user(test, WALK_MAPS, hold);
+		worker[nr] = hmk_start_worker(test, cpu, use_slots, slot_user[nr]);
+		wait_for_completion_timeout(&slot_user[nr]->left, TIMEOUT);
+		/* The task has to be asleep if it holds pages. */
 		usleep_range(2000, 4000);
-		if (++nr == ARRAY_SIZE(leaver))
+		if (++nr == ARRAY_SIZE(slot_user))
 			break;
 	}
 	filled = hmk_slots_filled(-1);
@@ -243,48 +244,48 @@ static void check_flush(struct kunit *test, bool hold)
 	map_all(set, addr, 5);
 	kmap_flush_unused();
 	for (i = 0; i < 5; i++)
-		bad += !hmk_slot_shows(addr[i], set->page[i]) ||
+		bad += !hmk_slot_maps(addr[i], set->page[i]) ||
 		       !stamped(addr[i], set->page[i], 85);
 	i = hmk_slots_filled(-1);
 	unmap_all(addr, 5);
 
 	if (is_lazy())
 		KUNIT_EXPECT_EQ(test, filled, nr * WALK_MAPS);
-	KUNIT_EXPECT_EQ_MSG(test, i, 5, "others than those held have pages");
+	KUNIT_EXPECT_EQ_MSG(test, i, 5, "slots with a PTE, 5 of them held");
 	KUNIT_EXPECT_EQ(test, bad, 0);
 	while (nr--) {
-		complete(&leaver[nr]->go);
+		complete(&slot_user[nr]->go);
 		hmk_join_worker(test, worker[nr]);
-		KUNIT_EXPECT_EQ(test, leaver[nr]->bad, 0);
+		KUNIT_EXPECT_EQ(test, slot_user[nr]->bad, 0);
 	}
 }
 
 static void flush_clears_idle_slots(struct kunit *test)
 {
-	NEEDS_OURS(test);
+	REQUIRES_INTERNALS(test);
 	check_flush(test, false);
 }
 
-static void flush_spares_held_pages(struct kunit *test)
+static void flush_keeps_held_slots(struct kunit *test)
 {
-	NEEDS_OURS(test);
+	REQUIRES_INTERNALS(test);
 	check_flush(test, true);
 }
 
-/* Those who map do so on all CPUs, while others flush all the time */
-static void walk_along(struct worker *worker)
+/* Tasks on all CPUs map pages while another task flushes. */
+static void walk_until_stopped(struct worker *worker)
 {
 	struct walk *walk = worker->data;
 
 	while (!worker_stopped(worker)) {
-		hmk_walk(walk);
+		hmk_walk_step(walk);
 		if (walk->steps % 256 == 0)
 			usleep_range(100, 300);
 		else
 			cond_resched();
 	}
 	while (walk->nr_held)
-		hmk_walk_out(walk);
+		hmk_walk_unmap(walk);
 }
 
 struct flusher {
@@ -293,7 +294,7 @@ struct flusher {
 	unsigned int kept;
 };
 
-static void flush_along(struct worker *worker)
+static void flush_until_stopped(struct worker *worker)
 {
 	struct flusher *flusher = worker->data;
 
@@ -302,8 +303,8 @@ static void flush_along(struct worker *worker)
 
 		kunmap_local(addr);
 		kmap_flush_unused();
-		/* Nobody else has this page, so nobody can have mapped it again */
-		flusher->kept += hmk_slot_shows(addr, flusher->page);
+		/* No other task maps this page. */
+		flusher->kept += hmk_slot_maps(addr, flusher->page);
 		flusher->flushes++;
 		cond_resched();
 	}
@@ -314,26 +315,26 @@ static void flush_races_with_mapping(struct kunit *test)
 	struct flusher *flusher = hmk_zalloc(test, sizeof(*flusher));
 	struct worker *worker[9];
 	struct walk *walk[9];
-	struct visitors *visitors;
+	struct interrupters *interrupters;
 	unsigned int cpu, i, nr = 0;
 
-	NEEDS_OURS(test);
+	REQUIRES_INTERNALS(test);
 	flusher->page = hmk_get_page(test, true);
 	for_each_online_cpu(cpu) {
 		if (nr == 8)
 			break;
 		walk[nr] = hmk_get_walk(test, 86 + cpu, TASK_MAPS);
-		worker[nr] = hmk_start_worker(test, cpu, walk_along, walk[nr]);
+		worker[nr] = hmk_start_worker(test, cpu, walk_until_stopped, walk[nr]);
 		nr++;
 	}
-	worker[nr] = hmk_start_worker(test, -1, flush_along, flusher);
-	visitors = hmk_start_visitors(test);
+	worker[nr] = hmk_start_worker(test, -1, flush_until_stopped, flusher);
+	interrupters = hmk_start_interrupters(test);
 	msleep(2500);
 	for (i = 0; i <= nr; i++)
 		WRITE_ONCE(worker[i]->stop, true);
 	for (i = 0; i <= nr; i++)
 		hmk_join_worker(test, worker[i]);
-	hmk_check_visitors(test, visitors);
+	hmk_check_interrupters(test, interrupters);
 	for (i = 0; i < nr; i++)
 		hmk_check_walk(test, walk[i]);
 	kunit_info(test, "%u flushes\n", flusher->flushes);
@@ -349,7 +350,10 @@ static void map_once(void *page)
 	kunmap_local(kmap_local_page(page));
 }
 
-/* Function-call IPIs that @cpu gets during kmap_flush_unused(): the least of some tries */
+/*
+ * The function call IPIs that @cpu gets during kmap_flush_unused(): the minimum of ten
+ * runs.
+ */
 static unsigned int count_calls(unsigned int cpu, struct page *local, struct page *pool)
 {
 	unsigned int i, calls, least = UINT_MAX;
@@ -371,15 +375,17 @@ static unsigned int count_calls(unsigned int cpu, struct page *local, struct pag
 }
 #endif
 
-/* A CPU is interrupted if something is idle, and once for all that is. */
-static void flush_interrupts_once(struct kunit *test)
+/*
+ * kmap_flush_unused() sends one IPI to a CPU with idle mappings, and none to other CPUs.
+ */
+static void flush_sends_one_ipi(struct kunit *test)
 {
 #if defined(CONFIG_X86_32) && defined(CONFIG_SMP)
 	struct page *page = hmk_get_page(test, true);
 	unsigned int cpu = second_cpu();
 
-	NEEDS_LAZY(test);
-	NEEDS_TWO_CPUS(test);
+	hmk_require_lazy(test);
+	REQUIRES_TWO_CPUS(test);
 	pin_to_cpu(test, first_cpu());
 	KUNIT_EXPECT_EQ(test, count_calls(cpu, NULL, NULL), 0);
 	KUNIT_EXPECT_EQ(test, count_calls(cpu, page, NULL), 1);
@@ -392,7 +398,7 @@ static void flush_interrupts_once(struct kunit *test)
 
 /* ---------------------------------------------------------------- protections */
 
-/* May the page be written to through @addr? Changes nothing */
+/* Is the page writable at @addr? Does not change the page. */
 static bool writable(void *addr)
 {
 	u32 word = READ_ONCE(*(u32 *)addr);
@@ -400,7 +406,7 @@ static bool writable(void *addr)
 	return !copy_to_kernel_nofault(addr, &word, sizeof(word));
 }
 
-struct prot_view {
+struct prot_result {
 	bool lazy_writable;
 	bool ro_writable;
 	bool ro_shown;
@@ -408,67 +414,72 @@ struct prot_view {
 	bool again_writable;
 };
 
-/* In one slot: as usual, read only, as usual */
-static struct prot_view see_prot(struct page *page)
+/*
+ * The same slot with the default protection, read-only, and with the default one again.
+ */
+static struct prot_result try_protections(struct page *page)
 {
-	struct prot_view view;
+	struct prot_result result;
 	void *addr;
 
 	addr = kmap_local_page(page);
-	view.lazy_writable = writable(addr);
+	result.lazy_writable = writable(addr);
 	kunmap_local(addr);
 	addr = kmap_local_page_prot(page, PAGE_KERNEL_RO);
-	view.ro_writable = writable(addr);
-	view.ro_shown = hmk_slot_shows(addr, page);
+	result.ro_writable = writable(addr);
+	result.ro_shown = hmk_slot_maps(addr, page);
 	kunmap_local(addr);
-	view.ro_gone = hmk_slot_empty(addr);
+	result.ro_gone = hmk_slot_empty(addr);
 	addr = kmap_local_page(page);
-	view.again_writable = writable(addr);
+	result.again_writable = writable(addr);
 	kunmap_local(addr);
-	return view;
+	return result;
 }
 
-static void protection_never_stays(struct kunit *test)
+static void other_protection_is_eager(struct kunit *test)
 {
 	struct page_set *below = hmk_get_page_set(test, true, WALK_MAPS);
 	struct page *page = hmk_get_page(test, true);
 	void *addr[WALK_MAPS];
 	unsigned int depth;
 
-	NEEDS_OURS(test);
+	REQUIRES_INTERNALS(test);
 	pin_to_cpu(test, first_cpu());
 	for (depth = 0; depth < WALK_MAPS; depth++) {
-		struct prot_view view;
+		struct prot_result result;
 
 		map_all(below, addr, depth);
-		view = see_prot(page);
+		result = try_protections(page);
 		unmap_all(addr, depth);
-		KUNIT_EXPECT_TRUE(test, view.lazy_writable);
+		KUNIT_EXPECT_TRUE(test, result.lazy_writable);
 		if (IS_ENABLED(CONFIG_X86))
-			KUNIT_EXPECT_FALSE(test, view.ro_writable);
-		KUNIT_EXPECT_TRUE(test, view.ro_shown);
-		KUNIT_EXPECT_TRUE(test, view.ro_gone);
-		KUNIT_EXPECT_TRUE(test, view.again_writable);
+			KUNIT_EXPECT_FALSE(test, result.ro_writable);
+		KUNIT_EXPECT_TRUE(test, result.ro_shown);
+		KUNIT_EXPECT_TRUE(test, result.ro_gone);
+		KUNIT_EXPECT_TRUE(test, result.again_writable);
 		KUNIT_EXPECT_EQ(test, map_depth(current), 0);
 	}
 }
 
-/* The fast path is back: mapping @page a second time writes nothing */
-static void expect_fast_again(struct kunit *test, struct page *page)
+/* After @test, mapping a page for the second time writes no PTE. */
+static void expect_no_pte_written(struct kunit *test, struct page *page)
 {
-	struct costs costs = { };
+	struct slot_events slot_events = { };
 	struct events events;
 
 	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
-	if (!is_lazy() || !COUNTED)
+	if (!is_lazy() || !HAVE_COUNTERS)
 		return;
 	hmk_count_events(test);
-	cost_of(page, 0, &costs);
-	events = cost_of(page, 0, &costs);
+	count_events_of(page, 0, &slot_events);
+	events = count_events_of(page, 0, &slot_events);
 	hmk_expect_events(test, events, 0, 0);
 }
 
-/* All mixtures of both kinds, four deep: bit n of @mix set makes mapping n eager */
+/*
+ * Each mixture of lazy and eager mappings, four deep: bit n of @mix makes mapping n
+ * eager.
+ */
 #define MIX_MAPS	4
 
 static void map_mix(struct page_set *set, void **addr, unsigned int mix)
@@ -477,10 +488,10 @@ static void map_mix(struct page_set *set, void **addr, unsigned int mix)
 
 	for (i = 0; i < MIX_MAPS; i++)
 		addr[i] = kmap_local_page_prot(set->page[i], mix & BIT(i) ? PAGE_KERNEL_RO :
-									    USUAL_PROT);
+									    DEFAULT_PROT);
 }
 
-/* How many mappings of @nr are not what they should be? Those of @gone are gone */
+/* Counts wrong mappings. @gone has a bit for each one that is unmapped. */
 static unsigned int count_wrong(struct page_set *set, void **addr, unsigned int mix,
 				unsigned int gone)
 {
@@ -490,19 +501,19 @@ static unsigned int count_wrong(struct page_set *set, void **addr, unsigned int 
 		bool eager = mix & BIT(i) || !is_lazy();
 
 		if (!(gone & BIT(i))) {
-			wrong += !hmk_slot_shows(addr[i], set->page[i]) ||
+			wrong += !hmk_slot_maps(addr[i], set->page[i]) ||
 				 !stamped(addr[i], set->page[i], 87);
 			if (IS_ENABLED(CONFIG_X86))
 				wrong += writable(addr[i]) == !!(mix & BIT(i));
 		} else if (eager) {
-			/* An interrupt may have left something else there */
-			wrong += hmk_slot_shows(addr[i], set->page[i]);
+			/* An interrupt may have left another PTE there. */
+			wrong += hmk_slot_maps(addr[i], set->page[i]);
 		}
 	}
 	return wrong;
 }
 
-/* Gives back in the order that @order says, one of all that there are */
+/* Unmaps in the order number @order of all orders. */
 static unsigned int unmap_mix(struct page_set *set, void **addr, unsigned int mix,
 			      unsigned int order)
 {
@@ -511,7 +522,7 @@ static unsigned int unmap_mix(struct page_set *set, void **addr, unsigned int mi
 	for (i = MIX_MAPS; i; order /= i--) {
 		unsigned int skip = order % i, n = MIX_MAPS;
 
-		/* From the top: the one after @skip others */
+		/* The mapping below the latest @skip ones. */
 		do {
 			n--;
 			while (gone & BIT(n))
@@ -524,7 +535,7 @@ static unsigned int unmap_mix(struct page_set *set, void **addr, unsigned int mi
 	return wrong;
 }
 
-static void check_mixtures(struct kunit *test, struct page_set *set, unsigned int orders)
+static void check_all_mixtures(struct kunit *test, struct page_set *set, unsigned int orders)
 {
 	unsigned int mix, order, i, wrong = 0, left = 0;
 	void *addr[MIX_MAPS];
@@ -544,56 +555,57 @@ static void check_mixtures(struct kunit *test, struct page_set *set, unsigned in
 	KUNIT_EXPECT_EQ(test, left, 0);
 }
 
-static void protections_mix(struct kunit *test)
+static void lazy_and_eager_nested(struct kunit *test)
 {
-	NEEDS_OURS(test);
-	check_mixtures(test, hmk_get_page_set(test, true, MIX_MAPS), 1);
-	expect_fast_again(test, hmk_get_page(test, true));
+	REQUIRES_INTERNALS(test);
+	check_all_mixtures(test, hmk_get_page_set(test, true, MIX_MAPS), 1);
+	expect_no_pte_written(test, hmk_get_page(test, true));
 }
 
-/* In all 24 orders, 23 of them wrong. highmem_local expects the report */
-static void protections_mix_out_of_order(struct kunit *test)
+/* All 24 orders, 23 of which are wrong. The report is tested in highmem_local. */
+static void lazy_and_eager_out_of_order(struct kunit *test)
 {
-	struct visitors *visitors;
+	struct interrupters *interrupters;
 	struct page_set *set;
 	unsigned int i;
 
-	NEEDS_OURS(test);
+	REQUIRES_INTERNALS(test);
 	set = hmk_get_page_set(test, true, MIX_MAPS);
 	hmk_provoke(test, "out of order");
-	visitors = hmk_start_visitors(test);
-	for (i = 0; !i || (i < 1000 && !hmk_all_visited(visitors)); i++)
-		check_mixtures(test, set, 24);
-	hmk_check_visitors(test, visitors);
+	interrupters = hmk_start_interrupters(test);
+	for (i = 0; !i || (i < 1000 && !hmk_all_interrupted(interrupters)); i++)
+		check_all_mixtures(test, set, 24);
+	hmk_check_interrupters(test, interrupters);
 	hmk_provoked(test);
-	expect_fast_again(test, hmk_get_page(test, true));
+	expect_no_pte_written(test, hmk_get_page(test, true));
 }
 
-/* Without high memory there is no kmap_flush_unused(), so there must be no need */
-static void frame_stays_if_it_can_be_flushed(struct kunit *test)
+/* Without high memory no caller flushes idle slots, so unmapping must be eager. */
+static void pfn_prot_is_lazy_with_highmem(struct kunit *test)
 {
-#if OURS
+#if HAVE_INTERNALS
 	struct page *page = hmk_get_page(test, true);
-	bool shown;
+	bool maps_page;
 	void *addr;
 
-	NEEDS(test, !IS_ENABLED(CONFIG_64BIT), "its mapping windows are for debugging");
+	REQUIRES(test, !IS_ENABLED(CONFIG_64BIT),
+		 "local slots of 64-bit kernels are for debugging");
 	pin_to_cpu(test, first_cpu());
-	addr = __kmap_local_pfn_prot(page_to_pfn(page), USUAL_PROT);
-	shown = hmk_slot_shows(addr, page);
-	/* Without high memory kunmap_local() has nothing to do, and this has */
+	addr = __kmap_local_pfn_prot(page_to_pfn(page), DEFAULT_PROT);
+	maps_page = hmk_slot_maps(addr, page);
+	/* kunmap_local() does nothing here without high memory. */
 	kunmap_local_indexed(addr);
-	KUNIT_EXPECT_TRUE(test, shown);
+	KUNIT_EXPECT_TRUE(test, maps_page);
 	KUNIT_EXPECT_EQ(test, hmk_slot_empty(addr), !is_lazy());
 	kmap_flush_unused();
 	KUNIT_EXPECT_TRUE(test, hmk_slot_empty(addr));
 #else
-	kunit_skip(test, "needs our local mappings");
+	kunit_skip(test, "needs the local mappings of mm/kmap_local.c");
 #endif
 }
 
 #ifdef CONFIG_HAVE_ATOMIC_IOMAP
-/* The firmware's image below 1 MB, which every PC has */
+/* The BIOS image below 1 MB, which each PC has. */
 #define FIRMWARE_BASE	0xf0000UL
 #define FIRMWARE_SIZE	0x10000UL
 
@@ -603,14 +615,14 @@ static void release_io_mapping(void *mapping)
 }
 #endif
 
-static void io_mapping_never_stays(struct kunit *test)
+static void io_mapping_is_eager(struct kunit *test)
 {
 #ifdef CONFIG_HAVE_ATOMIC_IOMAP
 	struct page *page = hmk_get_page(test, true);
 	struct io_mapping *mapping;
 	unsigned int i;
 
-	NEEDS_OURS(test);
+	REQUIRES_INTERNALS(test);
 	pin_to_cpu(test, first_cpu());
 	mapping = io_mapping_create_wc(FIRMWARE_BASE, FIRMWARE_SIZE);
 	KUNIT_ASSERT_NOT_NULL(test, mapping);
@@ -631,33 +643,33 @@ static void io_mapping_never_stays(struct kunit *test)
 }
 
 static struct kunit_case highmem_lazy_cases[] = {
-	KUNIT_CASE(same_page_again_is_free),
-	KUNIT_CASE(eager_leaves_nothing),
-	KUNIT_CASE(pages_take_turns),
+	KUNIT_CASE(kmap_local_page_again_writes_no_pte),
+	KUNIT_CASE(eager_kunmap_local_clears_pte),
+	KUNIT_CASE(two_pages_alternate_in_slot),
 	KUNIT_CASE_SLOW(random_walk),
 	KUNIT_CASE_SLOW(random_walk_with_interrupts),
 	KUNIT_CASE(flush_clears_idle_slots),
-	KUNIT_CASE(flush_spares_held_pages),
+	KUNIT_CASE(flush_keeps_held_slots),
 	KUNIT_CASE_SLOW(flush_races_with_mapping),
-	KUNIT_CASE(flush_interrupts_once),
-	KUNIT_CASE(protection_never_stays),
-	KUNIT_CASE(protections_mix),
-	KUNIT_CASE(protections_mix_out_of_order),
-	KUNIT_CASE(frame_stays_if_it_can_be_flushed),
-	KUNIT_CASE(io_mapping_never_stays),
+	KUNIT_CASE(flush_sends_one_ipi),
+	KUNIT_CASE(other_protection_is_eager),
+	KUNIT_CASE(lazy_and_eager_nested),
+	KUNIT_CASE(lazy_and_eager_out_of_order),
+	KUNIT_CASE(pfn_prot_is_lazy_with_highmem),
+	KUNIT_CASE(io_mapping_is_eager),
 	{}
 };
 
-/* No probe may map pages while a case looks at slots. */
-static int look_at_slots(struct kunit *test)
+/* A probe may map pages in a slot that a case checks. */
+static int init_with_probes_paused(struct kunit *test)
 {
-	hmk_be_alone(test);
+	hmk_pause_probes(test);
 	return hmk_remember_task(test);
 }
 
 static struct kunit_suite highmem_lazy_suite = {
 	.name = "highmem_lazy",
-	.init = look_at_slots,
+	.init = init_with_probes_paused,
 	.exit = hmk_check_task,
 	.test_cases = highmem_lazy_cases,
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_local": the per-task stack of local mappings,
- * kmap_local_*() and kmap_atomic*(). See highmem_kunit.h.
+ * KUnit suite "highmem_local": the per-task stack of local mappings, kmap_local_*() and
+ * kmap_atomic*(). See highmem_kunit.h.
  */
 
 #include <linux/delay.h>
@@ -16,26 +16,28 @@
 
 #include "highmem_kunit.h"
 
-/* Do reports name who has made a mapping? (With gcov, who is not inlined.) */
+/*
+ * Does a report name the function that has made the mapping? gcov prevents inlining, so
+ * the name is another one.
+ */
 #ifdef folio_map_local
-#define NAMES_MAPPERS	(IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL) && \
-			 IS_ENABLED(CONFIG_KALLSYMS) && \
-			 !IS_ENABLED(CONFIG_GCOV_KERNEL))
+#define REPORTS_NAME_MAPPER	(IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL) && \
+				 IS_ENABLED(CONFIG_KALLSYMS) && \
+				 !IS_ENABLED(CONFIG_GCOV_KERNEL))
 #else
-#define NAMES_MAPPERS	0
+#define REPORTS_NAME_MAPPER	0
 #endif
 
 /* ------------------------------------------------ map and unmap */
 
 /*
- * Is a former local mapping gone? It need not be before somebody asks for it,
- * unless the kernel is built to find uses after unmapping. The direct mapping
- * stays, of course.
+ * Is the former mapping gone? An idle PTE may stay until a flush, unless the kernel is
+ * built to find accesses after the unmap. A direct mapping always stays.
  */
 static bool local_gone(const void *addr)
 {
-	/* A probe may have mapped a page of its own there. */
-	if (virt_addr_valid(addr) || hmk_probes)
+	/* A probe may have mapped its own page there. */
+	if (virt_addr_valid(addr) || hmk_probes_registered)
 		return true;
 	if (!IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL))
 		kmap_flush_unused();
@@ -79,7 +81,7 @@ static void kmap_local_page_of_low_page(struct kunit *test)
 	void *addr;
 	int depth;
 
-	NEEDS(test, !FORCED, "every page is mapped here");
+	REQUIRES(test, !FORCE_MAP, "kmap_local_page() maps each page of this kernel");
 	addr = kmap_local_page(page);
 	depth = map_depth(current);
 	kunmap_local(addr);
@@ -87,7 +89,7 @@ static void kmap_local_page_of_low_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, depth, 0);
 	KUNIT_EXPECT_TRUE(test, readable(addr));
 
-	/* Where nothing is mapped, there is no protection to be had either */
+	/* A direct mapping has no other protection. */
 	addr = kmap_local_page_prot(page, PAGE_KERNEL_RO);
 	depth = map_depth(current);
 	kunmap_local(addr);
@@ -95,14 +97,14 @@ static void kmap_local_page_of_low_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, depth, 0);
 }
 
-/* The debug option exists to find those who believe in direct addresses */
+/* FORCE_MAP is for finding code that uses direct addresses of mapped pages. */
 static void kmap_local_page_forced(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, false);
 	bool good, local;
 	void *addr;
 
-	NEEDS(test, FORCED, "needs CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP");
+	REQUIRES(test, FORCE_MAP, "needs CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP");
 	stamp(page_address(page), page, 3);
 	addr = kmap_local_page(page);
 	local = in_local_slots(addr);
@@ -123,7 +125,7 @@ static void kunmap_local_removes_mapping(struct kunit *test)
 	void *addr;
 	bool held;
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	for_each_online_cpu(cpu) {
 		pin_to_cpu(test, cpu);
 		addr = kmap_local_page(page);
@@ -140,7 +142,7 @@ static void kunmap_local_takes_any_offset(struct kunit *test)
 	struct page *page = hmk_get_page(test, true);
 	unsigned int i;
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	pin_to_cpu(test, first_cpu());
 	for (i = 0; i < ARRAY_SIZE(offset); i++) {
 		char *addr = kmap_local_page(page);
@@ -151,7 +153,7 @@ static void kunmap_local_takes_any_offset(struct kunit *test)
 	}
 }
 
-/* One slot, many pages: each must be seen, and none of its predecessors */
+/* Each page in a slot must be seen, and no earlier one. */
 static void kmap_local_page_reuses_slot(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 64);
@@ -162,7 +164,7 @@ static void kmap_local_page_reuses_slot(struct kunit *test)
 		stamp_page(set->page[i], 5);
 	for (i = 0; i < set->nr; i++)
 		good += page_stamped(set->page[i], 5);
-	/* Two pages in turn, and one page again and again */
+	/* Two pages alternate, and one page is mapped twice. */
 	for (i = 0; i < set->nr; i++) {
 		stamp_page(set->page[i & 1], 6 + i);
 		again += page_stamped(set->page[i & 1], 6 + i);
@@ -172,7 +174,7 @@ static void kmap_local_page_reuses_slot(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, again, 2 * set->nr);
 }
 
-/* Nest @nr mappings, a few times over; everything must be right at each depth */
+/* Nests @nr mappings four times and checks each of them. */
 static void check_nesting(struct kunit *test, unsigned int nr)
 {
 	struct page_set *set = hmk_get_page_set(test, true, nr);
@@ -219,18 +221,18 @@ static void kmap_local_page_nests_15_deep(struct kunit *test)
 
 static void kmap_local_page_nests_16_deep(struct kunit *test)
 {
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	check_nesting(test, 16);
 }
 
-/* More than there are slots: to be told so, and to get by */
+/* More mappings than slots work, with one report. */
 static void kmap_local_page_nests_24_deep(struct kunit *test)
 {
 	unsigned int i;
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	hmk_provoke(test, "nest");
-	/* More often than any reserve lasts that does not get its places back */
+	/* A reserve that loses its slots is used up by then. */
 	for (i = 0; i < 3 && map_depth(current) == 0; i++)
 		check_nesting(test, 24);
 	hmk_provoked(test);
@@ -254,7 +256,7 @@ static void kmap_local_page_prot_read_only(struct kunit *test)
 	if (CAN_MAP && IS_ENABLED(CONFIG_X86))
 		KUNIT_EXPECT_TRUE(test, refused);
 
-	addr = kmap_local_page_prot(page, USUAL_PROT);
+	addr = kmap_local_page_prot(page, DEFAULT_PROT);
 	stamp(addr, page, 8);
 	kunmap_local(addr);
 	KUNIT_EXPECT_TRUE(test, page_stamped(page, 8));
@@ -311,23 +313,23 @@ static void kmap_local_folio_at_offsets(struct kunit *test)
 	}
 }
 
-/* What kmap_atomic*() and kunmap_atomic() do to the context */
-struct atomic_view {
+/* The context between kmap_atomic() and kunmap_atomic(). */
+struct atomic_context {
 	int preempt;
 	bool pagefaults_off;
 	bool good;
 };
 
-static struct atomic_view see_atomic(const void *addr, struct page *page, u32 salt)
+static struct atomic_context atomic_context_of(const void *addr, struct page *page, u32 salt)
 {
-	return (struct atomic_view) {
+	return (struct atomic_context) {
 		.preempt = preempt_count(),
 		.pagefaults_off = pagefault_disabled(),
 		.good = stamped(addr, page, salt),
 	};
 }
 
-static void expect_atomic(struct kunit *test, struct atomic_view inside, int before)
+static void expect_atomic(struct kunit *test, struct atomic_context inside, int before)
 {
 	KUNIT_EXPECT_TRUE(test, inside.pagefaults_off);
 	KUNIT_EXPECT_TRUE(test, inside.good);
@@ -341,7 +343,7 @@ static void expect_atomic(struct kunit *test, struct atomic_view inside, int bef
 static void kmap_atomic_context(struct kunit *test)
 {
 	int before = preempt_count();
-	struct atomic_view inside;
+	struct atomic_context inside;
 	unsigned int high;
 	void *addr;
 
@@ -350,7 +352,7 @@ static void kmap_atomic_context(struct kunit *test)
 
 		stamp_page(page, 11);
 		addr = kmap_atomic(page);
-		inside = see_atomic(addr, page, 11);
+		inside = atomic_context_of(addr, page, 11);
 		stamp(addr, page, 12);
 		kunmap_atomic(addr);
 		expect_atomic(test, inside, before);
@@ -362,14 +364,14 @@ static void kmap_atomic_prot_context(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true);
 	int before = preempt_count();
-	struct atomic_view inside;
+	struct atomic_context inside;
 	u32 word = 0x12345678;
 	bool refused;
 	void *addr;
 
 	stamp_page(page, 13);
 	addr = kmap_atomic_prot(page, PAGE_KERNEL_RO);
-	inside = see_atomic(addr, page, 13);
+	inside = atomic_context_of(addr, page, 13);
 	refused = copy_to_kernel_nofault(addr, &word, sizeof(word));
 	kunmap_atomic(addr);
 	expect_atomic(test, inside, before);
@@ -381,12 +383,12 @@ static void kmap_atomic_pfn_context(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true);
 	int before = preempt_count();
-	struct atomic_view inside;
+	struct atomic_context inside;
 	void *addr;
 
 	stamp_page(page, 14);
 	addr = kmap_atomic_pfn(page_to_pfn(page));
-	inside = see_atomic(addr, page, 14);
+	inside = atomic_context_of(addr, page, 14);
 	kunmap_atomic(addr + PAGE_SIZE - 1);
 	expect_atomic(test, inside, before);
 }
@@ -394,7 +396,7 @@ static void kmap_atomic_pfn_context(struct kunit *test)
 static void kmap_atomic_within_local(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 4);
-	struct atomic_view inside[2];
+	struct atomic_context inside[2];
 	int before = preempt_count();
 	unsigned int good, i;
 	void *addr[4];
@@ -408,9 +410,9 @@ static void kmap_atomic_within_local(struct kunit *test)
 	good = count_stamped(set, addr, 4, 15);
 	kunmap_atomic(addr[3]);
 	kunmap_local(addr[2]);
-	inside[0] = see_atomic(addr[1], set->page[1], 15);
+	inside[0] = atomic_context_of(addr[1], set->page[1], 15);
 	kunmap_atomic(addr[1]);
-	inside[1] = see_atomic(addr[0], set->page[0], 15);
+	inside[1] = atomic_context_of(addr[0], set->page[0], 15);
 	kunmap_local(addr[0]);
 
 	KUNIT_EXPECT_EQ(test, good, 4);
@@ -420,10 +422,7 @@ static void kmap_atomic_within_local(struct kunit *test)
 	expect_atomic(test, inside[0], before);
 }
 
-/*
- * Pages of low memory through the slots, as drivers map device memory. This
- * works without high memory too, where kmap_local_page() has no use for it.
- */
+/* Drivers map frames of low memory and of devices this way, also without high memory. */
 static void kmap_local_pfn_prot_reuses_slot(struct kunit *test)
 {
 #ifdef CONFIG_KMAP_LOCAL
@@ -452,7 +451,7 @@ static void kmap_local_pfn_prot_reuses_slot(struct kunit *test)
 }
 
 #ifdef CONFIG_HAVE_ATOMIC_IOMAP
-/* The firmware's image below 1 MB: a PC always has it, and it never changes */
+/* The BIOS image below 1 MB: each PC has one, and its contents do not change. */
 #define FIRMWARE_BASE	0xf0000UL
 #define FIRMWARE_SIZE	0x10000UL
 
@@ -485,21 +484,21 @@ static void io_mapping_map_local_wc_shows_device(struct kunit *test)
 		differ += offset && memcmp(direct, direct + offset, PAGE_SIZE);
 	}
 	if (!differ)
-		kunit_mark_skipped(test, "the firmware's pages are all alike");
+		kunit_mark_skipped(test, "all pages of the firmware are equal");
 #else
 	kunit_skip(test, "needs CONFIG_HAVE_ATOMIC_IOMAP");
 #endif
 }
 
-/* With the debug option each mapping lies between two holes */
+/* With CONFIG_DEBUG_KMAP_LOCAL both neighbours of a mapping are unmapped. */
 static void kmap_local_page_has_guards(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 3);
 	unsigned int i, open = 0;
 	void *addr[3];
 
-	NEEDS_MAPPING(test);
-	NEEDS(test, IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL), "needs CONFIG_DEBUG_KMAP_LOCAL");
+	REQUIRES_MAPPING(test);
+	REQUIRES(test, IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL), "needs CONFIG_DEBUG_KMAP_LOCAL");
 	pin_to_cpu(test, first_cpu());
 	map_all(set, addr, 3);
 	for (i = 0; i < 3; i++) {
@@ -513,93 +512,93 @@ static void kmap_local_page_has_guards(struct kunit *test)
 /* ------------------------------------ tasks, CPUs and interrupts */
 
 /*
- * Two threads on one CPU, each with mappings at the same depths. Either they
- * hand the turn to and fro, or the scheduler takes the CPU from one in the
- * midst of its work. Both find their slots after the other one used them.
+ * Two threads on one CPU with mappings at the same depths. They wake each other in turn,
+ * or the scheduler preempts them. Each must find its own pages after the other one has
+ * run.
  */
-#define DUET_MAPS	5
-#define DUET_ROUNDS	1000
+#define PAIR_MAPS	5
+#define PAIR_ROUNDS	1000
 
-struct duet {
+struct task_pair {
 	struct page_set *set[2];
 	struct completion turn[2];
-	atomic_t sides;
+	atomic_t joined;
 	bool busy;
 	unsigned int bad[2];
-	unsigned int played[2];
+	unsigned int rounds_run[2];
 	unsigned long switches[2];
 };
 
-static void play_duet(struct worker *worker)
+static void run_pair(struct worker *worker)
 {
-	struct duet *duet = worker->data;
-	unsigned int me = atomic_inc_return(&duet->sides) - 1;
+	struct task_pair *task_pair = worker->data;
+	unsigned int me = atomic_inc_return(&task_pair->joined) - 1;
 	unsigned long end = jiffies + HZ / 2;
-	struct page_set *set = duet->set[me];
+	struct page_set *set = task_pair->set[me];
 	unsigned int i, round = 0;
-	void *addr[DUET_MAPS];
+	void *addr[PAIR_MAPS];
 
-	map_all(set, addr, DUET_MAPS);
-	for (i = 0; i < DUET_MAPS; i++)
+	map_all(set, addr, PAIR_MAPS);
+	for (i = 0; i < PAIR_MAPS; i++)
 		stamp(addr[i], set->page[i], 0);
-	while (duet->busy ? time_before(jiffies, end) : round < DUET_ROUNDS) {
+	while (task_pair->busy ? time_before(jiffies, end) : round < PAIR_ROUNDS) {
 		if (worker_stopped(worker))
 			break;
-		if (duet->busy) {
+		if (task_pair->busy) {
 			cond_resched();
 		} else {
-			complete(&duet->turn[!me]);
-			if (!wait_for_completion_timeout(&duet->turn[me], PATIENCE / 2))
+			complete(&task_pair->turn[!me]);
+			if (!wait_for_completion_timeout(&task_pair->turn[me], TIMEOUT / 2))
 				break;
 		}
-		duet->bad[me] += count_stamped(set, addr, DUET_MAPS, round) != DUET_MAPS;
+		task_pair->bad[me] += count_stamped(set, addr, PAIR_MAPS, round) != PAIR_MAPS;
 		round++;
-		for (i = 0; i < DUET_MAPS; i++)
+		for (i = 0; i < PAIR_MAPS; i++)
 			stamp(addr[i], set->page[i], round);
 	}
-	unmap_all(addr, DUET_MAPS);
-	duet->played[me] = round;
-	duet->switches[me] = current->nvcsw + current->nivcsw;
-	complete(&duet->turn[!me]);
+	unmap_all(addr, PAIR_MAPS);
+	task_pair->rounds_run[me] = round;
+	task_pair->switches[me] = current->nvcsw + current->nivcsw;
+	complete(&task_pair->turn[!me]);
 }
 
-static void check_duet(struct kunit *test, unsigned int cpu, bool busy)
+static void check_pair(struct kunit *test, unsigned int cpu, bool busy)
 {
-	struct duet *duet = kunit_kzalloc(test, sizeof(*duet), GFP_KERNEL);
+	struct task_pair *task_pair = kunit_kzalloc(test, sizeof(*task_pair), GFP_KERNEL);
 	struct worker *worker[2];
 	unsigned int i, j, good;
 
-	KUNIT_ASSERT_NOT_NULL(test, duet);
-	duet->busy = busy;
+	KUNIT_ASSERT_NOT_NULL(test, task_pair);
+	task_pair->busy = busy;
 	for (i = 0; i < 2; i++) {
-		duet->set[i] = hmk_get_page_set(test, true, DUET_MAPS);
-		init_completion(&duet->turn[i]);
+		task_pair->set[i] = hmk_get_page_set(test, true, PAIR_MAPS);
+		init_completion(&task_pair->turn[i]);
 	}
 	for (i = 0; i < 2; i++)
-		worker[i] = hmk_start_worker(test, cpu, play_duet, duet);
+		worker[i] = hmk_start_worker(test, cpu, run_pair, task_pair);
 	for (i = 0; i < 2; i++)
 		hmk_join_worker(test, worker[i]);
 
 	for (i = 0; i < 2; i++) {
 		kunit_info(test, "%u rounds, %lu switches\n",
-			   duet->played[i], duet->switches[i]);
-		KUNIT_EXPECT_EQ(test, duet->bad[i], 0);
-		KUNIT_EXPECT_GE(test, duet->played[i], busy ? 10 : DUET_ROUNDS);
-		KUNIT_EXPECT_GT(test, duet->switches[i], busy ? 3 : DUET_ROUNDS / 3);
-		for (j = 0, good = 0; j < DUET_MAPS; j++)
-			good += page_stamped(duet->set[i]->page[j], duet->played[i]);
-		KUNIT_EXPECT_EQ(test, good, DUET_MAPS);
+			   task_pair->rounds_run[i], task_pair->switches[i]);
+		KUNIT_EXPECT_EQ(test, task_pair->bad[i], 0);
+		KUNIT_EXPECT_GE(test, task_pair->rounds_run[i], busy ? 10 : PAIR_ROUNDS);
+		KUNIT_EXPECT_GT(test, task_pair->switches[i], busy ? 3 : PAIR_ROUNDS / 3);
+		for (j = 0, good = 0; j < PAIR_MAPS; j++)
+			good += page_stamped(task_pair->set[i]->page[j], task_pair->rounds_run[i]);
+		KUNIT_EXPECT_EQ(test, good, PAIR_MAPS);
 	}
 }
 
 static void kmap_local_page_survives_sleep(struct kunit *test)
 {
-	check_duet(test, first_cpu(), false);
+	check_pair(test, first_cpu(), false);
 }
 
 static void kmap_local_page_survives_preemption(struct kunit *test)
 {
-	check_duet(test, num_online_cpus() > 1 ? second_cpu() : first_cpu(), true);
+	check_pair(test, num_online_cpus() > 1 ? second_cpu() : first_cpu(), true);
 }
 
 #ifdef CONFIG_SMP
@@ -617,19 +616,19 @@ static void move_task(struct worker *worker)
 }
 #endif
 
-/* While a page is mapped its task cannot be moved away from the mapping */
+/* A task with a page mapped stays on its CPU. */
 static void kmap_local_page_stays_on_cpu(struct kunit *test)
 {
 #ifdef CONFIG_SMP
 	struct mover *mover = kunit_kzalloc(test, sizeof(*mover), GFP_KERNEL);
 	struct page_set *set = hmk_get_page_set(test, true, 2);
-	unsigned int i, strayed = 0, good = 0, pinned = 0;
+	unsigned int i, moved = 0, good = 0, pinned = 0;
 	struct worker *worker;
 	bool early = false;
 	void *addr[2];
 
-	NEEDS_MAPPING(test);
-	NEEDS_TWO_CPUS(test);
+	REQUIRES_MAPPING(test);
+	REQUIRES_TWO_CPUS(test);
 	KUNIT_ASSERT_NOT_NULL(test, mover);
 	for (i = 0; i < 2; i++)
 		stamp_page(set->page[i], 18);
@@ -638,17 +637,17 @@ static void kmap_local_page_stays_on_cpu(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, current->migration_disabled, 0);
 	mover->task = current;
 
-	/* A failed assertion in here unmaps nothing, but ends the task */
+	/* No assertions here: a failed one ends the task with pages mapped. */
 	map_all(set, addr, 2);
 	kunmap_local(addr[1]);
 	mover->cpu = raw_smp_processor_id() == first_cpu() ? second_cpu() : first_cpu();
 	worker = hmk_start_worker(test, mover->cpu, move_task, mover);
 	for (i = 0; i < 50; i++) {
 		usleep_range(2000, 4000);
-		/* No sooner than after a sleep does the scheduler need to know */
+		/* The scheduler pins the task when it is scheduled out. */
 		pinned += !!current->migration_disabled;
 		good += stamped(addr[0], set->page[0], 18);
-		strayed += raw_smp_processor_id() == mover->cpu;
+		moved += raw_smp_processor_id() == mover->cpu;
 		early |= completion_done(&worker->done);
 	}
 	kunmap_local(addr[0]);
@@ -656,7 +655,7 @@ static void kmap_local_page_stays_on_cpu(struct kunit *test)
 	hmk_join_worker(test, worker);
 	KUNIT_EXPECT_EQ(test, mover->error, 0);
 	KUNIT_EXPECT_EQ(test, pinned, 50);
-	KUNIT_EXPECT_EQ(test, strayed, 0);
+	KUNIT_EXPECT_EQ(test, moved, 0);
 	KUNIT_EXPECT_EQ(test, good, 50);
 	KUNIT_EXPECT_FALSE(test, early);
 	KUNIT_EXPECT_EQ(test, current->migration_disabled, 0);
@@ -666,58 +665,58 @@ static void kmap_local_page_stays_on_cpu(struct kunit *test)
 #endif
 }
 
-#define INTRUSION_NS	(300 * NSEC_PER_USEC)
+#define INTERRUPT_NS	(300 * NSEC_PER_USEC)
 
-/* Something that interrupts the task, maps pages on top of its own, and goes */
-struct intruder {
+/* An interrupt that maps pages above those of the task. */
+struct interrupter {
 	struct hrtimer hrtimer;
 	struct irq_work irq_work;
 	struct timer_list timer;
 	struct page_set *set;
 	u32 salt;
-	unsigned int visits;
+	unsigned int runs;
 	unsigned int over_maps;
 	unsigned int bad;
 	bool stop;
-	bool in_thread;	/* with mappings of its own: never over those of others */
+	bool in_thread;	/* runs in a thread, never above other mappings */
 };
 
-static void intrude(struct intruder *intruder)
+static void map_in_interrupt(struct interrupter *interrupter)
 {
-	struct page_set *set = intruder->set;
+	struct page_set *set = interrupter->set;
 	void *addr[2];
 
-	intruder->over_maps += map_depth(current) > 0;
+	interrupter->over_maps += map_depth(current) > 0;
 	map_all(set, addr, 2);
-	if (count_stamped(set, addr, 2, intruder->salt) != 2)
-		intruder->bad++;
-	intruder->salt++;
-	stamp(addr[0], set->page[0], intruder->salt);
-	stamp(addr[1], set->page[1], intruder->salt);
+	if (count_stamped(set, addr, 2, interrupter->salt) != 2)
+		interrupter->bad++;
+	interrupter->salt++;
+	stamp(addr[0], set->page[0], interrupter->salt);
+	stamp(addr[1], set->page[1], interrupter->salt);
 	unmap_all(addr, 2);
-	intruder->visits++;
+	interrupter->runs++;
 }
 
-static enum hrtimer_restart intrude_by_hrtimer(struct hrtimer *hrtimer)
+static enum hrtimer_restart hrtimer_interrupt_task(struct hrtimer *hrtimer)
 {
-	struct intruder *intruder = container_of(hrtimer, struct intruder, hrtimer);
+	struct interrupter *interrupter = container_of(hrtimer, struct interrupter, hrtimer);
 
-	intrude(intruder);
-	hrtimer_forward_now(hrtimer, ns_to_ktime(INTRUSION_NS));
+	map_in_interrupt(interrupter);
+	hrtimer_forward_now(hrtimer, ns_to_ktime(INTERRUPT_NS));
 	return HRTIMER_RESTART;
 }
 
-static void intrude_by_irq_work(struct irq_work *irq_work)
+static void irq_work_interrupt_task(struct irq_work *irq_work)
 {
-	intrude(container_of(irq_work, struct intruder, irq_work));
+	map_in_interrupt(container_of(irq_work, struct interrupter, irq_work));
 }
 
-static void intrude_by_timer(struct timer_list *timer)
+static void timer_interrupt_task(struct timer_list *timer)
 {
-	struct intruder *intruder = timer_container_of(intruder, timer, timer);
+	struct interrupter *interrupter = timer_container_of(interrupter, timer, timer);
 
-	intrude(intruder);
-	if (!READ_ONCE(intruder->stop))
+	map_in_interrupt(interrupter);
+	if (!READ_ONCE(interrupter->stop))
 		mod_timer(timer, jiffies + 1);
 }
 
@@ -736,20 +735,20 @@ static void stop_irq_work(void *irq_work)
 	irq_work_sync(irq_work);
 }
 
-static struct intruder *get_intruder(struct kunit *test)
+static struct interrupter *get_interrupter(struct kunit *test)
 {
-	struct intruder *intruder = kunit_kzalloc(test, sizeof(*intruder), GFP_KERNEL);
+	struct interrupter *interrupter = kunit_kzalloc(test, sizeof(*interrupter), GFP_KERNEL);
 
-	KUNIT_ASSERT_NOT_NULL(test, intruder);
-	intruder->set = hmk_get_page_set(test, true, 2);
-	stamp_page(intruder->set->page[0], 0);
-	stamp_page(intruder->set->page[1], 0);
-	return intruder;
+	KUNIT_ASSERT_NOT_NULL(test, interrupter);
+	interrupter->set = hmk_get_page_set(test, true, 2);
+	stamp_page(interrupter->set->page[0], 0);
+	stamp_page(interrupter->set->page[1], 0);
+	return interrupter;
 }
 
-/* Map, check and unmap for a while, now more and now fewer pages at a time */
-static void work_under(struct kunit *test, struct intruder *intruder,
-		       void (*poke)(struct intruder *intruder))
+/* Maps, checks and unmaps one to six pages for a second. */
+static void map_while_interrupted(struct kunit *test, struct interrupter *interrupter,
+				  void (*trigger)(struct interrupter *interrupter))
 {
 	struct page_set *set = hmk_get_page_set(test, true, 6);
 	unsigned int i, nr = 0, rounds = 0, bad = 0;
@@ -762,74 +761,76 @@ static void work_under(struct kunit *test, struct intruder *intruder,
 			addr[i] = kmap_local_page(set->page[i]);
 			stamp(addr[i], set->page[i], rounds);
 		}
-		if (poke)
-			poke(intruder);
+		if (trigger)
+			trigger(interrupter);
 		bad += count_stamped(set, addr, nr, rounds) != nr;
 		unmap_all(addr, nr);
 		cond_resched();
 	}
 	kunit_info(test, "%u rounds, %u interruptions, %u of them over mappings\n",
-		   rounds, intruder->visits, intruder->over_maps);
+		   rounds, interrupter->runs, interrupter->over_maps);
 	KUNIT_EXPECT_EQ(test, bad, 0);
 	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
 }
 
-static void expect_intruded(struct kunit *test, struct intruder *intruder)
+static void expect_interrupted(struct kunit *test, struct interrupter *interrupter)
 {
-	KUNIT_EXPECT_EQ(test, intruder->bad, 0);
-	KUNIT_EXPECT_GT(test, intruder->visits, 10);
-	if (CAN_MAP && !intruder->in_thread)
-		KUNIT_EXPECT_GT(test, intruder->over_maps, 0);
-	KUNIT_EXPECT_TRUE(test, page_stamped(intruder->set->page[0], intruder->salt));
-	KUNIT_EXPECT_TRUE(test, page_stamped(intruder->set->page[1], intruder->salt));
+	KUNIT_EXPECT_EQ(test, interrupter->bad, 0);
+	KUNIT_EXPECT_GT(test, interrupter->runs, 10);
+	if (CAN_MAP && !interrupter->in_thread)
+		KUNIT_EXPECT_GT(test, interrupter->over_maps, 0);
+	KUNIT_EXPECT_TRUE(test, page_stamped(interrupter->set->page[0], interrupter->salt));
+	KUNIT_EXPECT_TRUE(test, page_stamped(interrupter->set->page[1], interrupter->salt));
 }
 
 static void kmap_local_page_in_hrtimer(struct kunit *test)
 {
-	struct intruder *intruder = get_intruder(test);
+	struct interrupter *interrupter = get_interrupter(test);
 
 	pin_to_cpu(test, first_cpu());
-	hmk_hrtimer_setup(&intruder->hrtimer, intrude_by_hrtimer, HRTIMER_MODE_REL_PINNED_HARD);
+	hmk_hrtimer_setup(&interrupter->hrtimer, hrtimer_interrupt_task,
+			  HRTIMER_MODE_REL_PINNED_HARD);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, stop_hrtimer,
-							&intruder->hrtimer), 0);
-	hrtimer_start(&intruder->hrtimer, ns_to_ktime(INTRUSION_NS), HRTIMER_MODE_REL_PINNED_HARD);
-	work_under(test, intruder, NULL);
-	kunit_release_action(test, stop_hrtimer, &intruder->hrtimer);
-	expect_intruded(test, intruder);
+							&interrupter->hrtimer), 0);
+	hrtimer_start(&interrupter->hrtimer, ns_to_ktime(INTERRUPT_NS),
+		      HRTIMER_MODE_REL_PINNED_HARD);
+	map_while_interrupted(test, interrupter, NULL);
+	kunit_release_action(test, stop_hrtimer, &interrupter->hrtimer);
+	expect_interrupted(test, interrupter);
 }
 
-static void raise_irq_work(struct intruder *intruder)
+static void queue_irq_work(struct interrupter *interrupter)
 {
-	irq_work_queue(&intruder->irq_work);
+	irq_work_queue(&interrupter->irq_work);
 }
 
 static void kmap_local_page_in_irq_work(struct kunit *test)
 {
-	struct intruder *intruder = get_intruder(test);
+	struct interrupter *interrupter = get_interrupter(test);
 
 	pin_to_cpu(test, first_cpu());
-	intruder->irq_work = IRQ_WORK_INIT_HARD(intrude_by_irq_work);
+	interrupter->irq_work = IRQ_WORK_INIT_HARD(irq_work_interrupt_task);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, stop_irq_work,
-							&intruder->irq_work), 0);
-	work_under(test, intruder, raise_irq_work);
-	kunit_release_action(test, stop_irq_work, &intruder->irq_work);
-	expect_intruded(test, intruder);
+							&interrupter->irq_work), 0);
+	map_while_interrupted(test, interrupter, queue_irq_work);
+	kunit_release_action(test, stop_irq_work, &interrupter->irq_work);
+	expect_interrupted(test, interrupter);
 }
 
 static void kmap_local_page_in_softirq(struct kunit *test)
 {
-	struct intruder *intruder = get_intruder(test);
+	struct interrupter *interrupter = get_interrupter(test);
 
 	pin_to_cpu(test, first_cpu());
-	intruder->in_thread = IS_ENABLED(CONFIG_PREEMPT_RT);
-	timer_setup(&intruder->timer, intrude_by_timer, TIMER_PINNED);
+	interrupter->in_thread = IS_ENABLED(CONFIG_PREEMPT_RT);
+	timer_setup(&interrupter->timer, timer_interrupt_task, TIMER_PINNED);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, stop_timer,
-							&intruder->timer), 0);
-	mod_timer(&intruder->timer, jiffies + 1);
-	work_under(test, intruder, NULL);
-	WRITE_ONCE(intruder->stop, true);
-	kunit_release_action(test, stop_timer, &intruder->timer);
-	expect_intruded(test, intruder);
+							&interrupter->timer), 0);
+	mod_timer(&interrupter->timer, jiffies + 1);
+	map_while_interrupted(test, interrupter, NULL);
+	WRITE_ONCE(interrupter->stop, true);
+	kunit_release_action(test, stop_timer, &interrupter->timer);
+	expect_interrupted(test, interrupter);
 }
 
 /* ------------------------------------------------- misuse */
@@ -859,7 +860,7 @@ static void kmap_local_fork_drops_mappings(struct kunit *test)
 #endif
 }
 
-/* Unmapped first what was mapped first: both go, and what lies below stays */
+/* Unmapping in the wrong order unmaps both mappings, and keeps the one below. */
 static void kunmap_local_out_of_order(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 3);
@@ -868,12 +869,12 @@ static void kunmap_local_out_of_order(struct kunit *test)
 	void *addr[3];
 	int depth;
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	hmk_guard_against_stale_tlb(test);
 	pin_to_cpu(test, first_cpu());
 	for (i = 0; i < 3; i++)
 		stamp_page(set->page[i], 19);
-	hmk_provoke(test, NAMES_MAPPERS ?
+	hmk_provoke(test, REPORTS_NAME_MAPPER ?
 			  "made by kunmap_local_out_of" : "out of order");
 
 	addr[0] = kmap_local_page(set->page[0]);
@@ -900,18 +901,21 @@ static void kunmap_local_out_of_order(struct kunit *test)
 }
 
 #ifdef folio_map_local
-/* As when a system call returns. Mainline's report switches lockdep off. */
-static void leak_is_taken_back(struct kunit *test)
+/*
+ * kmap_assert_nomap() as at the return to user space. Mainline's report turns lockdep
+ * off.
+ */
+static void return_to_user_unmaps_leak(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 2);
 	void *addr[2];
 	int depth;
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	hmk_guard_against_stale_tlb(test);
 	pin_to_cpu(test, first_cpu());
-	hmk_provoke(test, NAMES_MAPPERS ?
-			  "made by leak_is_taken" : "with 2 local mappings");
+	hmk_provoke(test, REPORTS_NAME_MAPPER ?
+			  "made by return_to_user" : "with 2 local mappings");
 	map_all(set, addr, 2);
 	local_irq_disable();
 	kmap_assert_nomap();
@@ -922,7 +926,7 @@ static void leak_is_taken_back(struct kunit *test)
 	hmk_provoked(test);
 
 	KUNIT_EXPECT_EQ(test, depth, 0);
-	/* The slots are as good as before */
+	/* The slots can be used again. */
 	addr[0] = kmap_local_page(set->page[1]);
 	stamp(addr[0], set->page[1], 24);
 	kunmap_local(addr[0]);
@@ -930,9 +934,9 @@ static void leak_is_taken_back(struct kunit *test)
 	hmk_expect_report(test, "the leak");
 }
 #else
-static void leak_is_taken_back(struct kunit *test)
+static void return_to_user_unmaps_leak(struct kunit *test)
 {
-	kunit_skip(test, "leaks are not taken back here");
+	kunit_skip(test, "this kernel does not unmap leaks");
 }
 #endif
 
@@ -940,7 +944,7 @@ static void leak_is_taken_back(struct kunit *test)
 static int end_with_page_mapped(void *page)
 {
 	kmap_local_page(page);
-	/* Pinned when it sleeps */
+	/* The scheduler pins the thread when it sleeps. */
 	while (!kthread_should_stop())
 		schedule_timeout_uninterruptible(1);
 	return 0;
@@ -952,12 +956,12 @@ static void put_thread(void *task)
 }
 
 /*
- * Until the thread sleeps with a page mapped: the scheduler has pinned the thread then.
- * A thread that is stopped before it first runs never maps.
+ * Waits until the thread sleeps with a page mapped. A thread that is stopped before its
+ * first run maps nothing.
  */
 static void wait_until_pinned(struct kunit *test, struct task_struct *task)
 {
-	unsigned long end = jiffies + PATIENCE;
+	unsigned long end = jiffies + TIMEOUT;
 
 	while ((!map_depth(task) || READ_ONCE(task->__state) == TASK_RUNNING) &&
 	       time_before(jiffies, end))
@@ -965,30 +969,31 @@ static void wait_until_pinned(struct kunit *test, struct task_struct *task)
 	KUNIT_EXPECT_NE(test, map_depth(task), 0);
 }
 
-/* Until it is dead it may take locks, which pin it, too, with PREEMPT_RT. */
+/* Until the thread is dead, locks can pin it on PREEMPT_RT. */
 static void stop_and_wait_for_death(struct task_struct *task)
 {
-	unsigned long end = jiffies + PATIENCE;
+	unsigned long end = jiffies + TIMEOUT;
 
 	kthread_stop(task);
 	while (READ_ONCE(task->__state) != TASK_DEAD && time_before(jiffies, end))
 		schedule_timeout_uninterruptible(1);
 }
 
-/* No CPU with something pinned to it can go offline */
-static void thread_ends_unpinned(struct kunit *test)
+/* A CPU with a pinned task cannot go offline, so a task must not end pinned. */
+static void exit_drops_pin(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true);
 	struct task_struct *task;
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	task = kthread_create(end_with_page_mapped, page, "highmem_kunit");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
 	get_task_struct(task);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_thread, task), 0);
 	wake_up_process(task);
 	wait_until_pinned(test, task);
-	hmk_provoke(test, NAMES_MAPPERS ? "made by end_with_page" : "ends with 1 local mappings");
+	hmk_provoke(test, REPORTS_NAME_MAPPER ? "made by end_with_page" :
+						"ends with 1 local mappings");
 	stop_and_wait_for_death(task);
 	hmk_provoked(test);
 	KUNIT_EXPECT_EQ(test, map_depth(task), 0);
@@ -998,9 +1003,9 @@ static void thread_ends_unpinned(struct kunit *test)
 	hmk_expect_report(test, "the end of a thread with a page mapped");
 }
 #else
-static void thread_ends_unpinned(struct kunit *test)
+static void exit_drops_pin(struct kunit *test)
 {
-	kunit_skip(test, "threads end with what they have mapped here");
+	kunit_skip(test, "this kernel does not unmap pages at the end of a thread");
 }
 #endif
 
@@ -1011,13 +1016,13 @@ static void kunmap_local_of_user_address(struct kunit *test)
 	void *addr;
 	bool kept;
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	pin_to_cpu(test, first_cpu());
 	stamp_page(page, 20);
 	hmk_provoke(test, "kunmap_local() of address");
 	addr = kmap_local_page(page);
 	held = map_depth(current);
-	/* Once with a report, once without */
+	/* One report for both. */
 	kunmap_local((void *)(16 * PAGE_SIZE));
 	kunmap_local((void *)(16 * PAGE_SIZE));
 	depth = map_depth(current);
@@ -1030,7 +1035,7 @@ static void kunmap_local_of_user_address(struct kunit *test)
 	hmk_expect_report(test, "kunmap_local() of address");
 }
 
-/* After the first time there is nothing to unmap there: nothing else may go instead */
+/* The second kunmap_local() finds no mapping, and must not unmap another one. */
 static void kunmap_local_twice(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 2);
@@ -1038,7 +1043,7 @@ static void kunmap_local_twice(struct kunit *test)
 	void *addr[2];
 	bool kept;
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	hmk_guard_against_stale_tlb(test);
 	pin_to_cpu(test, first_cpu());
 	stamp_page(set->page[0], 21);
@@ -1048,7 +1053,7 @@ static void kunmap_local_twice(struct kunit *test)
 	addr[1] = kmap_local_page(set->page[1]);
 	kunmap_local(addr[1]);
 	kunmap_local(addr[1]);
-	/* Where the wrong mapping went the next would kill the thread */
+	/* Where the wrong mapping is gone, another call would kill the thread. */
 	if (map_depth(current) == held)
 		kunmap_local(addr[1]);
 	depth = map_depth(current);
@@ -1064,18 +1069,18 @@ static void kunmap_local_twice(struct kunit *test)
 }
 
 /*
- * Whatever there is for those who nest too deep ends somewhere. Behind that is an
- * address that nobody can read or write, and all others show their pages still.
+ * The reserve is limited. Beyond it kmap_local_page() returns an address that faults, and
+ * all other mappings stay valid.
  */
 #define NR_BEYOND	300
 
-static void kmap_local_page_nests_beyond_all(struct kunit *test)
+static void kmap_local_page_nests_beyond_reserve(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, NR_BEYOND);
 	unsigned int i, good, first, wrong = 0;
 	void **addr = hmk_zalloc(test, NR_BEYOND * sizeof(*addr));
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	for (i = 0; i < NR_BEYOND; i++)
 		stamp_page(set->page[i], 24);
 	hmk_provoke(test, "no slot is left");
@@ -1086,7 +1091,7 @@ static void kmap_local_page_nests_beyond_all(struct kunit *test)
 	for (i = good; i < NR_BEYOND; i++)
 		wrong += readable(addr[i]) || in_local_slots(addr[i]);
 	unmap_all(addr, NR_BEYOND);
-	/* All of it can be had again */
+	/* All slots can be used again. */
 	map_all(set, addr, good);
 	for (i = 0; i < good; i++)
 		wrong += !stamped_nofault(addr[i], set->page[i], 24);
@@ -1106,7 +1111,7 @@ static void kmap_local_page_nests_beyond_all(struct kunit *test)
 	hmk_expect_report(test, "no slot is left");
 }
 
-/* As kunmap_local_twice(), for one of those that had no slot in the stack */
+/* As kunmap_local_twice(), for a mapping in the reserve. */
 #define NR_DEEP		20
 
 static void kunmap_local_twice_when_deep(struct kunit *test)
@@ -1115,7 +1120,7 @@ static void kunmap_local_twice_when_deep(struct kunit *test)
 	unsigned int i, wrong = 0;
 	void *addr[NR_DEEP];
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	for (i = 0; i < NR_DEEP; i++)
 		stamp_page(set->page[i], 25);
 	hmk_provoke(test, "kunmap_local() of address");
@@ -1137,17 +1142,17 @@ static void kunmap_local_twice_when_deep(struct kunit *test)
 }
 
 #ifdef folio_map_local
-/* More than the stack has room for: the rest goes to the reserve */
+/* More mappings than the stack has slots: the others are in the reserve. */
 #define NR_LEAKED	20
 
 struct leak {
 	struct page_set *set;
 	void *addr[NR_LEAKED];
 	unsigned int nr;
-	unsigned int nr_given_back;
+	unsigned int nr_unmapped;
 };
 
-/* How many mappings of the reserve are still there? */
+/* Counts the mappings in the reserve that are still there. */
 static unsigned int count_left(struct leak *leak)
 {
 	unsigned int i, beyond = 0, left = 0;
@@ -1170,14 +1175,14 @@ static unsigned int pins_of(struct task_struct *task)
 #endif
 }
 
-/* As leak_is_taken_back() */
-static void deep_leak_is_taken_back(struct kunit *test)
+/* As return_to_user_unmaps_leak(). */
+static void return_to_user_unmaps_deep_leak(struct kunit *test)
 {
 	struct leak *leak = hmk_zalloc(test, sizeof(*leak));
 	unsigned int pins = pins_of(current);
 	int depth;
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	leak->set = hmk_get_page_set(test, true, NR_LEAKED);
 	hmk_provoke(test, "with 20 local mappings");
 	map_all(leak->set, leak->addr, NR_LEAKED);
@@ -1194,13 +1199,13 @@ static void deep_leak_is_taken_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pins_of(current), pins);
 }
 
-/* Maps nr pages, gives the first ones back, and ends with the rest */
+/* Maps @nr pages, unmaps the first @nr_given_back, and ends. */
 static int end_with_mapped(void *data)
 {
 	struct leak *leak = data;
 
 	map_all(leak->set, leak->addr, leak->nr);
-	unmap_all(leak->addr, leak->nr_given_back);
+	unmap_all(leak->addr, leak->nr_unmapped);
 	while (!kthread_should_stop())
 		schedule_timeout_uninterruptible(1);
 	return 0;
@@ -1218,40 +1223,43 @@ static void end_thread_with(struct kunit *test, struct leak *leak, const char *r
 	hmk_provoke(test, report);
 	wake_up_process(task);
 	wait_until_pinned(test, task);
-	/* No look at its addresses yet: the TLB of this CPU would keep what it reads. */
+	/*
+	 * Does not read at the addresses yet: the TLB of this CPU would keep their
+	 * entries.
+	 */
 	stop_and_wait_for_death(task);
 	hmk_provoked(test);
 	KUNIT_EXPECT_EQ(test, map_depth(task), 0);
 	KUNIT_EXPECT_EQ(test, pins_of(task), 0);
 }
 
-static void deep_thread_ends_unpinned(struct kunit *test)
+static void exit_drops_pin_of_deep_task(struct kunit *test)
 {
 	struct leak *leak = hmk_zalloc(test, sizeof(*leak));
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	leak->nr = NR_LEAKED;
 	end_thread_with(test, leak, "ends with 20 local mappings");
 	KUNIT_EXPECT_EQ(test, count_left(leak), 0);
 }
 
-/* All of the stack is given back, and only the mapping in the reserve is forgotten */
+/* Only a mapping in the reserve is left when the thread ends. */
 #define NR_STACK	16
 
-static void reserve_is_not_forgotten(struct kunit *test)
+static void exit_unmaps_reserve(struct kunit *test)
 {
 	struct leak *leak = hmk_zalloc(test, sizeof(*leak));
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	leak->nr = NR_STACK + 1;
-	leak->nr_given_back = NR_STACK;
+	leak->nr_unmapped = NR_STACK;
 	end_thread_with(test, leak, "ends with 1 local mappings");
 	KUNIT_EXPECT_FALSE(test, in_local_slots(leak->addr[NR_STACK]));
 	KUNIT_EXPECT_FALSE(test, readable(leak->addr[NR_STACK]));
 	hmk_expect_report(test, "a mapping in the reserve");
 }
 
-/* Tasks that nest as deep as btrfs does with 40 devices in RAID 6, at the same time */
+/* Tasks nest as deep as btrfs does with 40 devices in RAID 6. */
 #define DEEP_TASKS	4
 #define DEEP_MAPS	40
 
@@ -1271,7 +1279,7 @@ static void nest_deep(struct worker *worker)
 	map_all(deep->set, addr, DEEP_MAPS);
 	if (atomic_inc_return(deep->mapped) == DEEP_TASKS)
 		complete_all(deep->all_mapped);
-	wait_for_completion_timeout(deep->all_mapped, PATIENCE);
+	wait_for_completion_timeout(deep->all_mapped, TIMEOUT);
 	for (round = 0; round < 20; round++) {
 		for (i = 0; i < DEEP_MAPS; i++) {
 			deep->wrong += !stamped_nofault(addr[i], deep->set->page[i], 30 + round);
@@ -1291,7 +1299,7 @@ static void four_tasks_nest_40_deep(struct kunit *test)
 	struct worker *worker[DEEP_TASKS];
 	unsigned int i, t;
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	init_completion(all_mapped);
 	hmk_provoke(test, "highmem: ");
 	for (t = 0; t < DEEP_TASKS; t++) {
@@ -1307,28 +1315,28 @@ static void four_tasks_nest_40_deep(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, deep[t].wrong, 0);
 	}
 	hmk_provoked(test);
-	/* One line says that a task nests that deep. It is no fault. */
+	/* Deep nesting is no fault, so there is at most one line. */
 	KUNIT_EXPECT_LE(test, hmk_reports(), 1);
 }
 #else
-static void deep_leak_is_taken_back(struct kunit *test)
+static void return_to_user_unmaps_deep_leak(struct kunit *test)
 {
-	kunit_skip(test, "leaks are not taken back here");
+	kunit_skip(test, "this kernel does not unmap leaks");
 }
 
-static void deep_thread_ends_unpinned(struct kunit *test)
+static void exit_drops_pin_of_deep_task(struct kunit *test)
 {
-	kunit_skip(test, "threads end with what they have mapped here");
+	kunit_skip(test, "this kernel does not unmap pages at the end of a thread");
 }
 
-static void reserve_is_not_forgotten(struct kunit *test)
+static void exit_unmaps_reserve(struct kunit *test)
 {
-	kunit_skip(test, "threads end with what they have mapped here");
+	kunit_skip(test, "this kernel does not unmap pages at the end of a thread");
 }
 
 static void four_tasks_nest_40_deep(struct kunit *test)
 {
-	kunit_skip(test, "no task may nest that deep here");
+	kunit_skip(test, "this kernel cannot nest that deep");
 }
 #endif
 
@@ -1357,18 +1365,18 @@ static struct kunit_case highmem_local_cases[] = {
 	KUNIT_CASE_SLOW(kmap_local_page_in_irq_work),
 	KUNIT_CASE_SLOW(kmap_local_page_in_softirq),
 	KUNIT_CASE(kmap_local_fork_drops_mappings),
-	KUNIT_CASE(leak_is_taken_back),
-	KUNIT_CASE(thread_ends_unpinned),
+	KUNIT_CASE(return_to_user_unmaps_leak),
+	KUNIT_CASE(exit_drops_pin),
 	KUNIT_CASE(kunmap_local_of_user_address),
 	KUNIT_CASE(kunmap_local_out_of_order),
 	KUNIT_CASE(kunmap_local_twice),
 	KUNIT_CASE(kmap_local_page_nests_16_deep),
 	KUNIT_CASE(kmap_local_page_nests_24_deep),
 	KUNIT_CASE(kunmap_local_twice_when_deep),
-	KUNIT_CASE(kmap_local_page_nests_beyond_all),
-	KUNIT_CASE(deep_leak_is_taken_back),
-	KUNIT_CASE(deep_thread_ends_unpinned),
-	KUNIT_CASE(reserve_is_not_forgotten),
+	KUNIT_CASE(kmap_local_page_nests_beyond_reserve),
+	KUNIT_CASE(return_to_user_unmaps_deep_leak),
+	KUNIT_CASE(exit_drops_pin_of_deep_task),
+	KUNIT_CASE(exit_unmaps_reserve),
 	KUNIT_CASE(four_tasks_nest_40_deep),
 	{}
 };

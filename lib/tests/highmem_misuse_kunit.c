@@ -1,36 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_misuse": what kunmap_local() makes of each address that a
- * caller can plausibly pass, at several depths. The table is that of
- * Documentation/mm/highmem-debug.rst. See highmem_kunit.h.
+ * KUnit suite "highmem_misuse": kunmap_local() of each address that a caller can
+ * plausibly pass, at several depths. Documentation/mm/highmem-debug.rst has the same
+ * table. See highmem_kunit.h.
  */
 
 #include <linux/errno.h>
 #include <linux/memblock.h>
 #include <linux/pfn.h>
 
-#include "highmem_kunit_inside.h"
+#include "highmem_kunit_whitebox.h"
 
-#if OURS
+#if HAVE_INTERNALS
 
-/* Depths with a mapping on top of nothing, deeper, at the end of the stack, behind it */
+/* Depths with nothing below the mapping, in the stack, at its end, and in the reserve. */
 static const unsigned int depths[] = { 1, 2, 5, 15, 16, 17, 20 };
 #define MOST_MAPS	20
 
-/* Whose address it is */
+/* The mapping that has the address. */
 enum of {
 	LATEST,
-	EARLIER,	/* the mapping below the latest */
-	GIVEN_BACK,	/* a mapping that was on top of the latest */
+	EARLIER,	/* the mapping below the latest one */
+	UNMAPPED,	/* an earlier mapping above the latest one */
 	NO_MAPPING,
 };
 
 struct misuse {
 	const char *name;
 	enum of of;
-	long offset;		/* from its first byte */
+	long offset;		/* from the first byte of the mapping */
 	void *addr;		/* for NO_MAPPING */
-	const char *report;	/* NULL: there is none */
+	const char *report;	/* NULL: no report */
 };
 
 #define OUTSIDE		"outside the mapping"
@@ -47,9 +47,9 @@ static const struct misuse misuses[] = {
 	{ "earlier_any_byte", EARLIER, 77, NULL, "out of order" },
 	{ "earlier_behind", EARLIER, PAGE_SIZE, NULL, OUTSIDE },
 	{ "earlier_before", EARLIER, -1, NULL, OUTSIDE },
-	{ "given_back", GIVEN_BACK, 0, NULL, UNKNOWN },
-	{ "given_back_any_byte", GIVEN_BACK, 99, NULL, UNKNOWN },
-	{ "given_back_behind", GIVEN_BACK, PAGE_SIZE, NULL, UNKNOWN },
+	{ "given_back", UNMAPPED, 0, NULL, UNKNOWN },
+	{ "given_back_any_byte", UNMAPPED, 99, NULL, UNKNOWN },
+	{ "given_back_behind", UNMAPPED, PAGE_SIZE, NULL, UNKNOWN },
 	{ "null", NO_MAPPING, 0, NULL, NOT_OURS },
 	{ "page_zero", NO_MAPPING, 0, (void *)8, NOT_OURS },
 	{ "user_address", NO_MAPPING, 0, (void *)(16 * PAGE_SIZE), NOT_OURS },
@@ -58,27 +58,27 @@ static const struct misuse misuses[] = {
 
 KUNIT_ARRAY_PARAM_DESC(misuse, misuses, name);
 
-struct tried {
-	unsigned int lost;	/* other mappings that do not show their page any more */
-	unsigned int left;	/* slots at the end */
+struct result {
+	unsigned int lost;	/* other mappings that do not show their page */
+	unsigned int left;	/* slots in use at the end */
 	unsigned int reports;
-	bool in_order;		/* the mapping needs no order: it is in the reserve */
+	bool in_order;		/* the mapping is in the reserve, which has no order */
 };
 
-/* Maps @depth pages, unmaps @misuse, then all that is still mapped, and looks. */
-static struct tried try(struct kunit *test, const struct misuse *misuse,
-			struct page_set *set, unsigned int depth)
+/* Maps @depth pages, makes the misuse, checks and unmaps the other mappings. */
+static struct result try_misuse(struct kunit *test, const struct misuse *misuse,
+				struct page_set *set, unsigned int depth)
 {
 	void *addr[MOST_MAPS + 1], *p = misuse->addr;
 	int ends = misuse->of == LATEST ? depth - 1 :
 		   misuse->of == EARLIER ? depth - 2 : -1;
-	struct tried tried = { };
+	struct result result = { };
 	int i;
 
 	hmk_provoke(test, misuse->report ?: "WARNING: ");
 	map_all(set, addr, depth);
-	tried.in_order = ends >= 0 && !in_local_slots(addr[ends]);
-	if (misuse->of == GIVEN_BACK) {
+	result.in_order = ends >= 0 && !in_local_slots(addr[ends]);
+	if (misuse->of == UNMAPPED) {
 		addr[depth] = kmap_local_page(set->page[depth]);
 		kunmap_local(addr[depth]);
 		p = addr[depth] + misuse->offset;
@@ -87,15 +87,15 @@ static struct tried try(struct kunit *test, const struct misuse *misuse,
 	}
 	kunmap_local(p);
 	for (i = depth - 1; i >= 0; i--)
-		tried.lost += i != ends && !stamped_nofault(addr[i], set->page[i], 110);
+		result.lost += i != ends && !stamped_nofault(addr[i], set->page[i], 110);
 	for (i = depth - 1; i >= 0; i--) {
 		if (i != ends)
 			kunmap_local(addr[i]);
 	}
-	tried.left = map_depth(current);
+	result.left = map_depth(current);
 	hmk_provoked(test);
-	tried.reports = hmk_reports();
-	return tried;
+	result.reports = hmk_reports();
+	return result;
 }
 
 static void kunmap_local_of(struct kunit *test)
@@ -104,7 +104,7 @@ static void kunmap_local_of(struct kunit *test)
 	struct page_set *set = hmk_get_page_set(test, true, MOST_MAPS + 1);
 	unsigned int i, cpu;
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	hmk_guard_against_stale_tlb(test);
 	for (i = 0; i < set->nr; i++)
 		stamp_page(set->page[i], 110);
@@ -112,19 +112,19 @@ static void kunmap_local_of(struct kunit *test)
 		pin_to_cpu(test, cpu);
 		for (i = 0; i < ARRAY_SIZE(depths); i++) {
 			const char *report = misuse->report;
-			struct tried tried;
+			struct result result;
 
 			if (misuse->of == EARLIER && depths[i] < 2)
 				continue;
-			tried = try(test, misuse, set, depths[i]);
-			/* The reserve keeps no order. */
-			if (misuse->of == EARLIER && tried.in_order &&
+			result = try_misuse(test, misuse, set, depths[i]);
+			/* The reserve has no order. */
+			if (misuse->of == EARLIER && result.in_order &&
 			    misuse->offset >= 0 && misuse->offset < PAGE_SIZE)
 				report = NULL;
-			KUNIT_EXPECT_EQ_MSG(test, tried.lost, 0, "depth %u", depths[i]);
-			KUNIT_EXPECT_EQ_MSG(test, tried.reports, !!report, "depth %u", depths[i]);
-			/* The next one would begin with a leak. */
-			KUNIT_ASSERT_EQ_MSG(test, tried.left, 0, "depth %u", depths[i]);
+			KUNIT_EXPECT_EQ_MSG(test, result.lost, 0, "depth %u", depths[i]);
+			KUNIT_EXPECT_EQ_MSG(test, result.reports, !!report, "depth %u", depths[i]);
+			/* A leak would break the next depth. */
+			KUNIT_ASSERT_EQ_MSG(test, result.left, 0, "depth %u", depths[i]);
 		}
 	}
 #ifdef CONFIG_SMP
@@ -132,7 +132,7 @@ static void kunmap_local_of(struct kunit *test)
 #endif
 }
 
-/* An address of the direct mapping, up to the one behind it, needs nothing. */
+/* An address of the direct mapping, up to the one behind the page, is not reported. */
 static void kunmap_local_of_low_memory(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 2);
@@ -145,27 +145,27 @@ static void kunmap_local_of_low_memory(struct kunit *test)
 	};
 	unsigned int i;
 
-	NEEDS_MAPPING(test);
-	NEEDS(test, !FORCED, "every page is mapped here");
+	REQUIRES_MAPPING(test);
+	REQUIRES(test, !FORCE_MAP, "kmap_local_page() maps each page of this kernel");
 	for (i = 0; i < 2; i++)
 		stamp_page(set->page[i], 110);
 	for (i = 0; i < ARRAY_SIZE(direct); i++) {
-		struct tried tried = try(test, &direct[i], set, 1);
+		struct result result = try_misuse(test, &direct[i], set, 1);
 
-		KUNIT_EXPECT_EQ_MSG(test, tried.lost, 0, "%s", direct[i].name);
-		KUNIT_EXPECT_EQ_MSG(test, tried.reports, 0, "%s", direct[i].name);
-		KUNIT_ASSERT_EQ_MSG(test, tried.left, 0, "%s", direct[i].name);
+		KUNIT_EXPECT_EQ_MSG(test, result.lost, 0, "%s", direct[i].name);
+		KUNIT_EXPECT_EQ_MSG(test, result.reports, 0, "%s", direct[i].name);
+		KUNIT_ASSERT_EQ_MSG(test, result.left, 0, "%s", direct[i].name);
 	}
 }
 
-/* kunmap_atomic() takes the same addresses, and enables preemption in any case. */
+/* kunmap_atomic() enables preemption for any address. */
 static void kunmap_atomic_of_address_behind(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 2);
 	unsigned int count = preempt_count(), wrong;
 	void *addr[2];
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	stamp_page(set->page[0], 110);
 	hmk_provoke(test, OUTSIDE);
 	addr[0] = kmap_local_page(set->page[0]);
@@ -177,18 +177,18 @@ static void kunmap_atomic_of_address_behind(struct kunit *test)
 	hmk_provoked(test);
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
-	/* Once, though it happened twice */
+	/* Two misuses, one report. */
 	KUNIT_EXPECT_EQ(test, hmk_reports(), 1);
 }
 
-/* A run by the address behind it, on top of a page, below a page and alone */
+/* The address behind a run: above a page, below a page, and alone. */
 static void kunmap_local_span_of_address_behind(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 2);
 	struct folio *folio = hmk_get_folio(test, true, 3);
 	unsigned int nr, below, above, wrong = 0, left = 0;
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	for (nr = 0; nr < 2; nr++)
 		stamp_page(set->page[nr], 110);
 	hmk_provoke(test, OUTSIDE);
@@ -220,14 +220,14 @@ static void kunmap_local_span_of_address_behind(struct kunit *test)
 }
 
 #ifdef CONFIG_HIGHMEM
-/* kunmap_local() of an address from kmap(): the page stays mapped for its holders. */
+/* kunmap_local() of an address from kmap() does not unmap the page. */
 static void kunmap_local_of_kmap(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true);
 	void *addr;
 
 #ifdef ARCH_NEEDS_KMAP_HIGH_GET
-	kunit_skip(test, "kmap_local_page() may return such an address here");
+	kunit_skip(test, "kmap_local_page() of this kernel may return such an address");
 #endif
 	stamp_page(page, 110);
 	hmk_provoke(test, NOT_OURS);
@@ -255,13 +255,13 @@ static struct kunit_case highmem_misuse_cases[] = {
 
 #else
 
-static void needs_ours(struct kunit *test)
+static void requires_internals(struct kunit *test)
 {
-	kunit_skip(test, "needs our local mappings");
+	kunit_skip(test, "needs the local mappings of mm/kmap_local.c");
 }
 
 static struct kunit_case highmem_misuse_cases[] = {
-	KUNIT_CASE(needs_ours),
+	KUNIT_CASE(requires_internals),
 	{}
 };
 

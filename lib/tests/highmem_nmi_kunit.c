@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_nmi": local mappings in NMIs, at every instruction of what
- * they interrupt. See highmem_kunit.h and highmem_kunit_inside.h.
+ * KUnit suite "highmem_nmi": local mappings in NMIs, at each instruction of the code that
+ * they interrupt. See highmem_kunit.h and highmem_kunit_whitebox.h.
  *
- * x86 can trap after each instruction. The trap enters the kernel as an NMI does,
- * in_nmi() and with no regard to interrupts being off. A case single-steps an
- * operation on local mappings and, between any two of its instructions, maps,
- * checks and writes pages of its own. Unlike with kprobes, nothing is left out:
- * inline code, the scheduler and the few functions that must not be probed are
- * stepped as well.
+ * x86 can trap after each instruction. The trap enters the kernel as an NMI does: in_nmi()
+ * is true, and interrupts may be off. A case single-steps an operation on local mappings.
+ * After each instruction, the trap handler maps, checks and writes its own pages. kprobes
+ * could not reach inline code, the scheduler and functions marked as not to be probed.
  *
- * The last case has real NMIs, which come at any time.
+ * The last case uses real NMIs.
  */
 
 #include <linux/delay.h>
@@ -22,49 +20,51 @@
 #include <asm/nmi.h>
 #endif
 
-#include "highmem_kunit_inside.h"
+#include "highmem_kunit_whitebox.h"
 
 #ifdef CONFIG_X86
 
 #define NMI_PAGES	5
 #define NMI_MAPS	2
-#define TASK_PAGES	18	/* more than a stack has slots for */
+#define TASK_PAGES	18	/* more than the stack has slots for */
 
-/* ------------------------------------------------------------------- the visitor */
+/* --------------------------------------------------------------- the NMI handler */
 
 struct nmi {
-	struct task_struct *task;	/* only when this one runs, unless it is NULL */
-	void (*visit)(struct nmi *nmi);
-	struct page_set *own;		/* what only the visitor maps, */
-	u32 salt[NMI_PAGES];		/* and last wrote to it */
-	unsigned int visits;
-	void *left;			/* the slot that the last visit has left full */
-	unsigned int halves;		/* PTEs found half cleared */
-	unsigned int over_maps;		/* of them with something mapped below */
-	unsigned int bad;		/* another page's data */
+	struct task_struct *task;	/* only when this task runs, unless NULL */
+	void (*handler)(struct nmi *nmi);
+	struct page_set *own;		/* only the handler maps these pages, */
+	u32 salt[NMI_PAGES];		/* and last wrote this to them */
+	unsigned int runs;
+	void *left;			/* a slot with a PTE that the handler has left */
+	unsigned int halves;		/* PTEs with only one half cleared */
+	unsigned int over_maps;		/* visits above other mappings */
+	unsigned int bad;		/* a page showed another page's data */
 	unsigned int unbalanced;
 };
 
-/* Never the page that was in this slot the last time, which any TLB may know */
+/* Not the page that was last in this slot: a TLB may still have its entry. */
 static unsigned int next_page(struct nmi *nmi, unsigned int i)
 {
-	return (nmi->visits * NMI_MAPS + i) % NMI_PAGES;
+	return (nmi->runs * NMI_MAPS + i) % NMI_PAGES;
 }
 
-static void look_in_nmi(struct nmi *nmi, unsigned int i, const void *addr)
+static void check_in_nmi(struct nmi *nmi, unsigned int i, const void *addr)
 {
 	nmi->bad += !stamped_nofault(addr, nmi->own->page[i], nmi->salt[i]);
 }
 
-/* Looks at once: the flush that comes with the next mapping may flush all there is */
-static void visit_nested(struct nmi *nmi)
+/*
+ * Checks each page at once, as the TLB flush for the next mapping may hide a missing one.
+ */
+static void nmi_map_nested(struct nmi *nmi)
 {
 	void *addr[NMI_MAPS];
 	unsigned int i;
 
 	for (i = 0; i < NMI_MAPS; i++) {
 		addr[i] = kmap_local_page(nmi->own->page[next_page(nmi, i)]);
-		look_in_nmi(nmi, next_page(nmi, i), addr[i]);
+		check_in_nmi(nmi, next_page(nmi, i), addr[i]);
 	}
 	for (i = 0; i < NMI_MAPS && !nmi->bad; i++) {
 		unsigned int nr = next_page(nmi, i);
@@ -76,33 +76,33 @@ static void visit_nested(struct nmi *nmi)
 }
 
 /*
- * As above, but with a protection of its own, which must not stay in the slot, if that
- * was emptied since the last visit, and now and then.
+ * At some visits, and when another CPU has emptied the slot, makes an eager mapping,
+ * whose PTE must be cleared.
  */
-static void visit_eagerly(struct nmi *nmi)
+static void nmi_map_eagerly(struct nmi *nmi)
 {
 	unsigned int i = next_page(nmi, 0);
 	void *addr;
 
-	if (nmi->visits % 8 && !(nmi->left && hmk_slot_empty(nmi->left))) {
-		visit_nested(nmi);
+	if (nmi->runs % 8 && !(nmi->left && hmk_slot_empty(nmi->left))) {
+		nmi_map_nested(nmi);
 		return;
 	}
 	addr = kmap_local_page_prot(nmi->own->page[i], PAGE_KERNEL_RO);
-	look_in_nmi(nmi, i, addr);
+	check_in_nmi(nmi, i, addr);
 	kunmap_local(addr);
 	nmi->bad += is_lazy() && !hmk_slot_empty(addr);
 	nmi->left = NULL;
 }
 
-static void visit(struct nmi *nmi)
+static void run_handler(struct nmi *nmi)
 {
 	int depth = map_depth(current);
 
 	nmi->over_maps += depth != 0;
-	nmi->visit(nmi);
+	nmi->handler(nmi);
 	nmi->unbalanced += map_depth(current) != (depth & 0xffff);
-	nmi->visits++;
+	nmi->runs++;
 }
 
 static struct nmi *get_nmi(struct kunit *test)
@@ -129,7 +129,7 @@ static void check_nmi(struct kunit *test, struct nmi *nmi)
 
 /* ------------------------------------------------------------------ single steps */
 
-static struct nmi *stepped;
+static struct nmi *stepped_nmi;
 
 static __always_inline void set_trap_flag(bool on)
 {
@@ -141,20 +141,20 @@ static __always_inline void set_trap_flag(bool on)
 }
 
 /*
- * 32-bit tasks take their flags with them when they are scheduled away. If the next
- * one inherits this, it is the end of the steps.
+ * On 32-bit kernels a task keeps its flags across a switch. If the next task has
+ * inherited the trap flag, the steps end.
  */
 static int step(struct notifier_block *unused, unsigned long why, void *data)
 {
 	struct die_args *args = data;
 	unsigned long *dr6 = (unsigned long *)args->err;
-	struct nmi *nmi = READ_ONCE(stepped);
+	struct nmi *nmi = READ_ONCE(stepped_nmi);
 
 	if (why != DIE_DEBUG || !nmi || !(*dr6 & DR_STEP) || user_mode(args->regs))
 		return NOTIFY_DONE;
 	*dr6 &= ~DR_STEP;
 	if (current == nmi->task)
-		visit(nmi);
+		run_handler(nmi);
 	else
 		args->regs->flags &= ~X86_EFLAGS_TF;
 	return NOTIFY_STOP;
@@ -172,8 +172,8 @@ static void end_steps(struct kunit_suite *suite)
 	unregister_die_notifier(&step_notifier);
 }
 
-/* The pages that are mapped by what is stepped, and their addresses */
-struct interrupted {
+/* The operation's pages, and their addresses. */
+struct stepped_task {
 	struct nmi *nmi;
 	struct page_set *set;
 	struct folio *folio;
@@ -181,9 +181,9 @@ struct interrupted {
 	unsigned int bad;
 };
 
-static struct interrupted *get_interrupted(struct kunit *test)
+static struct stepped_task *get_stepped_task(struct kunit *test)
 {
-	struct interrupted *task = hmk_zalloc(test, sizeof(*task));
+	struct stepped_task *task = hmk_zalloc(test, sizeof(*task));
 	unsigned int i;
 
 	pin_to_cpu(test, first_cpu());
@@ -198,33 +198,35 @@ static struct interrupted *get_interrupted(struct kunit *test)
 	return task;
 }
 
-static void look(struct interrupted *task, unsigned int i, void *addr)
+static void check(struct stepped_task *task, unsigned int i, void *addr)
 {
 	task->bad += !stamped_nofault(addr, task->set->page[i], 140);
 }
 
-/* @operation, with @visit between any two of its instructions. How many were there? */
-static unsigned int steps_of(struct interrupted *task, void (*visit)(struct nmi *),
-			     void (*operation)(struct interrupted *))
+/*
+ * Runs @operation with @visit after each instruction. Returns the number of instructions.
+ */
+static unsigned int steps_of(struct stepped_task *task, void (*handler)(struct nmi *),
+			     void (*operation)(struct stepped_task *))
 {
-	task->nmi->visits = 0;
-	task->nmi->visit = visit;
-	WRITE_ONCE(stepped, task->nmi);
+	task->nmi->runs = 0;
+	task->nmi->handler = handler;
+	WRITE_ONCE(stepped_nmi, task->nmi);
 	set_trap_flag(true);
 	operation(task);
 	set_trap_flag(false);
-	WRITE_ONCE(stepped, NULL);
-	return task->nmi->visits;
+	WRITE_ONCE(stepped_nmi, NULL);
+	return task->nmi->runs;
 }
 
 /*
- * On an empty stack, on one that has a page mapped, and on one where the fast paths
- * leave off: what is below has a protection of its own.
+ * On an empty stack, above one mapping, and above an eager mapping, which makes the fast
+ * paths call the slow ones.
  */
-static void check_steps(struct kunit *test, void (*operation)(struct interrupted *),
+static void check_steps(struct kunit *test, void (*operation)(struct stepped_task *),
 			unsigned int least)
 {
-	struct interrupted *task = get_interrupted(test);
+	struct stepped_task *task = get_stepped_task(test);
 	unsigned int below, i, steps, most = 0;
 	struct page **page = task->set->page;
 	int depth = 0;
@@ -235,9 +237,9 @@ static void check_steps(struct kunit *test, void (*operation)(struct interrupted
 			task->addr[0] = kmap_local_page(page[0]);
 		else if (below == 2)
 			task->addr[0] = kmap_local_page_prot(page[0], PAGE_KERNEL_RO);
-		steps = steps_of(task, i & 1 ? visit_eagerly : visit_nested, operation);
+		steps = steps_of(task, i & 1 ? nmi_map_eagerly : nmi_map_nested, operation);
 		if (below) {
-			look(task, 0, task->addr[0]);
+			check(task, 0, task->addr[0]);
 			kunmap_local(task->addr[0]);
 		}
 		depth |= map_depth(current);
@@ -250,50 +252,50 @@ static void check_steps(struct kunit *test, void (*operation)(struct interrupted
 	check_nmi(test, task->nmi);
 }
 
-/* ----------------------------------------------------------------- the operations */
+/* --------------------------------------------------------------------- operations */
 
-static void map_one(struct interrupted *task)
+static void map_one(struct stepped_task *task)
 {
 	void *addr = kmap_local_page(task->set->page[1]);
 
-	look(task, 1, addr);
+	check(task, 1, addr);
 	kunmap_local(addr);
 }
 
-static void map_same_and_other(struct interrupted *task)
+static void map_same_and_other(struct stepped_task *task)
 {
 	map_one(task);
 	map_one(task);
 	task->addr[2] = kmap_local_page(task->set->page[2]);
-	look(task, 2, task->addr[2]);
+	check(task, 2, task->addr[2]);
 	kunmap_local(task->addr[2]);
 	map_one(task);
 }
 
-static void map_read_only(struct interrupted *task)
+static void map_read_only(struct stepped_task *task)
 {
 	void *addr = kmap_local_page_prot(task->set->page[1], PAGE_KERNEL_RO);
 
 	map_one(task);
-	look(task, 1, addr);
+	check(task, 1, addr);
 	kunmap_local(addr);
 	map_one(task);
 }
 
-static void map_nested(struct interrupted *task)
+static void map_nested(struct stepped_task *task)
 {
 	unsigned int i;
 
 	for (i = 1; i < 5; i++)
 		task->addr[i] = kmap_local_page(task->set->page[i]);
 	for (i = 1; i < 5; i++)
-		look(task, i, task->addr[i]);
+		check(task, i, task->addr[i]);
 	for (i = 4; i; i--)
 		kunmap_local(task->addr[i]);
 }
 
 #ifdef folio_map_local
-static void map_span(struct interrupted *task)
+static void map_run(struct stepped_task *task)
 {
 	size_t len = 3 * PAGE_SIZE;
 	void *addr = kmap_local_span(task->folio, PAGE_SIZE, &len);
@@ -305,16 +307,16 @@ static void map_span(struct interrupted *task)
 	kunmap_local_span(addr, len);
 }
 #else
-#define map_span	map_nested
+#define map_run	map_nested
 #endif
 
-static void flush(struct interrupted *task)
+static void flush(struct stepped_task *task)
 {
 	kmap_flush_unused();
 	map_one(task);
 }
 
-static void sleep_while_mapped(struct interrupted *task)
+static void sleep_while_mapped(struct stepped_task *task)
 {
 	unsigned int i;
 
@@ -322,12 +324,12 @@ static void sleep_while_mapped(struct interrupted *task)
 		task->addr[i] = kmap_local_page(task->set->page[i]);
 	schedule_timeout_uninterruptible(1);
 	for (i = 1; i < 3; i++)
-		look(task, i, task->addr[i]);
+		check(task, i, task->addr[i]);
 	for (i = 2; i; i--)
 		kunmap_local(task->addr[i]);
 }
 
-static void unmap_out_of_order(struct interrupted *task)
+static void unmap_out_of_order(struct stepped_task *task)
 {
 	unsigned int i;
 
@@ -335,30 +337,30 @@ static void unmap_out_of_order(struct interrupted *task)
 		task->addr[i] = kmap_local_page(task->set->page[i]);
 	kunmap_local(task->addr[2]);
 	kunmap_local(task->addr[3]);
-	look(task, 1, task->addr[1]);
-	look(task, 4, task->addr[4]);
+	check(task, 1, task->addr[1]);
+	check(task, 4, task->addr[4]);
 	kunmap_local(task->addr[4]);
-	look(task, 1, task->addr[1]);
+	check(task, 1, task->addr[1]);
 	kunmap_local(task->addr[1]);
 }
 
-/* Two come from the reserve, and so does what the visitor maps then */
-static void map_deep(struct interrupted *task)
+/* The last two pages, and those of the handler, are in the reserve. */
+static void map_deep(struct stepped_task *task)
 {
 	map_all(task->set, task->addr, TASK_PAGES);
-	look(task, 5, task->addr[5]);
-	look(task, TASK_PAGES - 1, task->addr[TASK_PAGES - 1]);
+	check(task, 5, task->addr[5]);
+	check(task, TASK_PAGES - 1, task->addr[TASK_PAGES - 1]);
 	unmap_all(task->addr, TASK_PAGES);
 }
 
-/* -------------------------------------------------------------------- the cases */
+/* ------------------------------------------------------------------------ cases */
 
 #ifdef CONFIG_X86_PAE
 /*
- * Maps nothing but where it finds a slot of which one half is taken away: what it
- * leaves there loses its own upper half next.
+ * Waits for a slot whose PTE has only its high half left, and maps a page there. The
+ * flush then clears the high half of that PTE.
  */
-static void visit_half(struct nmi *nmi)
+static void nmi_refill_slot(struct nmi *nmi)
 {
 	pte_t pte = *virt_to_kpte((unsigned long)nmi->left);
 
@@ -366,35 +368,35 @@ static void visit_half(struct nmi *nmi)
 		void *addr = kmap_local_page(nmi->own->page[0]);
 
 		nmi->bad += addr != nmi->left;
-		look_in_nmi(nmi, 0, addr);
+		check_in_nmi(nmi, 0, addr);
 		kunmap_local(addr);
 		nmi->halves++;
 	}
 }
 
-static void flush_only(struct interrupted *task)
+static void flush_only(struct stepped_task *task)
 {
 	kmap_flush_unused();
 }
 
-static void flush_takes_what_nmi_left(struct kunit *test)
+static void flush_clears_slot_refilled_by_nmi(struct kunit *test)
 {
-	struct interrupted *task = get_interrupted(test);
+	struct stepped_task *task = get_stepped_task(test);
 	void *addr;
 
-	NEEDS_LAZY(test);
+	hmk_require_lazy(test);
 	addr = kmap_local_page(task->set->page[0]);
 	kunmap_local(addr);
 	task->nmi->left = addr;
-	NEEDS(test, virt_to_kpte((unsigned long)addr)->pte_high,
-	      "needs pages whose PTEs have an upper half");
-	steps_of(task, visit_half, flush_only);
+	REQUIRES(test, virt_to_kpte((unsigned long)addr)->pte_high,
+		 "needs pages whose PTEs have an upper half");
+	steps_of(task, nmi_refill_slot, flush_only);
 	KUNIT_EXPECT_EQ(test, task->nmi->halves, 1);
 	KUNIT_EXPECT_TRUE(test, hmk_slot_empty(addr));
 	check_nmi(test, task->nmi);
 }
 #else
-static void flush_takes_what_nmi_left(struct kunit *test)
+static void flush_clears_slot_refilled_by_nmi(struct kunit *test)
 {
 	kunit_skip(test, "needs CONFIG_X86_PAE");
 }
@@ -402,7 +404,7 @@ static void flush_takes_what_nmi_left(struct kunit *test)
 
 static void kmap_local_page_at_each_step(struct kunit *test)
 {
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	check_steps(test, map_one, 100);
 	check_steps(test, map_same_and_other, 400);
 	check_steps(test, map_nested, 400);
@@ -410,19 +412,19 @@ static void kmap_local_page_at_each_step(struct kunit *test)
 
 static void kmap_local_page_prot_at_each_step(struct kunit *test)
 {
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	check_steps(test, map_read_only, 300);
 }
 
 static void kmap_local_span_at_each_step(struct kunit *test)
 {
-	NEEDS_MAPPING(test);
-	check_steps(test, map_span, 300);
+	REQUIRES_MAPPING(test);
+	check_steps(test, map_run, 300);
 }
 
 static void kmap_flush_unused_at_each_step(struct kunit *test)
 {
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	check_steps(test, flush, 300);
 }
 
@@ -438,30 +440,30 @@ static void other_task_maps(struct worker *worker)
 	}
 }
 
-/* The scheduler takes away what may not stay, and puts back what is gone */
+/* __schedule() clears eager PTEs, and restores the task's PTEs. */
 static void switch_at_each_step(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 4);
 	struct worker *worker;
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	worker = hmk_start_worker(test, first_cpu(), other_task_maps, set);
 	check_steps(test, sleep_while_mapped, 1000);
 	WRITE_ONCE(worker->stop, true);
 	hmk_join_worker(test, worker);
 }
 
-/* The reports, each of which comes once per boot, are to be over before the steps */
+/* Warnings come once per boot. They are printed before the steps begin. */
 static void check_steps_of_misuse(struct kunit *test, const char *report,
-				  void (*operation)(struct interrupted *))
+				  void (*operation)(struct stepped_task *))
 {
-	struct interrupted *task = get_interrupted(test);
+	struct stepped_task *task = get_stepped_task(test);
 	unsigned int steps;
 
 	hmk_provoke(test, report);
 	operation(task);
 	hmk_provoked(test);
-	steps = steps_of(task, visit_nested, operation);
+	steps = steps_of(task, nmi_map_nested, operation);
 	kunit_info(test, "%u instructions\n", steps);
 	KUNIT_EXPECT_GE_MSG(test, steps, 800, "instructions");
 	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
@@ -471,7 +473,7 @@ static void check_steps_of_misuse(struct kunit *test, const char *report,
 
 static void misuse_at_each_step(struct kunit *test)
 {
-	NEEDS_OURS(test);
+	REQUIRES_INTERNALS(test);
 	check_steps_of_misuse(test, "out of order", unmap_out_of_order);
 	check_steps_of_misuse(test, "nested", map_deep);
 }
@@ -487,7 +489,7 @@ static int handle_nmi(unsigned int type, struct pt_regs *regs)
 
 	if (!nmi || raw_smp_processor_id() != first_cpu())
 		return NMI_DONE;
-	visit(nmi);
+	run_handler(nmi);
 	return NMI_HANDLED;
 }
 
@@ -505,7 +507,9 @@ static void send_nmis(struct worker *worker)
 	}
 }
 
-/* Another CPU sends them. This one maps and unmaps at random, and flushes at times */
+/*
+ * This CPU maps and unmaps at random and sometimes flushes, while another CPU sends NMIs.
+ */
 static void random_walk_with_nmis(struct kunit *test)
 {
 	struct walk *walk = hmk_get_walk(test, 141, TASK_MAPS);
@@ -513,27 +517,27 @@ static void random_walk_with_nmis(struct kunit *test)
 	struct nmi *nmi = get_nmi(test);
 	struct worker *worker;
 
-	NEEDS_MAPPING(test);
-	NEEDS_TWO_CPUS(test);
+	REQUIRES_MAPPING(test);
+	REQUIRES_TWO_CPUS(test);
 	pin_to_cpu(test, first_cpu());
-	nmi->visit = visit_nested;
+	nmi->handler = nmi_map_nested;
 	KUNIT_ASSERT_EQ(test, register_nmi_handler(NMI_LOCAL, handle_nmi, 0, "highmem_kunit"), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_nmis, NULL), 0);
 	WRITE_ONCE(real, nmi);
 	worker = hmk_start_worker(test, second_cpu(), send_nmis, NULL);
 	while (time_before(jiffies, end)) {
-		hmk_walk(walk);
+		hmk_walk_step(walk);
 		if (walk->steps % 64 == 0)
 			kmap_flush_unused();
 		cond_resched();
 	}
 	while (walk->nr_held)
-		hmk_walk_out(walk);
+		hmk_walk_unmap(walk);
 	WRITE_ONCE(worker->stop, true);
 	hmk_join_worker(test, worker);
 	kunit_release_action(test, end_nmis, NULL);
 
-	kunit_info(test, "%u NMIs, %u over mappings, %u steps\n", nmi->visits, nmi->over_maps,
+	kunit_info(test, "%u NMIs, %u over mappings, %u steps\n", nmi->runs, nmi->over_maps,
 		   walk->steps);
 	KUNIT_EXPECT_GT(test, nmi->over_maps, 10);
 	check_nmi(test, nmi);
@@ -548,7 +552,7 @@ static void random_walk_with_nmis(struct kunit *test)
 
 #else
 
-static void needs_x86(struct kunit *test)
+static void requires_x86(struct kunit *test)
 {
 	kunit_skip(test, "needs x86, which can trap after each instruction");
 }
@@ -561,12 +565,12 @@ static struct kunit_case highmem_nmi_cases[] = {
 	KUNIT_CASE(kmap_local_page_prot_at_each_step),
 	KUNIT_CASE(kmap_local_span_at_each_step),
 	KUNIT_CASE(kmap_flush_unused_at_each_step),
-	KUNIT_CASE(flush_takes_what_nmi_left),
+	KUNIT_CASE(flush_clears_slot_refilled_by_nmi),
 	KUNIT_CASE(switch_at_each_step),
 	KUNIT_CASE(misuse_at_each_step),
 	KUNIT_CASE_SLOW(random_walk_with_nmis),
 #else
-	KUNIT_CASE(needs_x86),
+	KUNIT_CASE(requires_x86),
 #endif
 	{}
 };

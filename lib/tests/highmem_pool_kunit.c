@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_pool": the pool of mappings that everybody shares,
- * kmap() and kunmap(). See highmem_kunit.h.
+ * KUnit suite "highmem_pool": the pkmap pool, kmap() and kunmap(). See highmem_kunit.h.
  */
 
 #include <linux/delay.h>
@@ -44,14 +43,14 @@ static void kmap_of_low_page(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, readable(addr));
 }
 
-/* Mapped is mapped until everybody has let go of it */
+/* A page stays mapped until its last holder unmaps it. */
 static void kmap_of_mapped_page(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true);
 	unsigned int i;
 	void *addr;
 
-	NEEDS_HIGHMEM(test);
+	REQUIRES_HIGHMEM(test);
 	addr = hmk_hold_kmap(test, page);
 	stamp(addr, page, 32);
 	for (i = 0; i < 3; i++)
@@ -68,71 +67,71 @@ static void kmap_of_mapped_page(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, readable(addr));
 }
 
-struct loan {
+struct shared_page {
 	struct page *page;
 	void *addr;
 	bool good;
 	int error;
 };
 
-static void use_loan(struct worker *worker)
+static void use_shared_page(struct worker *worker)
 {
-	struct loan *loan = worker->data;
+	struct shared_page *shared_page = worker->data;
 
-	loan->good = stamped(loan->addr, loan->page, 33);
-	stamp(loan->addr, loan->page, 34);
+	shared_page->good = stamped(shared_page->addr, shared_page->page, 33);
+	stamp(shared_page->addr, shared_page->page, 34);
 }
 
-static void kmap_is_seen_by_all(struct kunit *test)
+static void kmap_is_valid_on_all_cpus(struct kunit *test)
 {
-	struct loan *loan = kunit_kzalloc(test, sizeof(*loan), GFP_KERNEL);
+	struct shared_page *shared_page = kunit_kzalloc(test, sizeof(*shared_page), GFP_KERNEL);
 	unsigned int cpu, salt = 33;
 
-	KUNIT_ASSERT_NOT_NULL(test, loan);
-	loan->page = hmk_get_page(test, true);
-	loan->addr = hmk_hold_kmap(test, loan->page);
+	KUNIT_ASSERT_NOT_NULL(test, shared_page);
+	shared_page->page = hmk_get_page(test, true);
+	shared_page->addr = hmk_hold_kmap(test, shared_page->page);
 	for_each_online_cpu(cpu) {
-		stamp(loan->addr, loan->page, salt);
-		hmk_join_worker(test, hmk_start_worker(test, cpu, use_loan, loan));
-		KUNIT_EXPECT_TRUE(test, loan->good);
-		KUNIT_EXPECT_TRUE(test, stamped(loan->addr, loan->page, 34));
+		stamp(shared_page->addr, shared_page->page, salt);
+		hmk_join_worker(test, hmk_start_worker(test, cpu, use_shared_page, shared_page));
+		KUNIT_EXPECT_TRUE(test, shared_page->good);
+		KUNIT_EXPECT_TRUE(test, stamped(shared_page->addr, shared_page->page, 34));
 	}
 }
 
-/* Other CPUs must lose an idle mapping as well, from their TLBs too */
-static void read_loan(struct worker *worker)
+/* After a flush no CPU can read an idle mapping, not even through its TLB. */
+static void read_shared_page(struct worker *worker)
 {
-	struct loan *loan = worker->data;
+	struct shared_page *shared_page = worker->data;
 
-	loan->good = readable(loan->addr);
+	shared_page->good = readable(shared_page->addr);
 }
 
 static void kmap_flush_unused_removes_idle(struct kunit *test)
 {
-	struct loan *loan = kunit_kzalloc(test, sizeof(*loan), GFP_KERNEL);
+	struct shared_page *shared_page = kunit_kzalloc(test, sizeof(*shared_page), GFP_KERNEL);
 	struct page *idle = hmk_get_page(test, true);
 	struct page *held = hmk_get_page(test, true);
 	void *held_addr;
 	unsigned int cpu;
 
-	NEEDS_HIGHMEM(test);
-	KUNIT_ASSERT_NOT_NULL(test, loan);
+	REQUIRES_HIGHMEM(test);
+	KUNIT_ASSERT_NOT_NULL(test, shared_page);
 	held_addr = hmk_hold_kmap(test, held);
 	stamp(held_addr, held, 35);
-	loan->page = idle;
-	loan->addr = hmk_hold_kmap(test, idle);
-	KUNIT_EXPECT_PTR_NE(test, loan->addr, held_addr);
+	shared_page->page = idle;
+	shared_page->addr = hmk_hold_kmap(test, idle);
+	KUNIT_EXPECT_PTR_NE(test, shared_page->addr, held_addr);
 	for_each_online_cpu(cpu) {
-		hmk_join_worker(test, hmk_start_worker(test, cpu, read_loan, loan));
-		KUNIT_EXPECT_TRUE(test, loan->good);
+		hmk_join_worker(test, hmk_start_worker(test, cpu, read_shared_page, shared_page));
+		KUNIT_EXPECT_TRUE(test, shared_page->good);
 	}
 	hmk_drop_kmap(test, idle);
 
 	kmap_flush_unused();
 	KUNIT_EXPECT_NULL(test, page_address(idle));
 	for_each_online_cpu(cpu) {
-		hmk_join_worker(test, hmk_start_worker(test, cpu, read_loan, loan));
-		KUNIT_EXPECT_FALSE(test, loan->good);
+		hmk_join_worker(test, hmk_start_worker(test, cpu, read_shared_page, shared_page));
+		KUNIT_EXPECT_FALSE(test, shared_page->good);
 	}
 	KUNIT_EXPECT_PTR_EQ(test, page_address(held), held_addr);
 	KUNIT_EXPECT_TRUE(test, stamped_nofault(held_addr, held, 35));
@@ -143,10 +142,13 @@ static void kmap_to_page_of_pool_address(struct kunit *test)
 	struct page *page, *start, *end;
 	void *addr;
 
-	NEEDS_HIGHMEM(test);
+	REQUIRES_HIGHMEM(test);
 	page = hmk_get_page(test, true);
 	addr = hmk_hold_kmap(test, page);
-	/* Works, but tells the caller once that he should not need it */
+	/*
+	 * kmap_to_page() returns the page, and warns once that no caller should need
+	 * this.
+	 */
 	hmk_provoke(test, "kmap_to_page");
 	start = kmap_to_page(addr);
 	end = kmap_to_page(addr + PAGE_SIZE - 1);
@@ -157,14 +159,14 @@ static void kmap_to_page_of_pool_address(struct kunit *test)
 		hmk_expect_report(test, "kmap_to_page");
 }
 
-/* Count how many of the nested mappings from @first on give their page back */
+/* Counts the nested mappings, from @first on, whose page kmap_to_page() finds. */
 static void check_local_to_page(struct kunit *test, unsigned int first, unsigned int nr)
 {
 	struct page_set *set = hmk_get_page_set(test, true, nr);
 	unsigned int i, good = 0;
 	void *addr[15];
 
-	/* Slots are per CPU, and those of CPU 0 begin where all slots begin */
+	/* The first slot of CPU 0 is the first of all slots. */
 	pin_to_cpu(test, 0);
 	hmk_provoke(test, "kmap_to_page");
 	map_all(set, addr, nr);
@@ -179,19 +181,19 @@ static void check_local_to_page(struct kunit *test, unsigned int first, unsigned
 
 static void kmap_to_page_of_local_address(struct kunit *test)
 {
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	check_local_to_page(test, 1, 15);
 }
 
-/* Those who nested too deep have their page elsewhere */
+/* A mapping beyond the stack is in the reserve. */
 static void kmap_to_page_of_deep_address(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 20);
 	unsigned int i, good = 0;
 	void *addr[20];
 
-	NEEDS_MAPPING(test);
-	/* highmem_local expects the report on the depth */
+	REQUIRES_MAPPING(test);
+	/* The report on the depth is tested in highmem_local. */
 	hmk_provoke(test, "kmap_to_page");
 	map_all(set, addr, 20);
 	for (i = 15; i < 20; i++) {
@@ -206,7 +208,7 @@ static void kmap_to_page_of_deep_address(struct kunit *test)
 
 static void kmap_to_page_of_first_local_slot(struct kunit *test)
 {
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	check_local_to_page(test, 0, 1);
 }
 
@@ -265,7 +267,7 @@ static void is_kmap_addr_in_local_slots(struct kunit *test)
 #endif
 }
 
-/* The one at the highest address, where a wrong bound is easily written */
+/* The first slot has the highest address, which is the bound of a range check. */
 static void is_kmap_addr_in_first_local_slot(struct kunit *test)
 {
 #if defined(CONFIG_HIGHMEM) && defined(CONFIG_KMAP_LOCAL)
@@ -292,11 +294,11 @@ static void is_kmap_addr_in_first_local_slot(struct kunit *test)
 #ifdef CONFIG_HIGHMEM
 #define NR_HELD		16
 
-/* Three times through the pool, with some pages held all the while */
-static void kmap_streaming(struct kunit *test)
+/* Maps three times as many pages as there are slots, with some pages held. */
+static void kmap_of_more_pages_than_slots(struct kunit *test)
 {
 	struct page_set *held = hmk_get_page_set(test, true, NR_HELD);
-	struct page_set *set = hmk_get_page_set(test, true, 3 * LAST_PKMAP);
+	struct page_set *set = hmk_get_page_set(test, true, 3 * hmk_pool_slots());
 	unsigned int i, j, good = 0, kept = 0, local = 0;
 	void *held_addr[NR_HELD];
 
@@ -315,7 +317,7 @@ static void kmap_streaming(struct kunit *test)
 		good += stamped(kmap(set->page[i]), set->page[i], 37);
 		kunmap(set->page[i]);
 	}
-	/* And through mappings of another kind */
+	/* Reads the pages through local mappings. */
 	for (i = 0; i < set->nr; i++)
 		local += page_stamped(set->page[i], 37);
 
@@ -329,12 +331,12 @@ static void kmap_streaming(struct kunit *test)
 }
 
 /*
- * Two CPUs look at each mapping, twice around the pool. If one of them kept a
- * translation from the first time it reads, or writes, some other page now.
+ * Two CPUs use each mapping, and each slot is used for two pages. A CPU whose TLB keeps
+ * an old entry reads or writes another page.
  */
 #define NR_BATCH	64
 
-struct relay {
+struct batch {
 	struct page_set *set;
 	void *addr[NR_BATCH];
 	unsigned int first;
@@ -343,68 +345,68 @@ struct relay {
 	struct completion done;
 };
 
-static void look_at_batches(struct worker *worker)
+static void check_batches(struct worker *worker)
 {
-	struct relay *relay = worker->data;
+	struct batch *batch = worker->data;
 	unsigned int i;
 
 	while (!worker_stopped(worker)) {
-		if (!wait_for_completion_timeout(&relay->go, HZ / 10))
+		if (!wait_for_completion_timeout(&batch->go, HZ / 10))
 			continue;
 		for (i = 0; i < NR_BATCH; i++) {
-			struct page *page = relay->set->page[relay->first + i];
+			struct page *page = batch->set->page[batch->first + i];
 
-			relay->bad += !stamped(relay->addr[i], page, 38);
-			stamp(relay->addr[i], page, 39);
+			batch->bad += !stamped(batch->addr[i], page, 38);
+			stamp(batch->addr[i], page, 39);
 		}
-		complete(&relay->done);
+		complete(&batch->done);
 	}
 }
 
-static void kmap_reuse_is_seen_by_all(struct kunit *test)
+static void kmap_reuse_flushes_all_cpus(struct kunit *test)
 {
-	struct relay *relay = kunit_kzalloc(test, sizeof(*relay), GFP_KERNEL);
+	struct batch *batch = kunit_kzalloc(test, sizeof(*batch), GFP_KERNEL);
 	unsigned int i, bad = 0;
 	bool answered = true;
 
-	NEEDS_TWO_CPUS(test);
-	KUNIT_ASSERT_NOT_NULL(test, relay);
-	init_completion(&relay->go);
-	init_completion(&relay->done);
-	relay->set = hmk_get_page_set(test, true, 2 * LAST_PKMAP + NR_BATCH);
+	REQUIRES_TWO_CPUS(test);
+	KUNIT_ASSERT_NOT_NULL(test, batch);
+	init_completion(&batch->go);
+	init_completion(&batch->done);
+	batch->set = hmk_get_page_set(test, true, 2 * hmk_pool_slots() + NR_BATCH);
 	pin_to_cpu(test, first_cpu());
-	hmk_start_worker(test, second_cpu(), look_at_batches, relay);
+	hmk_start_worker(test, second_cpu(), check_batches, batch);
 
-	for (relay->first = 0; answered && relay->first < relay->set->nr;
-	     relay->first += NR_BATCH) {
-		struct page **page = relay->set->page + relay->first;
+	for (batch->first = 0; answered && batch->first < batch->set->nr;
+	     batch->first += NR_BATCH) {
+		struct page **page = batch->set->page + batch->first;
 
 		for (i = 0; i < NR_BATCH; i++) {
-			relay->addr[i] = kmap(page[i]);
-			stamp(relay->addr[i], page[i], 38);
+			batch->addr[i] = kmap(page[i]);
+			stamp(batch->addr[i], page[i], 38);
 		}
-		complete(&relay->go);
-		answered = wait_for_completion_timeout(&relay->done, PATIENCE);
+		complete(&batch->go);
+		answered = wait_for_completion_timeout(&batch->done, TIMEOUT);
 		for (i = 0; i < NR_BATCH; i++) {
-			bad += !stamped(relay->addr[i], page[i], 39);
+			bad += !stamped(batch->addr[i], page[i], 39);
 			kunmap(page[i]);
 		}
 	}
 	KUNIT_EXPECT_TRUE(test, answered);
-	KUNIT_EXPECT_EQ(test, relay->bad, 0);
+	KUNIT_EXPECT_EQ(test, batch->bad, 0);
 	KUNIT_EXPECT_EQ(test, bad, 0);
 }
 
 /*
- * Three of four kmap() calls go to a small set of pages, the fourth to a page
- * not seen lately. The set should stay mapped whatever streams past it.
+ * Three of four kmap() calls are for a small set of pages, the fourth is for other pages
+ * in turn. The set should stay mapped.
  */
 #define NR_HOT	64
 
 static void kmap_keeps_hot_pages(struct kunit *test)
 {
 	struct page_set *hot = hmk_get_page_set(test, true, NR_HOT);
-	struct page_set *cold = hmk_get_page_set(test, true, 4 * LAST_PKMAP);
+	struct page_set *cold = hmk_get_page_set(test, true, 4 * hmk_pool_slots());
 	unsigned int i, j, tries = 0, hits = 0, bad = 0;
 
 	for (i = 0; i < NR_HOT; i++)
@@ -413,7 +415,7 @@ static void kmap_keeps_hot_pages(struct kunit *test)
 		for (j = 0; j < 3; j++) {
 			struct page *page = hot->page[(3 * i + j) % NR_HOT];
 
-			/* The first round finds nothing mapped yet */
+			/* Nothing is mapped in the first round. */
 			tries += 3 * i + j >= NR_HOT;
 			hits += page_address(page) && 3 * i + j >= NR_HOT;
 			bad += !stamped(kmap(page), page, 50);
@@ -422,16 +424,16 @@ static void kmap_keeps_hot_pages(struct kunit *test)
 		kmap(cold->page[i % cold->nr]);
 		kunmap(cold->page[i % cold->nr]);
 	}
-	kunit_info(test, "%u of %u were mapped still\n", hits, tries);
+	kunit_info(test, "%u of %u were still mapped\n", hits, tries);
 	KUNIT_EXPECT_EQ(test, bad, 0);
 	KUNIT_EXPECT_GE(test, 100 * hits, 99 * tries);
 }
 
-/* -------------------------------------------------- many at once */
+/* ------------------------------------------------- several tasks */
 
 /*
- * Two tasks map a page that nobody had mapped, at the same moment. Both must
- * get the one address, or one of them would give back what the other holds.
+ * Two tasks map the same page at the same moment. Both must get the same slot, or one
+ * task unmaps the slot of the other.
  */
 #define NR_RACES	500
 
@@ -464,13 +466,13 @@ static void race_to_map(struct worker *worker)
 	}
 }
 
-static void kmap_first_by_two(struct kunit *test)
+static void kmap_by_two_tasks_at_once(struct kunit *test)
 {
 	struct race *race = kunit_kzalloc(test, sizeof(*race), GFP_KERNEL);
 	struct worker *worker[2];
 	unsigned int i, same = 0, gone = 0;
 
-	NEEDS_TWO_CPUS(test);
+	REQUIRES_TWO_CPUS(test);
 	KUNIT_ASSERT_NOT_NULL(test, race);
 	race->set = hmk_get_page_set(test, true, min(NR_RACES, LAST_PKMAP / 2));
 	for (i = 0; i < 2; i++) {
@@ -498,7 +500,7 @@ static void kmap_first_by_two(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gone, race->set->nr);
 }
 
-/* One page with more holders than fit in a byte, until the last of them goes */
+/* One page with more holders than fit in a byte, until the last holder unmaps it. */
 #define NR_HOLDERS	4
 #define NR_HOLDS	300
 
@@ -547,7 +549,7 @@ static void kmap_many_holders(struct kunit *test)
 	struct worker *worker[NR_HOLDERS];
 	unsigned int i;
 
-	NEEDS_HIGHMEM(test);
+	REQUIRES_HIGHMEM(test);
 	holders->page = hmk_get_page(test, true);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, drop_rest, holders), 0);
 	holders->addr = kmap(holders->page);
@@ -575,10 +577,10 @@ static void kmap_many_holders(struct kunit *test)
 #define NR_SHARERS	4
 
 /*
- * Few pages, shared by all. Each sharer has a line of its own in every page
- * and remembers what it wrote there last; the rest of the page never changes.
+ * A few pages, mapped by several tasks. Each task writes to its own word of each page and
+ * remembers the value. The rest of the page does not change.
  */
-struct crowd {
+struct sharing {
 	struct page_set *shared;
 	struct page_set *stream;
 	atomic_t joined;
@@ -589,8 +591,8 @@ struct crowd {
 
 static void share_pages(struct worker *worker)
 {
-	struct crowd *crowd = worker->data;
-	unsigned int line = atomic_inc_return(&crowd->joined) * STAMP_STRIDE + 1;
+	struct sharing *sharing = worker->data;
+	unsigned int line = atomic_inc_return(&sharing->joined) * STAMP_STRIDE + 1;
 	u32 last[NR_SHARED] = {};
 	struct rnd_state rnd;
 	unsigned int i;
@@ -600,110 +602,110 @@ static void share_pages(struct worker *worker)
 	while (!worker_stopped(worker)) {
 		for (i = 0; i < 100; i++) {
 			unsigned int nr = prandom_u32_state(&rnd) % NR_SHARED;
-			struct page *page = crowd->shared->page[nr];
+			struct page *page = sharing->shared->page[nr];
 
 			word = kmap(page);
 			if (!stamped(word, page, 42) || READ_ONCE(word[line]) != last[nr])
-				atomic_inc(&crowd->bad);
+				atomic_inc(&sharing->bad);
 			WRITE_ONCE(word[line], ++last[nr]);
 			if (READ_ONCE(word[line]) != last[nr])
-				atomic_inc(&crowd->bad);
+				atomic_inc(&sharing->bad);
 			kunmap(page);
 		}
-		atomic_long_add(i, &crowd->maps);
+		atomic_long_add(i, &sharing->maps);
 		cond_resched();
 	}
 }
 
-/* Wears the pool out meanwhile, so that shared pages lose their slots */
+/* Uses up clean slots, so that the shared pages are reclaimed. */
 static void stream_pages(struct worker *worker)
 {
-	struct crowd *crowd = worker->data;
+	struct sharing *sharing = worker->data;
 	unsigned int i;
 
 	while (!worker_stopped(worker)) {
-		for (i = 0; i < crowd->stream->nr && !worker_stopped(worker); i++) {
-			struct page *page = crowd->stream->page[i];
+		for (i = 0; i < sharing->stream->nr && !worker_stopped(worker); i++) {
+			struct page *page = sharing->stream->page[i];
 
 			if (!stamped(kmap(page), page, 43))
-				atomic_inc(&crowd->bad);
+				atomic_inc(&sharing->bad);
 			kunmap(page);
 			if (i % 64 == 0)
 				cond_resched();
 		}
-		atomic_long_add(i, &crowd->maps);
+		atomic_long_add(i, &sharing->maps);
 	}
 }
 
 static void flush_pool(struct worker *worker)
 {
-	struct crowd *crowd = worker->data;
+	struct sharing *sharing = worker->data;
 
 	while (!worker_stopped(worker)) {
 		kmap_flush_unused();
-		atomic_long_inc(&crowd->flushes);
+		atomic_long_inc(&sharing->flushes);
 		usleep_range(50, 200);
 	}
 }
 
-static void check_crowd(struct kunit *test, bool flushing, unsigned int ms)
+static void check_sharing(struct kunit *test, bool flushing, unsigned int ms)
 {
-	struct crowd *crowd = kunit_kzalloc(test, sizeof(*crowd), GFP_KERNEL);
+	struct sharing *sharing = kunit_kzalloc(test, sizeof(*sharing), GFP_KERNEL);
 	struct worker *worker[NR_SHARERS + 2];
 	unsigned int i, nr = 0, cpu = first_cpu();
 
-	KUNIT_ASSERT_NOT_NULL(test, crowd);
-	crowd->shared = hmk_get_page_set(test, true, NR_SHARED);
-	crowd->stream = hmk_get_page_set(test, true, LAST_PKMAP + 100);
+	KUNIT_ASSERT_NOT_NULL(test, sharing);
+	sharing->shared = hmk_get_page_set(test, true, NR_SHARED);
+	sharing->stream = hmk_get_page_set(test, true, hmk_pool_slots() + 100);
 	for (i = 0; i < NR_SHARED; i++) {
-		void *addr = kmap_local_page(crowd->shared->page[i]);
+		void *addr = kmap_local_page(sharing->shared->page[i]);
 
 		clear_page(addr);
-		stamp(addr, crowd->shared->page[i], 42);
+		stamp(addr, sharing->shared->page[i], 42);
 		kunmap_local(addr);
 	}
-	for (i = 0; i < crowd->stream->nr; i++)
-		stamp_page(crowd->stream->page[i], 43);
+	for (i = 0; i < sharing->stream->nr; i++)
+		stamp_page(sharing->stream->page[i], 43);
 
 	while (nr < NR_SHARERS) {
-		worker[nr++] = hmk_start_worker(test, cpu, share_pages, crowd);
+		worker[nr++] = hmk_start_worker(test, cpu, share_pages, sharing);
 		cpu = cpumask_next(cpu, cpu_online_mask);
 		if (cpu >= nr_cpu_ids)
 			cpu = first_cpu();
 	}
-	worker[nr++] = hmk_start_worker(test, -1, stream_pages, crowd);
+	worker[nr++] = hmk_start_worker(test, -1, stream_pages, sharing);
 	if (flushing)
-		worker[nr++] = hmk_start_worker(test, -1, flush_pool, crowd);
+		worker[nr++] = hmk_start_worker(test, -1, flush_pool, sharing);
 	msleep(ms);
 	for (i = 0; i < nr; i++)
 		WRITE_ONCE(worker[i]->stop, true);
 	for (i = 0; i < nr; i++)
 		hmk_join_worker(test, worker[i]);
 
-	kunit_info(test, "%ld maps, %ld flushes\n", atomic_long_read(&crowd->maps),
-		   atomic_long_read(&crowd->flushes));
-	KUNIT_EXPECT_EQ(test, atomic_read(&crowd->bad), 0);
-	KUNIT_EXPECT_GT(test, atomic_long_read(&crowd->maps), 0);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&crowd->flushes) > 0, flushing);
-	/* Nobody holds any of them any longer */
+	kunit_info(test, "%ld maps, %ld flushes\n", atomic_long_read(&sharing->maps),
+		   atomic_long_read(&sharing->flushes));
+	KUNIT_EXPECT_EQ(test, atomic_read(&sharing->bad), 0);
+	KUNIT_EXPECT_GT(test, atomic_long_read(&sharing->maps), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&sharing->flushes) > 0, flushing);
+	/* No task holds any of these pages. */
 	kmap_flush_unused();
 	for (i = 0; i < NR_SHARED; i++)
-		KUNIT_EXPECT_NULL(test, page_address(crowd->shared->page[i]));
-	for (i = 0; i < crowd->stream->nr; i++)
-		KUNIT_EXPECT_NULL(test, page_address(crowd->stream->page[i]));
+		KUNIT_EXPECT_NULL(test, page_address(sharing->shared->page[i]));
+	for (i = 0; i < sharing->stream->nr; i++)
+		KUNIT_EXPECT_NULL(test, page_address(sharing->stream->page[i]));
 }
 
-static void kmap_shared(struct kunit *test)
+static void kmap_by_many_tasks(struct kunit *test)
 {
-	check_crowd(test, false, 2000);
+	check_sharing(test, false, 2000);
 }
 
-static void kmap_shared_and_flushed(struct kunit *test)
+static void kmap_by_many_tasks_while_flushed(struct kunit *test)
 {
-	check_crowd(test, true, 2000);
+	check_sharing(test, true, 2000);
 }
 
-/* ----------------------------------- from where it is not allowed */
+/* --------------------------------------------------------- misuse */
 
 struct atomic_kmap {
 	struct irq_work irq_work;
@@ -735,7 +737,7 @@ static void kmap_in_atomic_context(struct kunit *test)
 	stamp_page(ak->page, 44);
 	init_completion(&ak->done);
 	ak->irq_work = IRQ_WORK_INIT_HARD(kmap_in_irq_work);
-	/* Idle mappings would make it too easy */
+	/* kmap() of an idle mapping would need no free slot. */
 	kmap_flush_unused();
 
 	hmk_provoke(test, "kmap() in atomic context");
@@ -752,7 +754,7 @@ static void kmap_in_atomic_context(struct kunit *test)
 	kunmap(page);
 
 	irq_work_queue(&ak->irq_work);
-	arrived = wait_for_completion_timeout(&ak->done, PATIENCE);
+	arrived = wait_for_completion_timeout(&ak->done, TIMEOUT);
 	irq_work_sync(&ak->irq_work);
 	if (arrived)
 		kunmap(ak->page);
@@ -769,7 +771,7 @@ static void kmap_in_atomic_context(struct kunit *test)
 }
 
 #ifdef ARCH_NEEDS_KMAP_HIGH_GET
-/* For those who may not sleep: hold a mapping if there is one */
+/* kmap_high_get() holds a mapping that exists, and does not sleep. */
 static void kmap_high_get_holds(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true);
@@ -786,7 +788,7 @@ static void kmap_high_get_holds(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, page_address(page), addr);
 	KUNIT_EXPECT_TRUE(test, stamped_nofault(addr, page, 45));
 
-	/* A local mapping of a mapped page is that mapping, held once more */
+	/* A local mapping of a page that kmap() has mapped is one more holder. */
 	local = kmap_local_page(page);
 	if (got)
 		kunmap_high(page);
@@ -800,7 +802,7 @@ static void kmap_high_get_holds(struct kunit *test)
 }
 #endif
 
-/* After a misuse: are slots given out, filled, and given back as ever? */
+/* After a misuse: does the pool still fill and reclaim slots? */
 static void check_pool_works(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 8);
@@ -823,7 +825,7 @@ static void check_pool_works(struct kunit *test)
 	}
 }
 
-/* A page that has a slot, though nobody holds it, loses no more than that */
+/* kunmap() of an idle page warns and changes nothing. */
 static void kunmap_of_idle_page(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true);
@@ -844,7 +846,7 @@ static void kunmap_of_idle_page(struct kunit *test)
 	check_pool_works(test);
 }
 
-/* Owns the report, since both misuses may count as one kind */
+/* kunmap() of a page without a slot warns and changes nothing. */
 static void kunmap_of_unmapped_page(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true);
@@ -870,7 +872,7 @@ static struct kunit_case highmem_pool_cases[] = {
 	KUNIT_CASE(kmap_round_trip),
 	KUNIT_CASE(kmap_of_low_page),
 	KUNIT_CASE(kmap_of_mapped_page),
-	KUNIT_CASE(kmap_is_seen_by_all),
+	KUNIT_CASE(kmap_is_valid_on_all_cpus),
 	KUNIT_CASE(kmap_flush_unused_removes_idle),
 	KUNIT_CASE(kmap_to_page_of_pool_address),
 	KUNIT_CASE(kmap_to_page_of_local_address),
@@ -881,13 +883,13 @@ static struct kunit_case highmem_pool_cases[] = {
 	KUNIT_CASE(is_kmap_addr_in_local_slots),
 	KUNIT_CASE(is_kmap_addr_in_first_local_slot),
 #ifdef CONFIG_HIGHMEM
-	KUNIT_CASE(kmap_streaming),
-	KUNIT_CASE(kmap_reuse_is_seen_by_all),
+	KUNIT_CASE(kmap_of_more_pages_than_slots),
+	KUNIT_CASE(kmap_reuse_flushes_all_cpus),
 	KUNIT_CASE(kmap_keeps_hot_pages),
-	KUNIT_CASE(kmap_first_by_two),
+	KUNIT_CASE(kmap_by_two_tasks_at_once),
 	KUNIT_CASE(kmap_many_holders),
-	KUNIT_CASE_SLOW(kmap_shared),
-	KUNIT_CASE_SLOW(kmap_shared_and_flushed),
+	KUNIT_CASE_SLOW(kmap_by_many_tasks),
+	KUNIT_CASE_SLOW(kmap_by_many_tasks_while_flushed),
 	KUNIT_CASE(kmap_in_atomic_context),
 #ifdef ARCH_NEEDS_KMAP_HIGH_GET
 	KUNIT_CASE(kmap_high_get_holds),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_race": tasks on all CPUs map, share, unmap, look up and
- * flush the same pages at the same time. See highmem_kunit.h.
+ * KUnit suite "highmem_race": tasks on all CPUs map, unmap, look up and flush the same
+ * pages at the same time. See highmem_kunit.h.
  */
 
 #include <linux/delay.h>
@@ -11,19 +11,20 @@
 
 #include "highmem_kunit.h"
 
-#define SALT		60
+#define RACE_SALT	60
 #define MAX_RACERS	8
 #define MAX_WINDOW	4
 #define LOOKUP_NS	(500 * NSEC_PER_USEC)
 
 struct race {
 	struct page_set *set;
-	unsigned int hot;	/* three of four turns go to so many of them */
-	unsigned int window;	/* so many pages does a racer hold at a time */
+	unsigned int hot;	/* three of four turns are for these pages */
+	unsigned int window;	/* pages that a racer holds at a time */
 	unsigned int pause_us;	/* between two flushes */
 	unsigned int nr_racers;
 	struct racer *racer[MAX_RACERS];
-	struct page *own;	/* that only the flusher maps */
+	struct page *flush_page; /* only the flusher maps it */
+	unsigned int slots;	/* of the pool, before the race */
 	struct completion go;
 	unsigned int nr_workers;
 	struct worker *worker[2 * MAX_RACERS + 1];
@@ -31,59 +32,59 @@ struct race {
 	atomic_long_t maps;
 	atomic_long_t flushes;
 	atomic_long_t lookups;
-	/* What must not happen */
-	atomic_t moved;		/* a page that is held was at another address */
-	atomic_t foreign;	/* another page's data was read */
-	atomic_t lost;		/* what was written is not there any more */
+	/* Faults; all must stay 0. */
+	atomic_t moved;		/* the address of a held page changed */
+	atomic_t foreign;	/* a page showed another page's data */
+	atomic_t lost;		/* a write was lost */
 	atomic_t kept;		/* a flush left an idle page mapped */
-	atomic_t nonsense;	/* an address where no page can be */
-	atomic_t left;		/* something was mapped when all was over */
+	atomic_t invalid;	/* page_address() returned an impossible address */
+	atomic_t left;		/* a page was mapped at the end */
 };
 
-/* What a racer remembers of a page: how often it wrote there, and where last */
-struct note {
+/* What a racer has written to a page: how often, and at which address. */
+struct record {
 	u32 writes;
 	u32 *word;
 };
 
 struct racer {
 	struct race *race;
-	unsigned int line;	/* of each page, the word that is this racer's */
+	unsigned int line;	/* the word of each page that is this racer's */
 	struct rnd_state rnd;
-	struct note note[];
+	struct record record[];
 };
 
-/* ------------------------------------------------------------------ the racers */
+/* ---------------------------------------------------------------------- racers */
 
 static u32 mark(struct racer *racer, unsigned int nr)
 {
-	return stamp_word(racer->race->set->page[nr], racer->note[nr].writes, racer->line);
+	return stamp_word(racer->race->set->page[nr], racer->record[nr].writes, racer->line);
 }
 
-/* The racer holds the page, so all of this must be as it was left */
+/* The racer holds the page, so its address and contents cannot change. */
 static void check_page(struct racer *racer, unsigned int nr)
 {
 	struct race *race = racer->race;
 	struct page *page = race->set->page[nr];
-	struct note *note = &racer->note[nr];
+	struct record *record = &racer->record[nr];
 
-	if (page_address(page) != note->word)
+	if (page_address(page) != record->word)
 		atomic_inc(&race->moved);
-	/* The whole page comes and goes at once: no need to read all of it */
-	if (READ_ONCE(note->word[0]) != stamp_word(page, SALT, 0))
+	/* One word tells the page: the PTE maps a whole page. */
+	if (READ_ONCE(record->word[0]) != stamp_word(page, RACE_SALT, 0))
 		atomic_inc(&race->foreign);
-	if (note->writes && READ_ONCE(note->word[racer->line]) != mark(racer, nr))
+	if (record->writes && READ_ONCE(record->word[racer->line]) != mark(racer, nr))
 		atomic_inc(&race->lost);
 }
 
 static void take_page(struct racer *racer, unsigned int nr)
 {
-	struct note *note = &racer->note[nr];
+	struct record *record = &racer->record[nr];
 
-	note->word = kmap(racer->race->set->page[nr]);
+	record->word = kmap(racer->race->set->page[nr]);
 	check_page(racer, nr);
-	note->writes++;
-	WRITE_ONCE(note->word[racer->line], mark(racer, nr));
+	record->writes++;
+	WRITE_ONCE(record->word[racer->line], mark(racer, nr));
 }
 
 static void drop_page(struct racer *racer, unsigned int nr)
@@ -102,14 +103,14 @@ static unsigned int pick_page(struct racer *racer)
 	return random / 4 % race->set->nr;
 }
 
-static void run_race(struct worker *worker)
+static void race_on_pool(struct worker *worker)
 {
 	struct racer *racer = worker->data;
 	unsigned int window = racer->race->window;
 	unsigned int held[MAX_WINDOW];
 	unsigned int i, turn = 0;
 
-	wait_for_completion_timeout(&racer->race->go, PATIENCE);
+	wait_for_completion_timeout(&racer->race->go, TIMEOUT);
 	while (!worker_stopped(worker)) {
 		for (i = 0; i < 64; i++, turn++) {
 			if (turn >= window)
@@ -118,7 +119,7 @@ static void run_race(struct worker *worker)
 			take_page(racer, held[turn % window]);
 		}
 		atomic_long_add(i, &racer->race->maps);
-		/* Now and then hold what there is for as long as flushes take */
+		/* Sometimes holds the pages for as long as a flush takes. */
 		if (prandom_u32_state(&racer->rnd) % 256 == 0)
 			schedule_timeout_uninterruptible(1);
 		else
@@ -130,15 +131,15 @@ static void run_race(struct worker *worker)
 
 /* ---------------------------------------------------------- flushes and lookups */
 
-/* Nobody else maps this page, so no flush may leave it mapped anywhere */
+/* Only the flusher maps this page, so no flush may leave it mapped. */
 static void flush_race(struct worker *worker)
 {
 	struct race *race = worker->data;
-	struct page *page = race->own;
+	struct page *page = race->flush_page;
 	u32 salt = 0;
 	void *addr;
 
-	wait_for_completion_timeout(&race->go, PATIENCE);
+	wait_for_completion_timeout(&race->go, TIMEOUT);
 	while (!worker_stopped(worker)) {
 		addr = kmap(page);
 		stamp(addr, page, ++salt);
@@ -154,27 +155,27 @@ static void flush_race(struct worker *worker)
 	}
 }
 
-struct looker {
+struct lookup {
 	struct race *race;
 	struct hrtimer hrtimer;
 	struct rnd_state rnd;
 	struct rnd_state timer_rnd;
 };
 
-/* Whoever does not hold the page learns an address, but not what is there */
+/* A task that does not hold the page may use the address only for comparison. */
 static void look_up(struct race *race, struct rnd_state *rnd)
 {
 	struct page *page = race->set->page[prandom_u32_state(rnd) % race->set->nr];
 	void *addr = page_address(page);
 
 	if (addr && (offset_in_page(addr) || !is_kmap_addr(addr)))
-		atomic_inc(&race->nonsense);
+		atomic_inc(&race->invalid);
 #ifdef ARCH_NEEDS_KMAP_HIGH_GET
 	addr = kmap_high_get(page);
 	if (addr) {
 		if (page_address(page) != addr)
 			atomic_inc(&race->moved);
-		if (READ_ONCE(*(u32 *)addr) != stamp_word(page, SALT, 0))
+		if (READ_ONCE(*(u32 *)addr) != stamp_word(page, RACE_SALT, 0))
 			atomic_inc(&race->foreign);
 		kunmap_high(page);
 	}
@@ -184,31 +185,31 @@ static void look_up(struct race *race, struct rnd_state *rnd)
 
 static enum hrtimer_restart look_up_by_hrtimer(struct hrtimer *hrtimer)
 {
-	struct looker *looker = container_of(hrtimer, struct looker, hrtimer);
+	struct lookup *lookup = container_of(hrtimer, struct lookup, hrtimer);
 
-	look_up(looker->race, &looker->timer_rnd);
+	look_up(lookup->race, &lookup->timer_rnd);
 	hrtimer_forward_now(hrtimer, ns_to_ktime(LOOKUP_NS));
 	return HRTIMER_RESTART;
 }
 
-/* From a task, and from interrupts on the same CPU */
+/* Looks pages up in a task, and in interrupts on the same CPU. */
 static void look_up_race(struct worker *worker)
 {
-	struct looker *looker = worker->data;
+	struct lookup *lookup = worker->data;
 	unsigned int i;
 
-	wait_for_completion_timeout(&looker->race->go, PATIENCE);
-	hmk_hrtimer_setup(&looker->hrtimer, look_up_by_hrtimer, HRTIMER_MODE_REL_PINNED_HARD);
-	hrtimer_start(&looker->hrtimer, ns_to_ktime(LOOKUP_NS), HRTIMER_MODE_REL_PINNED_HARD);
+	wait_for_completion_timeout(&lookup->race->go, TIMEOUT);
+	hmk_hrtimer_setup(&lookup->hrtimer, look_up_by_hrtimer, HRTIMER_MODE_REL_PINNED_HARD);
+	hrtimer_start(&lookup->hrtimer, ns_to_ktime(LOOKUP_NS), HRTIMER_MODE_REL_PINNED_HARD);
 	while (!worker_stopped(worker)) {
 		for (i = 0; i < 32; i++)
-			look_up(looker->race, &looker->rnd);
+			look_up(lookup->race, &lookup->rnd);
 		usleep_range(200, 400);
 	}
-	hrtimer_cancel(&looker->hrtimer);
+	hrtimer_cancel(&lookup->hrtimer);
 }
 
-/* ------------------------------------------------------------------ before, after */
+/* ------------------------------------------------------------------ start and end */
 
 static struct race *get_race(struct kunit *test, unsigned int nr_pages)
 {
@@ -216,13 +217,14 @@ static struct race *get_race(struct kunit *test, unsigned int nr_pages)
 	unsigned int i;
 
 	init_completion(&race->go);
-	race->own = hmk_get_page(test, true);
+	race->slots = hmk_pool_slots();
+	race->flush_page = hmk_get_page(test, true);
 	race->set = hmk_get_page_set(test, true, nr_pages);
 	for (i = 0; i < nr_pages; i++)
-		stamp_page(race->set->page[i], SALT);
+		stamp_page(race->set->page[i], RACE_SALT);
 	race->nr_racers = clamp(num_online_cpus(), 4U, MAX_RACERS + 0U);
 	for (i = 0; i < race->nr_racers; i++) {
-		struct racer *racer = hmk_zalloc(test, struct_size(racer, note, nr_pages));
+		struct racer *racer = hmk_zalloc(test, struct_size(racer, record, nr_pages));
 
 		racer->race = race;
 		racer->line = (i + 1) * STAMP_STRIDE + 1;
@@ -232,15 +234,15 @@ static struct race *get_race(struct kunit *test, unsigned int nr_pages)
 	return race;
 }
 
-/* On the CPU that this runs on, none of the places that had a page may have one */
-static void look_for_leftovers(struct worker *worker)
+/* On this CPU no former address of a page may be readable. */
+static void count_readable(struct worker *worker)
 {
 	struct race *race = worker->data;
 	unsigned int i, nr;
 
 	for (i = 0; i < race->nr_racers; i++) {
 		for (nr = 0; nr < race->set->nr; nr++) {
-			u32 *word = race->racer[i]->note[nr].word;
+			u32 *word = race->racer[i]->record[nr].word;
 
 			if (word && readable(word))
 				atomic_inc(&race->left);
@@ -249,7 +251,7 @@ static void look_for_leftovers(struct worker *worker)
 	}
 }
 
-/* The racers are gone. Did all they wrote get where it was meant to? */
+/* Checks the pages through local mappings, after all racers have ended. */
 static void check_pages(struct kunit *test, struct race *race)
 {
 	unsigned int i, nr, cpu, mapped = 0, damaged = 0;
@@ -261,40 +263,21 @@ static void check_pages(struct kunit *test, struct race *race)
 
 		mapped += !!page_address(page);
 		word = kmap_local_page(page);
-		damaged += !stamped(word, page, SALT);
+		damaged += !stamped(word, page, RACE_SALT);
 		for (i = 0; i < race->nr_racers; i++) {
 			struct racer *racer = race->racer[i];
 
-			damaged += racer->note[nr].writes &&
+			damaged += racer->record[nr].writes &&
 				   word[racer->line] != mark(racer, nr);
 		}
 		kunmap_local(word);
 	}
 	for_each_online_cpu(cpu)
-		hmk_join_worker(test, hmk_start_worker(test, cpu, look_for_leftovers, race));
+		hmk_join_worker(test, hmk_start_worker(test, cpu, count_readable, race));
 
 	KUNIT_EXPECT_EQ(test, mapped, 0);
 	KUNIT_EXPECT_EQ(test, damaged, 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->left), 0);
-}
-
-/* The size, in pages, of the address space outside the window that the racers used. */
-static unsigned long pages_outside(const struct race *race)
-{
-	unsigned long low = ULONG_MAX, high = 0;
-	unsigned int i, nr;
-
-	for (i = 0; i < race->nr_racers; i++) {
-		for (nr = 0; nr < race->set->nr; nr++) {
-			unsigned long addr = (unsigned long)race->racer[i]->note[nr].word;
-
-			if (!addr || addr - PKMAP_ADDR(0) < LAST_PKMAP * PAGE_SIZE)
-				continue;
-			low = min(low, addr);
-			high = max(high, addr);
-		}
-	}
-	return high ? (high - low) / PAGE_SIZE + 1 : 0;
 }
 
 static void check_counts(struct kunit *test, struct race *race)
@@ -309,9 +292,9 @@ static void check_counts(struct kunit *test, struct race *race)
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->foreign), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->lost), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->kept), 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&race->nonsense), 0);
-	/* The pool has 16 slots there from boot on. It does not grow: few slots are held. */
-	KUNIT_EXPECT_LE(test, pages_outside(race), 16);
+	KUNIT_EXPECT_EQ(test, atomic_read(&race->invalid), 0);
+	/* Few slots are held, so reclaim always finds slots. */
+	KUNIT_EXPECT_EQ_MSG(test, hmk_pool_slots(), race->slots, "the pool has grown");
 }
 
 static void add_worker(struct kunit *test, struct race *race, int cpu,
@@ -320,28 +303,28 @@ static void add_worker(struct kunit *test, struct race *race, int cpu,
 	race->worker[race->nr_workers++] = hmk_start_worker(test, cpu, run, data);
 }
 
-/* All threads that it takes; they wait for race->go */
+/* Starts all threads, which wait for race->go. */
 static void start_race(struct kunit *test, struct race *race)
 {
 	unsigned int i, cpu = first_cpu();
 
 	add_worker(test, race, -1, flush_race, race);
 	for (i = 0; i < race->nr_racers; i++) {
-		add_worker(test, race, cpu, run_race, race->racer[i]);
+		add_worker(test, race, cpu, race_on_pool, race->racer[i]);
 		cpu = cpumask_next(cpu, cpu_online_mask);
 		if (cpu >= nr_cpu_ids)
 			cpu = first_cpu();
 	}
 	for_each_online_cpu(cpu) {
-		struct looker *looker;
+		struct lookup *lookup;
 
 		if (race->nr_workers == ARRAY_SIZE(race->worker))
 			break;
-		looker = hmk_zalloc(test, sizeof(*looker));
-		looker->race = race;
-		prandom_seed_state(&looker->rnd, 200 + cpu);
-		prandom_seed_state(&looker->timer_rnd, 300 + cpu);
-		add_worker(test, race, cpu, look_up_race, looker);
+		lookup = hmk_zalloc(test, sizeof(*lookup));
+		lookup->race = race;
+		prandom_seed_state(&lookup->rnd, 200 + cpu);
+		prandom_seed_state(&lookup->timer_rnd, 300 + cpu);
+		add_worker(test, race, cpu, look_up_race, lookup);
 	}
 }
 
@@ -351,10 +334,10 @@ static bool all_have_run(struct race *race)
 	       atomic_long_read(&race->lookups);
 }
 
-/* For @ms, and on a busy host until each kind of worker has done something */
-static void hold_race(struct kunit *test, struct race *race, unsigned int ms)
+/* Runs for @ms, and on a busy host until each kind of worker has run. */
+static void run_workers(struct kunit *test, struct race *race, unsigned int ms)
 {
-	unsigned long end = jiffies + PATIENCE;
+	unsigned long end = jiffies + TIMEOUT;
 	unsigned int i;
 
 	complete_all(&race->go);
@@ -370,15 +353,15 @@ static void hold_race(struct kunit *test, struct race *race, unsigned int ms)
 static void check_race(struct kunit *test, struct race *race, unsigned int ms)
 {
 	start_race(test, race);
-	hold_race(test, race, ms);
+	run_workers(test, race, ms);
 	check_counts(test, race);
 	check_pages(test, race);
 }
 
-/* ----------------------------------------------------------------------- the cases */
+/* --------------------------------------------------------------------------- cases */
 
-/* Always mapped by somebody, or just not any more, and flushed all the time */
-static void kmap_races_over_few_pages(struct kunit *test)
+/* Each page is held or has just been dropped, while the pool is flushed. */
+static void kmap_races_for_few_pages(struct kunit *test)
 {
 	struct race *race = get_race(test, 2);
 
@@ -389,19 +372,19 @@ static void kmap_races_over_few_pages(struct kunit *test)
 	check_race(test, race, 1500);
 }
 
-/* More pages than slots, so that tasks on all CPUs want slots to be reclaimed */
-static void kmap_races_over_many_pages(struct kunit *test)
+/* More pages than slots: tasks on all CPUs reclaim. */
+static void kmap_races_for_many_pages(struct kunit *test)
 {
-	struct race *race = get_race(test, 3 * LAST_PKMAP);
+	struct race *race = get_race(test, 3 * hmk_pool_slots());
 
 	race->window = 2;
 	race->pause_us = 20000;
 	check_race(test, race, 3000);
 }
 
-static void kmap_races_over_hot_and_cold_pages(struct kunit *test)
+static void kmap_races_for_hot_and_cold_pages(struct kunit *test)
 {
-	struct race *race = get_race(test, 2 * LAST_PKMAP);
+	struct race *race = get_race(test, 2 * hmk_pool_slots());
 
 	race->hot = 4;
 	race->window = MAX_WINDOW;
@@ -409,38 +392,38 @@ static void kmap_races_over_hot_and_cold_pages(struct kunit *test)
 	check_race(test, race, 3000);
 }
 
-/* A few slots for more tasks than that, and no space for more of them: all wait */
+/* Fewer free slots than tasks, and no vmalloc space: tasks wait in turn. */
 #define NR_LEFT		3
 
 static void kmap_races_for_last_slots(struct kunit *test)
 {
 	struct race *race = get_race(test, 32);
 	struct spaces *spaces;
-	struct hoard *hoard;
+	struct filler *filler;
 	unsigned int i;
 
 	race->window = 1;
 	race->pause_us = 5000;
 	start_race(test, race);
-	hoard = hmk_start_hoard(test, POOL_END + NR_LEFT, 1);
+	filler = hmk_start_filler(test, POOL_END + NR_LEFT, 1);
 	spaces = hmk_take_space(test, POOL_STEP);
-	hmk_hold_all_and_go(test, hoard);
+	hmk_hold_all_and_end(test, filler);
 	for (i = 0; i < NR_LEFT; i++)
-		hmk_release_one(hoard);
+		hmk_release_one(filler);
 
-	hold_race(test, race, 2000);
+	run_workers(test, race, 2000);
 	hmk_give_space(test, spaces);
 	check_counts(test, race);
 	check_pages(test, race);
-	hmk_check_hoard(test, hoard);
+	hmk_check_filler(test, filler);
 }
 
-/* ---------------------------------------------------------------- neighbours */
+/* --------------------------------------------------------- neighbouring PTEs */
 
 /*
- * The pool writes PTEs without a common lock: what an architecture does to one must
- * not disturb the next. (Mainline's MIPS stores to both if PTEs are 64 bits wide.)
- * While one of a pair is written all the time, an interrupt writes the other.
+ * The pool writes PTEs without a common lock, so a write to one PTE must not change the
+ * next PTE. (Mainline's MIPS stores to both if PTEs have 64 bits.) The task writes one
+ * PTE of a pair all the time, and an interrupt writes the other.
  */
 #define INTERRUPT_NS	(60 * NSEC_PER_USEC)
 
@@ -448,7 +431,7 @@ struct pair {
 	struct hrtimer hrtimer;
 	struct page *page;
 	unsigned long addr;	/* of the first of two pages */
-	bool written;		/* the second has been mapped */
+	bool written;		/* the second page is mapped */
 	unsigned int writes;
 	unsigned int lost;
 };
@@ -503,7 +486,7 @@ static void ptes_written_side_by_side(struct kunit *test)
 
 	pin_to_cpu(test, first_cpu());
 	pair->page = set->page[0];
-	/* What these addresses show does not matter, only that they have PTEs */
+	/* Any two neighbouring PTEs are good enough. */
 	pair->addr = ALIGN((unsigned long)hmk_get_view(test, set->page, 3), 2 * PAGE_SIZE);
 	clear_pte(pair, 0);
 	clear_pte(pair, 1);
@@ -527,9 +510,9 @@ static void ptes_written_side_by_side(struct kunit *test)
 }
 
 static struct kunit_case highmem_race_cases[] = {
-	KUNIT_CASE_SLOW(kmap_races_over_few_pages),
-	KUNIT_CASE_SLOW(kmap_races_over_many_pages),
-	KUNIT_CASE_SLOW(kmap_races_over_hot_and_cold_pages),
+	KUNIT_CASE_SLOW(kmap_races_for_few_pages),
+	KUNIT_CASE_SLOW(kmap_races_for_many_pages),
+	KUNIT_CASE_SLOW(kmap_races_for_hot_and_cold_pages),
 	KUNIT_CASE_SLOW(kmap_races_for_last_slots),
 	KUNIT_CASE_SLOW(ptes_written_side_by_side),
 	{}

@@ -3,9 +3,9 @@
  * KUnit suite "highmem_samples": the code in Documentation/mm/highmem*.rst and in the
  * examples of <linux/highmem.h>, compiled and run.
  *
- * The manual includes what stands between a line with a name in brackets and the
- * next [end]. The lines of each example in kernel-doc are somewhere in this file,
- * too: "make docs" looks for them. What is named _wrong shows a mistake.
+ * The manual includes the lines between a name in brackets and the next [end]. The lines
+ * of each example in kernel-doc are in this file, too: "make docs" compares them. A
+ * function whose name ends in _wrong shows a mistake.
  */
 
 #include <linux/irq_work.h>
@@ -16,11 +16,11 @@
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
-#include "highmem_kunit_inside.h"
+#include "highmem_kunit_whitebox.h"
 
 #ifdef folio_map_local
 
-#define NO_USER		0x100000UL	/* a user address of nobody */
+#define NO_USER		0x100000UL	/* a user address that nothing is mapped at */
 
 static struct vm_area_struct plain_vma;
 
@@ -345,7 +345,7 @@ static void tails_of_folios(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, is_zero(folio, 6, size - 6));
 }
 
-/* ---------------------------------------------------------------- for everybody */
+/* ------------------------------------------------------ addresses for all tasks */
 
 /* [fill_later] */
 struct fill_later {
@@ -373,7 +373,7 @@ static void start_filling(struct fill_later *later, struct page *page)
 
 /* [end] */
 
-static void addresses_for_everybody(struct kunit *test)
+static void addresses_for_all_tasks(struct kunit *test)
 {
 	struct fill_later *later = hmk_zalloc(test, sizeof(*later));
 	struct page *page = hmk_get_page(test, true);
@@ -476,7 +476,7 @@ static u32 first_word(struct page *page)
 
 #define UNKNOWN		64
 
-/* In low memory nothing is to be seen of the mistake */
+/* In low memory the mistake has no effect. */
 static void address_of_unknown_page(struct kunit *test)
 {
 	struct page *low = hmk_get_page(test, false);
@@ -487,7 +487,7 @@ static void address_of_unknown_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, first_word_wrong(low), 0x51515151);
 	KUNIT_EXPECT_EQ(test, first_word(low), 0x51515151);
 
-	NEEDS_HIGHMEM(test);
+	REQUIRES_HIGHMEM(test);
 	set = hmk_get_page_set(test, true, UNKNOWN);
 	kmap_flush_unused();
 	for (i = 0; i < UNKNOWN; i++) {
@@ -610,7 +610,7 @@ static void converted_from_kmap_atomic(struct kunit *test)
 	char buf[16] = "0123456789abcde";
 
 	fill_page(page, 0x62);
-	/* A page of user space that is not there yet: no fault, nothing copied */
+	/* The user page does not exist yet: no page fault, and nothing is copied. */
 	KUNIT_EXPECT_EQ(test, copy_out_without_faults(to, page, 64), 64);
 	KUNIT_EXPECT_EQ(test, copy_out_by_kmap_atomic(to, page, 64), 64);
 	KUNIT_EXPECT_EQ(test, copy_out(to, page, 64), 0);
@@ -628,7 +628,7 @@ static void converted_from_kmap_atomic(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, buf, "0123456789abcde");
 }
 
-/* ------------------------------------------- what the examples of helpers call */
+/* ----------------------------------------------------- examples of the helpers */
 
 static vm_fault_t new_zeroed(struct folio **found, struct vm_area_struct *vma,
 			     unsigned long vaddr)
@@ -817,7 +817,7 @@ static void helpers_that_put(struct kunit *test)
 
 static int check_dma_buffer(const void *buf)
 {
-	/* No address that a device could be told. */
+	/* The kernel has no DMA address for these. */
 	if (is_kmap_addr(buf) || is_vmalloc_addr(buf))
 		return -EINVAL;
 	return 0;
@@ -913,13 +913,13 @@ static void swap_wrong(struct page *one, struct page *two, void *buf)
 
 /* [end] */
 
-/* Reported, and no harm done */
+/* The mistake is reported, and both pages are unmapped. */
 static void mistake_wrong_order(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 2);
 	void *buf = hmk_get_vbuf(test, PAGE_SIZE);
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	fill_page(set->page[0], 0xa1);
 	fill_page(set->page[1], 0xa2);
 	hmk_provoke(test, "out of order");
@@ -945,7 +945,7 @@ static int check_magic_wrong(struct page *page)
 
 /* [end] */
 
-/* The caller is left with a mapping that it does not know of */
+/* The caller has one more mapping than it knows of. */
 static void mistake_leak(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true);
@@ -953,16 +953,17 @@ static void mistake_leak(struct kunit *test)
 	void *above;
 	int err;
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	fill_page(page, 0);
 	err = check_magic_wrong(page);
 	leaked = map_depth(current);
 	above = kmap_local_page(page);
 	kunmap_local(above);
-	/* Slots go downwards */
+	/* Slots go downwards. */
 	kunmap_local(above + leaked * PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, err, -EINVAL);
-	KUNIT_EXPECT_EQ(test, leaked, OURS || IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL) ? 2 : 1);
+	KUNIT_EXPECT_EQ(test, leaked,
+			HAVE_INTERNALS || IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL) ? 2 : 1);
 	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
 }
 
@@ -977,15 +978,18 @@ static u32 late_word_wrong(struct page *page)
 
 /* [end] */
 
-/* Where mappings stay, nothing is to be seen of it. Where not, it faults. */
+/*
+ * With lazy unmapping the mistake may have no effect. With eager unmapping the access
+ * faults.
+ */
 static void mistake_use_after_unmap(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true);
 	bool there;
 	u32 *word;
 
-	hmk_be_alone(test);
-	NEEDS_MAPPING(test);
+	hmk_pause_probes(test);
+	REQUIRES_MAPPING(test);
 	fill_page(page, 0xa3);
 	migrate_disable();
 	word = kmap_local_page(page);
@@ -1014,7 +1018,10 @@ static u32 overrun_wrong(struct folio *folio)
 
 /* [end] */
 
-/* A folio of one page does not show it. What is behind a larger one's is a guard. */
+/*
+ * A folio of one page does not show the mistake. A guard is behind the run of a larger
+ * folio.
+ */
 static void mistake_overrun(struct kunit *test)
 {
 	struct folio *small = hmk_get_folio(test, true, 0);
@@ -1022,12 +1029,12 @@ static void mistake_overrun(struct kunit *test)
 	bool first, last, behind;
 	u8 *addr;
 
-	hmk_be_alone(test);
+	hmk_pause_probes(test);
 	fill_folio(small, 0);
 	memset_page(&small->page, 0, 1, 1);
 	KUNIT_EXPECT_EQ(test, le32_to_cpu((__force __le32)overrun_wrong(small)), 1);
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	migrate_disable();
 	addr = kmap_local_folio(large, 0);
 	first = readable(addr);
@@ -1041,14 +1048,14 @@ static void mistake_overrun(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, behind);
 }
 
-/* ------------------------------------------------------- the map in the manual */
+/* --------------------------------------------------------------- address space */
 
 #if defined(CONFIG_X86_32) && defined(CONFIG_HIGHMEM)
 #include <asm/cpu_entry_area.h>
 
 /*
- * Documentation/mm/highmem-i386.svg draws these. "make docs" holds its figures
- * against what this case says in the log.
+ * "make docs" compares the figures of Documentation/mm/highmem-i386.svg with what this
+ * case logs.
  */
 static void address_space(struct kunit *test)
 {
@@ -1072,7 +1079,9 @@ static void address_space(struct kunit *test)
 		kunit_info(test, "map: %s %08lx %08lx\n", map[i].name, map[i].start,
 			   map[i].end);
 		KUNIT_EXPECT_LT(test, map[i].start, map[i].end);
-		/* From the lowest address upwards, but the last is in the fixmap */
+		/*
+		 * From the lowest address upwards. The last range is part of the fixmap.
+		 */
 		if (i && i < ARRAY_SIZE(map) - 1)
 			KUNIT_EXPECT_LE(test, map[i - 1].end, map[i].start);
 	}
@@ -1089,7 +1098,7 @@ static struct kunit_case highmem_samples_cases[] = {
 	KUNIT_CASE(parts_of_folios),
 	KUNIT_CASE(whole_folios),
 	KUNIT_CASE(tails_of_folios),
-	KUNIT_CASE(addresses_for_everybody),
+	KUNIT_CASE(addresses_for_all_tasks),
 	KUNIT_CASE(pages_from_anywhere),
 	KUNIT_CASE(pages_in_low_memory),
 	KUNIT_CASE(address_of_unknown_page),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_stats": what is counted, what the pool's listing says, and
- * the tracepoints. See highmem_kunit.h, highmem_kunit_inside.h and what
- * Documentation/mm/highmem-debug.rst promises.
+ * KUnit suite "highmem_stats": counters, the listing of the pool and tracepoints, as
+ * Documentation/mm/highmem-debug.rst describes them. See highmem_kunit.h and
+ * highmem_kunit_whitebox.h.
  */
 
 #include <linux/delay.h>
@@ -15,9 +15,9 @@
 #include <linux/string.h>
 #include <linux/tracepoint.h>
 
-#include "highmem_kunit_inside.h"
+#include "highmem_kunit_whitebox.h"
 
-#if COUNTED && defined(CONFIG_HIGHMEM)
+#if HAVE_COUNTERS && defined(CONFIG_HIGHMEM)
 
 /* ------------------------------------------------------------------- counters */
 
@@ -35,7 +35,10 @@ static struct totals totals_now(void)
 	return totals;
 }
 
-/* What rose since @then. Expected, in order: a counter, by how much, ..., -1 */
+/*
+ * Checks how much each counter has risen since @then. The arguments are pairs of a
+ * counter and a number, and -1 at the end. Other counters must not have risen.
+ */
 static void expect_rise(struct kunit *test, struct totals then, ...)
 {
 	struct totals now = totals_now(), want = { };
@@ -75,7 +78,7 @@ static void counts_kmap(struct kunit *test)
 	kunmap(set->page[1]);
 	expect_rise(test, then, HIGHMEM_STAT_KMAP_HIT, 2, -1);
 
-	/* One held, so that its slot is not among those that are made clean */
+	/* A held slot is not reclaimed. */
 	hmk_hold_kmap(test, set->page[2]);
 	then = totals_now();
 	kmap_flush_unused();
@@ -86,14 +89,14 @@ static void counts_kmap(struct kunit *test)
 	expect_rise(test, then, HIGHMEM_STAT_PKMAP_RECLAIM, 1, -1);
 }
 
-/* kmap() of low memory is none, and neither is a local mapping of it */
+/* kmap() and kmap_local_page() of low memory count nothing. */
 static void counts_no_low_memory(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, false);
 	struct totals then;
 	void *addr;
 
-	NEEDS(test, !FORCED, "every page is mapped here");
+	REQUIRES(test, !FORCE_MAP, "kmap_local_page() maps each page of this kernel");
 	hmk_count_events(test);
 	then = totals_now();
 	kmap(page);
@@ -103,10 +106,10 @@ static void counts_no_low_memory(struct kunit *test)
 	expect_rise(test, then, -1);
 }
 
-/* More pages than slots, a few of them again and again */
+/* More pages than slots, and one page many times. */
 static void counts_reclaim(struct kunit *test)
 {
-	struct page_set *set = hmk_get_page_set(test, true, 2 * LAST_PKMAP);
+	struct page_set *set = hmk_get_page_set(test, true, 2 * hmk_pool_slots());
 	struct totals then, now;
 	unsigned int i;
 
@@ -137,27 +140,32 @@ static void counts_reclaim(struct kunit *test)
 
 static void counts_waits(struct kunit *test)
 {
-	struct hoard *hoard = hmk_start_hoard(test, POOL_END + 4, 1);
+	struct filler *filler = hmk_start_filler(test, POOL_END + 4, 1);
 	struct spaces *spaces = hmk_take_space(test, POOL_STEP);
+	bool can_grow = hmk_pool_can_grow();
 	struct totals then, now;
 
 	hmk_count_events(test);
 	then = totals_now();
-	hmk_hold_all_and_go(test, hoard);
+	hmk_hold_all(test, filler);
+	/* Attempts to add an area are 2 s apart. */
+	msleep(3000);
+	hmk_hold_all_and_end(test, filler);
 	now = totals_now();
 	hmk_give_space(test, spaces);
-	hmk_check_hoard(test, hoard);
+	hmk_check_filler(test, filler);
 	KUNIT_EXPECT_GT(test, now.nr[HIGHMEM_STAT_PKMAP_WAIT],
 			then.nr[HIGHMEM_STAT_PKMAP_WAIT]);
-	KUNIT_EXPECT_GT(test, now.nr[HIGHMEM_STAT_PKMAP_NOT_GROWN],
-			then.nr[HIGHMEM_STAT_PKMAP_NOT_GROWN]);
+	/* A pool with all areas makes no attempt. */
+	KUNIT_EXPECT_EQ(test, now.nr[HIGHMEM_STAT_PKMAP_NOT_GROWN] >
+			then.nr[HIGHMEM_STAT_PKMAP_NOT_GROWN], can_grow);
 	KUNIT_EXPECT_EQ(test, now.nr[HIGHMEM_STAT_PKMAP_GROWN],
 			then.nr[HIGHMEM_STAT_PKMAP_GROWN]);
 }
 
 #define NESTED		18
 
-/* In one go: a task that comes back to its mappings may write their PTEs again. */
+/* With preemption off, since __kmap_local_sched_in() may write PTEs. */
 static void map_and_unmap(struct page_set *set, unsigned int nr)
 {
 	void *addr[NESTED];
@@ -174,7 +182,7 @@ static void counts_local(struct kunit *test)
 	struct totals then;
 
 	pin_to_cpu(test, first_cpu());
-	hmk_be_alone(test);
+	hmk_pause_probes(test);
 	kmap_flush_unused();
 	hmk_count_events(test);
 	then = totals_now();
@@ -206,7 +214,7 @@ static void counts_nothing_when_off(struct kunit *test)
 	expect_rise(test, then, -1);
 }
 
-/* ---------------------------------------------------------- the pool's listing */
+/* --------------------------------------------------------- listing of the pool */
 
 struct area_line {
 	unsigned int slots, clean, idle, held, holders, hot;
@@ -214,7 +222,7 @@ struct area_line {
 
 #define LISTING_SIZE	4096
 
-/* The sum over all areas of what the listing says */
+/* The sum over all areas of the listing. */
 static struct area_line read_listing(struct kunit *test)
 {
 	struct seq_file m = { .size = LISTING_SIZE };
@@ -250,12 +258,12 @@ static void listing_follows_use(struct kunit *test)
 	struct area_line before, during, after;
 	unsigned int i;
 
-	/* The first kmap() of all adds the first area */
+	/* The pool may have no area before the first kmap(). */
 	kmap(set->page[0]);
 	kunmap(set->page[0]);
 	kmap_flush_unused();
 	before = read_listing(test);
-	/* Three idle, two held, one of these by two and hence hot */
+	/* Three slots idle, two held. One of these has two holders and is hot. */
 	for (i = 0; i < 3; i++) {
 		kmap(set->page[i]);
 		kunmap(set->page[i]);
@@ -281,13 +289,13 @@ static void listing_follows_use(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, memcmp(&after, &before, sizeof(after)), 0);
 }
 
-/* -------------------------------------------------------- the files in debugfs */
+/* --------------------------------------------------------------- debugfs files */
 
 #define FILE_SIZE	4096
 
 struct debugfs {
 	struct vfsmount *mnt;
-	unsigned long user;	/* memory of a process, as its buffer */
+	unsigned long user;	/* user memory for the buffer */
 	char text[FILE_SIZE];
 };
 
@@ -312,7 +320,7 @@ static struct debugfs *get_debugfs(struct kunit *test)
 	return debugfs;
 }
 
-/* As text, all of what a reader of the file gets */
+/* Returns the contents of the file as a string. */
 static const char *read_file(struct kunit *test, struct debugfs *debugfs, const char *name)
 {
 	struct file *file = file_open_root_mnt(debugfs->mnt, name, O_RDONLY, 0);
@@ -344,7 +352,7 @@ static ssize_t write_file(struct kunit *test, struct debugfs *debugfs, const cha
 	return put;
 }
 
-/* On, off, and what is neither */
+/* Writes on, off and invalid values. */
 static void file_switches_counting(struct kunit *test)
 {
 	static const char name[] = "highmem/stats_enabled";
@@ -363,7 +371,7 @@ static void file_switches_counting(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, static_key_enabled(&highmem_stats_on));
 }
 
-/* One line for each counter, as Documentation/mm/highmem-debug.rst names them */
+/* One line for each counter, with the names of Documentation/mm/highmem-debug.rst. */
 static void file_shows_counters(struct kunit *test)
 {
 	static const char * const names[] = {
@@ -391,7 +399,7 @@ static void file_shows_counters(struct kunit *test)
 		line = strsep(&rest, "\n");
 		KUNIT_ASSERT_NOT_NULL(test, rest);
 		if (strstarts(names[i], "kmap_local")) {
-			/* Somebody may map a page in between */
+			/* Other tasks may map pages meanwhile. */
 			KUNIT_EXPECT_TRUE_MSG(test, strstarts(line, names[i]), "\"%s\"", line);
 			continue;
 		}
@@ -401,7 +409,7 @@ static void file_shows_counters(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, rest, "");
 }
 
-/* The same as pkmap_show() */
+/* The file shows the output of pkmap_show(). */
 static void file_shows_pool(struct kunit *test)
 {
 	struct seq_file m = { .size = LISTING_SIZE };
@@ -417,19 +425,19 @@ static void file_shows_pool(struct kunit *test)
 
 #else
 
-static void needs_statistics(struct kunit *test)
+static void requires_statistics(struct kunit *test)
 {
-	kunit_skip(test, "needs CONFIG_HIGHMEM, CONFIG_DEBUG_FS and our statistics");
+	kunit_skip(test, "needs CONFIG_HIGHMEM, CONFIG_DEBUG_FS and mm/highmem_debug.c");
 }
 
 #endif
 
 /* ----------------------------------------------------------------- tracepoints */
 
-#if OURS && defined(CONFIG_HIGHMEM) && defined(CONFIG_TRACEPOINTS)
+#if HAVE_INTERNALS && defined(CONFIG_HIGHMEM) && defined(CONFIG_TRACEPOINTS)
 #include <trace/events/highmem.h>
 
-struct traced {
+struct trace_counts {
 	struct page *page;
 	const void *vaddr;
 	unsigned int fills;
@@ -439,136 +447,136 @@ struct traced {
 	unsigned long where;
 };
 
-static void see_fill(void *data, const struct page *page, const void *vaddr)
+static void count_fill(void *data, const struct page *page, const void *vaddr)
 {
-	struct traced *traced = data;
+	struct trace_counts *trace_counts = data;
 
-	if (page != traced->page)
+	if (page != trace_counts->page)
 		return;
-	traced->vaddr = vaddr;
-	traced->fills++;
+	trace_counts->vaddr = vaddr;
+	trace_counts->fills++;
 }
 
-static void see_reclaim(void *data, bool all, unsigned int condemned, unsigned int freed)
+static void count_reclaim(void *data, bool all, unsigned int condemned, unsigned int freed)
 {
-	struct traced *traced = data;
+	struct trace_counts *trace_counts = data;
 
-	traced->flushes += all;
-	traced->condemned += condemned;
-	traced->freed += freed;
+	trace_counts->flushes += all;
+	trace_counts->condemned += condemned;
+	trace_counts->freed += freed;
 }
 
-static void see_wait_begin(void *data, const struct page *page)
+static void count_wait_begin(void *data, const struct page *page)
 {
-	struct traced *traced = data;
+	struct trace_counts *trace_counts = data;
 
-	traced->begun++;
+	trace_counts->begun++;
 }
 
-static void see_wait_end(void *data, const struct page *page)
+static void count_wait_end(void *data, const struct page *page)
 {
-	struct traced *traced = data;
+	struct trace_counts *trace_counts = data;
 
-	traced->ended++;
+	trace_counts->ended++;
 }
 
-static void see_overflow(void *data, unsigned int depth, unsigned long vaddr)
+static void count_overflow(void *data, unsigned int depth, unsigned long vaddr)
 {
-	struct traced *traced = data;
+	struct trace_counts *trace_counts = data;
 
-	traced->overflows++;
-	traced->depth = depth;
-	traced->where = vaddr;
+	trace_counts->overflows++;
+	trace_counts->depth = depth;
+	trace_counts->where = vaddr;
 }
 
 static void end_tracing(void *data)
 {
-	unregister_trace_pkmap_fill(see_fill, data);
-	unregister_trace_pkmap_reclaim(see_reclaim, data);
-	unregister_trace_pkmap_wait_begin(see_wait_begin, data);
-	unregister_trace_pkmap_wait_end(see_wait_end, data);
-	unregister_trace_kmap_local_overflow(see_overflow, data);
+	unregister_trace_pkmap_fill(count_fill, data);
+	unregister_trace_pkmap_reclaim(count_reclaim, data);
+	unregister_trace_pkmap_wait_begin(count_wait_begin, data);
+	unregister_trace_pkmap_wait_end(count_wait_end, data);
+	unregister_trace_kmap_local_overflow(count_overflow, data);
 	tracepoint_synchronize_unregister();
 }
 
-static struct traced *start_tracing(struct kunit *test)
+static struct trace_counts *start_tracing(struct kunit *test)
 {
-	struct traced *traced = hmk_zalloc(test, sizeof(*traced));
+	struct trace_counts *trace_counts = hmk_zalloc(test, sizeof(*trace_counts));
 
-	traced->page = hmk_get_page(test, true);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_tracing, traced), 0);
-	KUNIT_ASSERT_EQ(test, register_trace_pkmap_fill(see_fill, traced), 0);
-	KUNIT_ASSERT_EQ(test, register_trace_pkmap_reclaim(see_reclaim, traced), 0);
-	KUNIT_ASSERT_EQ(test, register_trace_pkmap_wait_begin(see_wait_begin, traced), 0);
-	KUNIT_ASSERT_EQ(test, register_trace_pkmap_wait_end(see_wait_end, traced), 0);
-	KUNIT_ASSERT_EQ(test, register_trace_kmap_local_overflow(see_overflow, traced), 0);
-	return traced;
+	trace_counts->page = hmk_get_page(test, true);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_tracing, trace_counts), 0);
+	KUNIT_ASSERT_EQ(test, register_trace_pkmap_fill(count_fill, trace_counts), 0);
+	KUNIT_ASSERT_EQ(test, register_trace_pkmap_reclaim(count_reclaim, trace_counts), 0);
+	KUNIT_ASSERT_EQ(test, register_trace_pkmap_wait_begin(count_wait_begin, trace_counts), 0);
+	KUNIT_ASSERT_EQ(test, register_trace_pkmap_wait_end(count_wait_end, trace_counts), 0);
+	KUNIT_ASSERT_EQ(test, register_trace_kmap_local_overflow(count_overflow, trace_counts), 0);
+	return trace_counts;
 }
 
 static void traces_kmap(struct kunit *test)
 {
-	struct traced *traced;
+	struct trace_counts *trace_counts;
 	void *addr;
 
 	kmap_flush_unused();
-	traced = start_tracing(test);
-	addr = kmap(traced->page);
-	kunmap(traced->page);
-	kmap(traced->page);
-	kunmap(traced->page);
-	KUNIT_EXPECT_EQ(test, traced->fills, 1);
-	KUNIT_EXPECT_PTR_EQ(test, traced->vaddr, (const void *)addr);
-	KUNIT_EXPECT_EQ(test, traced->flushes, 0);
+	trace_counts = start_tracing(test);
+	addr = kmap(trace_counts->page);
+	kunmap(trace_counts->page);
+	kmap(trace_counts->page);
+	kunmap(trace_counts->page);
+	KUNIT_EXPECT_EQ(test, trace_counts->fills, 1);
+	KUNIT_EXPECT_PTR_EQ(test, trace_counts->vaddr, (const void *)addr);
+	KUNIT_EXPECT_EQ(test, trace_counts->flushes, 0);
 	kmap_flush_unused();
-	KUNIT_EXPECT_EQ(test, traced->flushes, 1);
-	KUNIT_EXPECT_EQ(test, traced->condemned, 1);
-	KUNIT_EXPECT_EQ(test, traced->freed, 1);
+	KUNIT_EXPECT_EQ(test, trace_counts->flushes, 1);
+	KUNIT_EXPECT_EQ(test, trace_counts->condemned, 1);
+	KUNIT_EXPECT_EQ(test, trace_counts->freed, 1);
 }
 
 static void traces_waits(struct kunit *test)
 {
-	struct hoard *hoard = hmk_start_hoard(test, POOL_END + 4, 1);
+	struct filler *filler = hmk_start_filler(test, POOL_END + 4, 1);
 	struct spaces *spaces = hmk_take_space(test, POOL_STEP);
-	struct traced *traced = start_tracing(test);
+	struct trace_counts *trace_counts = start_tracing(test);
 
-	hmk_hold_all_and_go(test, hoard);
+	hmk_hold_all_and_end(test, filler);
 	hmk_give_space(test, spaces);
-	hmk_check_hoard(test, hoard);
-	KUNIT_EXPECT_GT(test, traced->begun, 0);
-	KUNIT_EXPECT_EQ(test, traced->ended, traced->begun);
+	hmk_check_filler(test, filler);
+	KUNIT_EXPECT_GT(test, trace_counts->begun, 0);
+	KUNIT_EXPECT_EQ(test, trace_counts->ended, trace_counts->begun);
 }
 
 static void traces_overflow(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 17);
-	struct traced *traced = start_tracing(test);
+	struct trace_counts *trace_counts = start_tracing(test);
 	void *addr[17];
 
-	hmk_be_alone(test);
+	hmk_pause_probes(test);
 	hmk_provoke(test, "nest");
 	map_all(set, addr, 17);
 	unmap_all(addr, 17);
 	hmk_provoked(test);
-	KUNIT_EXPECT_EQ(test, traced->overflows, 1);
-	KUNIT_EXPECT_EQ(test, traced->depth, 16);
-	KUNIT_EXPECT_EQ(test, traced->where, (unsigned long)addr[16]);
+	KUNIT_EXPECT_EQ(test, trace_counts->overflows, 1);
+	KUNIT_EXPECT_EQ(test, trace_counts->depth, 16);
+	KUNIT_EXPECT_EQ(test, trace_counts->where, (unsigned long)addr[16]);
 }
 
 #else
 
-static void needs_tracepoints(struct kunit *test)
+static void requires_tracepoints(struct kunit *test)
 {
-	kunit_skip(test, "needs CONFIG_HIGHMEM, CONFIG_TRACEPOINTS and our tracepoints");
+	kunit_skip(test, "needs CONFIG_HIGHMEM, CONFIG_TRACEPOINTS and mm/kmap_local.c");
 }
 
 #endif
 
 static struct kunit_case highmem_stats_cases[] = {
-#if COUNTED && defined(CONFIG_HIGHMEM)
+#if HAVE_COUNTERS && defined(CONFIG_HIGHMEM)
 	KUNIT_CASE(counts_kmap),
 	KUNIT_CASE(counts_no_low_memory),
 	KUNIT_CASE(counts_reclaim),
-	KUNIT_CASE(counts_waits),
+	KUNIT_CASE_SLOW(counts_waits),
 	KUNIT_CASE(counts_local),
 	KUNIT_CASE(counts_nothing_when_off),
 	KUNIT_CASE(listing_follows_use),
@@ -576,14 +584,14 @@ static struct kunit_case highmem_stats_cases[] = {
 	KUNIT_CASE(file_shows_counters),
 	KUNIT_CASE(file_shows_pool),
 #else
-	KUNIT_CASE(needs_statistics),
+	KUNIT_CASE(requires_statistics),
 #endif
-#if OURS && defined(CONFIG_HIGHMEM) && defined(CONFIG_TRACEPOINTS)
+#if HAVE_INTERNALS && defined(CONFIG_HIGHMEM) && defined(CONFIG_TRACEPOINTS)
 	KUNIT_CASE(traces_kmap),
 	KUNIT_CASE(traces_waits),
 	KUNIT_CASE(traces_overflow),
 #else
-	KUNIT_CASE(needs_tracepoints),
+	KUNIT_CASE(requires_tracepoints),
 #endif
 	{}
 };

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit suite "highmem_traced": tracers that map pages. See highmem_kunit.h and
- * highmem_kunit_inside.h.
+ * highmem_kunit_whitebox.h.
  *
- * A probe at a tracepoint runs in the midst of other code: with the runqueue locked,
- * in the entry of an interrupt, in an allocation, in kmap() itself. The probe maps
- * pages of its own, checks them and unmaps them. Each case has the probes while it
- * runs. The parameter "highmem_traced" on the kernel's command line starts them at
- * boot, so that all suites run with them.
+ * A probe at a tracepoint runs between any two steps of other code: with the run queue
+ * locked, in the entry of an interrupt, in an allocation, in kmap(). The probe maps, checks
+ * and unmaps its own pages. hmk_check_task() reports faults of probes in the case during
+ * which they happen. Each case of this suite registers the probes. The parameter
+ * "highmem_traced" on the command line registers them at boot, for all suites.
  */
 
 #include <linux/buildid.h>
@@ -29,68 +29,72 @@
 #include <linux/mc146818rtc.h>
 #endif
 
-#include "highmem_kunit_inside.h"
+#include "highmem_kunit_whitebox.h"
 
 #if defined(CONFIG_TRACEPOINTS) && defined(CONFIG_HIGHMEM)
 
 /* -------------------------------------------------------------------- probes */
 
-#define LEVELS		2	/* probes on top of each other */
+#define LEVELS		2	/* probes that interrupt each other */
 #define PROBE_PAGES	3
 #define COPY_WORDS	4
-#define LEAST		10	/* probes at each tracepoint */
+#define MIN_MAPS	10	/* probes that must map pages, at each tracepoint */
 #define BUILD_ID_BYTE	0xa7
 
-/* The pages of a CPU, other ones for each level, and the salt of their stamps */
+/* The pages of a CPU's probes, with their salts. Each level has its own pages. */
 struct tracer {
 	unsigned int level;
 	unsigned int turn;
 	unsigned int round;
 	struct page *page[LEVELS * PROBE_PAGES];
 	u32 salt[LEVELS * PROBE_PAGES];
-	/* Both must stay 0 */
-	unsigned int bad;		/* wrong data */
-	unsigned int unbalanced;	/* the depth is not the one from before the probe */
 };
 
 static DEFINE_PER_CPU(struct tracer, tracers);
 
-/* Tracepoints by name. One in @every calls of the probe maps pages */
+#define TRACED_IRQS		(IS_ENABLED(CONFIG_PREEMPTIRQ_TRACEPOINTS) && \
+				 IS_ENABLED(CONFIG_TRACE_IRQFLAGS))
+#define TRACED_PREEMPTION	(IS_ENABLED(CONFIG_PREEMPTIRQ_TRACEPOINTS) && \
+				 IS_ENABLED(CONFIG_TRACE_PREEMPT_TOGGLE))
+
+/* One in @every calls of a probe maps pages. */
 static struct point {
 	const char *name;
 	unsigned int every;
-	bool rare;		/* no case depends on it */
-	bool full;		/* the stack has no room */
+	bool absent;		/* not in this configuration or load */
+	bool full;		/* runs when the stack is full */
 	struct tracepoint *tracepoint;
 	atomic_t maps;
+	unsigned int maps_before;
 } points[] = {
 	{ .name = "sched_switch", .every = 1 },
 	{ .name = "sched_wakeup", .every = 1 },
 	{ .name = "sched_waking", .every = 1 },
 	{ .name = "sched_migrate_task", .every = 1 },
-	{ .name = "irq_handler_entry", .every = 1 },
+	{ .name = "irq_handler_entry", .every = 1, .absent = !IS_ENABLED(CONFIG_X86) },
 	{ .name = "softirq_entry", .every = 2 },
 	{ .name = "hrtimer_expire_entry", .every = 1 },
-	{ .name = "page_fault_kernel", .every = 4 },
-	/* The guest has no process in user mode */
-	{ .name = "page_fault_user", .every = 1, .rare = true },
+	{ .name = "page_fault_kernel", .every = 4, .absent = !IS_ENABLED(CONFIG_X86) },
+	/* No task runs in user mode. */
+	{ .name = "page_fault_user", .every = 1, .absent = true },
 	{ .name = "mm_page_alloc", .every = 8 },
 	{ .name = "mm_page_free", .every = 8 },
 	{ .name = "kmalloc", .every = 4 },
 	{ .name = "kmem_cache_alloc", .every = 4 },
-	{ .name = "irq_disable", .every = 64 },
-	{ .name = "irq_enable", .every = 64 },
-	{ .name = "preempt_disable", .every = 256 },
-	{ .name = "preempt_enable", .every = 256 },
+	{ .name = "irq_disable", .every = 64, .absent = !TRACED_IRQS },
+	{ .name = "irq_enable", .every = 64, .absent = !TRACED_IRQS },
+	{ .name = "preempt_disable", .every = 256, .absent = !TRACED_PREEMPTION },
+	{ .name = "preempt_enable", .every = 256, .absent = !TRACED_PREEMPTION },
 	{ .name = "pkmap_fill", .every = 8 },
 	{ .name = "pkmap_reclaim", .every = 1 },
-	{ .name = "pkmap_grow", .every = 1, .rare = true },
+	/* A pool with all areas does not grow. */
+	{ .name = "pkmap_grow", .every = 1, .absent = true },
 	{ .name = "pkmap_wait_begin", .every = 1 },
 	{ .name = "pkmap_wait_end", .every = 1 },
 	{ .name = "kmap_local_overflow", .every = 1, .full = true },
 };
 
-/* How many slots a mapping takes */
+/* The slots of a mapping of one page. */
 #ifdef KMAP_LOCAL_STEP
 #define KM_SLOTS	KMAP_LOCAL_STEP
 #else
@@ -98,30 +102,36 @@ static struct point {
 #endif
 
 /*
- * Does the stack have room for @nr pages of a probe? Interrupts of the suites need slots
- * above. 15 mappings nest at most: TASK_MAPS of a task, VISIT_MAPS of a softirq, and
- * VISIT_MAPS of an interrupt.
+ * Has the stack room for @nr pages of a probe? Interrupts of the suites need slots above
+ * them. A stack has room for 15 mappings: TASK_MAPS of a task, INTERRUPT_MAPS of a
+ * softirq, and INTERRUPT_MAPS of a hard interrupt.
  */
-static bool is_room(unsigned int nr)
+static bool has_room(unsigned int nr)
 {
 	unsigned int most = TASK_MAPS;
 
 	if (in_nmi() || in_hardirq() || irqs_disabled())
-		most += 2 * VISIT_MAPS - 2;
+		most += 2 * INTERRUPT_MAPS - 2;
 	else if (in_softirq())
-		most += VISIT_MAPS - 1;
+		most += INTERRUPT_MAPS - 1;
 	return map_depth(current) + nr * KM_SLOTS <= most * KM_SLOTS;
 }
 
-static void copy_words(struct tracer *tracer, struct page *page, u32 salt)
+static void expect_in_probe(bool good)
+{
+	if (!good)
+		atomic_inc(&hmk_probe_faults);
+}
+
+static void copy_words(struct page *page, u32 salt)
 {
 	u32 words[COPY_WORDS] = { salt, salt + 1, salt + 2, salt + 3 };
 	u32 copy[COPY_WORDS];
 
-	/* Between two words of the stamp */
+	/* Between two words of the stamp. */
 	memcpy_to_page(page, 2 * sizeof(u32), (char *)words, sizeof(words));
 	memcpy_from_page((char *)copy, page, 2 * sizeof(u32), sizeof(copy));
-	tracer->bad += memcmp(words, copy, sizeof(words)) != 0;
+	expect_in_probe(!memcmp(words, copy, sizeof(words)));
 }
 
 static void use_pages(struct tracer *tracer, unsigned int level, unsigned int nr, bool atomic)
@@ -133,32 +143,34 @@ static void use_pages(struct tracer *tracer, unsigned int level, unsigned int nr
 
 	for (i = 0; i < nr; i++) {
 		addr[i] = atomic ? kmap_atomic(page[i]) : kmap_local_page(page[i]);
-		tracer->bad += !stamped(addr[i], page[i], salt[i]);
+		expect_in_probe(stamped(addr[i], page[i], salt[i]));
 		stamp(addr[i], page[i], ++salt[i]);
 	}
 	while (i--) {
-		tracer->bad += !stamped(addr[i], page[i], salt[i]);
+		expect_in_probe(stamped(addr[i], page[i], salt[i]));
 		if (atomic)
 			kunmap_atomic(addr[i]);
 		else
 			kunmap_local(addr[i]);
 	}
 	if (nr == 1)
-		copy_words(tracer, page[0], salt[0]);
+		copy_words(page[0], salt[0]);
 }
 
-/* Another mapping beyond the stack. With no slot left at all its address faults. */
+/*
+ * Maps a page when the stack is full. Without a slot in the reserve the address faults.
+ */
 static void use_one_more(struct tracer *tracer, unsigned int level)
 {
 	struct page *page = tracer->page[level * PROBE_PAGES];
 	void *addr = kmap_local_page(page);
 
-	tracer->bad += readable(addr) &&
-		       !stamped_nofault(addr, page, tracer->salt[level * PROBE_PAGES]);
+	expect_in_probe(!readable(addr) ||
+			stamped_nofault(addr, page, tracer->salt[level * PROBE_PAGES]));
 	kunmap_local(addr);
 }
 
-/* An ELF file and the mm that maps it */
+/* An ELF file, and the mm that has mapped the file. */
 static struct binary {
 	struct mm_struct *mm;
 	unsigned long addr;
@@ -167,7 +179,7 @@ static struct binary {
 	atomic_t wrong;
 } binary;
 
-/* Releases mmap_lock from an interrupt: a probe may run with the runqueue locked */
+/* Releases mmap_lock in an interrupt: the probe may run with the run queue locked. */
 struct unlock {
 	struct irq_work irq_work;
 	struct mm_struct *mm;
@@ -199,7 +211,7 @@ static void check_build_id(struct mm_struct *mm, unsigned long addr)
 		atomic_inc(&binary.wrong);
 }
 
-/* The steps of bpf_get_stack() for a build id, which also run below the runqueue's lock */
+/* Parses a build ID as bpf_get_stack() does, which may run with the run queue locked. */
 static void parse_build_id(void)
 {
 	struct unlock *unlock = raw_cpu_ptr(&unlocks);
@@ -215,14 +227,14 @@ static void parse_build_id(void)
 	}
 	check_build_id(mm, binary.addr);
 	unlock->mm = mm;
-	/* The interrupt releases the lock; lockdep does not see it do so. */
+	/* lockdep does not see that the interrupt releases the lock. */
 	rwsem_release(&mm->mmap_lock.dep_map, _THIS_IP_);
 	irq_work_queue(&unlock->irq_work);
 }
 
 /*
- * Preemption is off. The tracepoint passes more arguments than @data; the caller removes
- * them. An interrupt that runs a probe as well restores the level.
+ * Called with preemption off. Tracepoints pass more arguments than @data. Another probe
+ * that interrupts this one restores the level.
  */
 static void probe(void *data)
 {
@@ -233,9 +245,9 @@ static void probe(void *data)
 	unsigned int nr = 1 + tracer->round / 2 % PROBE_PAGES;
 	bool atomic = tracer->round & 1;
 
-	if (level == LEVELS || READ_ONCE(hmk_alone))
+	if (level == LEVELS || READ_ONCE(hmk_probes_paused))
 		return;
-	if (tracer->turn++ % point->every || (!point->full && !is_room(nr)))
+	if (tracer->turn++ % point->every || (!point->full && !has_room(nr)))
 		return;
 	tracer->round++;
 	WRITE_ONCE(tracer->level, level + 1);
@@ -247,7 +259,7 @@ static void probe(void *data)
 	parse_build_id();
 	barrier();
 	WRITE_ONCE(tracer->level, level);
-	tracer->unbalanced += map_depth(current) != slots;
+	expect_in_probe(map_depth(current) == slots);
 	atomic_inc(&point->maps);
 }
 
@@ -299,7 +311,7 @@ static int get_pages(void)
 	return 0;
 }
 
-static void stop_probes(void *unused)
+static void unregister_probes(void *unused)
 {
 	unsigned int i;
 
@@ -308,16 +320,16 @@ static void stop_probes(void *unused)
 			tracepoint_probe_unregister(points[i].tracepoint, probe, &points[i]);
 	}
 	tracepoint_synchronize_unregister();
-	hmk_probes = false;
+	hmk_probes_registered = false;
 	put_pages();
 }
 
-static int start_probes(void)
+static int register_all_probes(void)
 {
 	unsigned int i;
 	int err = get_pages();
 
-	hmk_probes = true;
+	hmk_probes_registered = true;
 	for_each_kernel_tracepoint(find_point, NULL);
 	for (i = 0; i < ARRAY_SIZE(points) && !err; i++) {
 		if (points[i].tracepoint)
@@ -330,38 +342,26 @@ static bool from_boot_on;
 
 core_param(highmem_traced, from_boot_on, bool, 0);
 
-/* KUnit runs its suites after all initcalls. */
+/* Before the suites, which run after all initcalls. */
 static int __init probe_from_boot_on(void)
 {
-	return from_boot_on ? start_probes() : 0;
+	return from_boot_on ? register_all_probes() : 0;
 }
 late_initcall(probe_from_boot_on);
 
-static void want_probes(struct kunit *test)
+static void register_probes(struct kunit *test)
 {
 	if (from_boot_on)
 		return;
-	KUNIT_ASSERT_EQ(test, start_probes(), 0);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, stop_probes, NULL), 0);
+	KUNIT_ASSERT_EQ(test, register_all_probes(), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, unregister_probes, NULL), 0);
 }
 
-static void check_probes(struct kunit *test)
-{
-	int cpu;
+/* ----------------------------------------------------- sleep with a page mapped */
 
-	for_each_possible_cpu(cpu) {
-		struct tracer *tracer = &per_cpu(tracers, cpu);
+#define SLEEPERS_PER_CPU	6
 
-		KUNIT_EXPECT_EQ_MSG(test, tracer->bad, 0, "on CPU %d", cpu);
-		KUNIT_EXPECT_EQ_MSG(test, tracer->unbalanced, 0, "on CPU %d", cpu);
-	}
-}
-
-/* ------------------------------------------------- leaving the CPU while mapped */
-
-#define LEAVERS_PER_CPU	6
-
-struct leaver {
+struct sleeper {
 	struct page *page;
 	struct worker *worker;
 	struct rnd_state rnd;
@@ -369,9 +369,9 @@ struct leaver {
 	unsigned int wrong;
 };
 
-static void leave_cpu(struct leaver *leaver)
+static void sleep_or_yield(struct sleeper *sleeper)
 {
-	switch (prandom_u32_state(&leaver->rnd) % 4) {
+	switch (prandom_u32_state(&sleeper->rnd) % 4) {
 	case 0:
 		usleep_range(20, 200);
 		break;
@@ -387,83 +387,90 @@ static void leave_cpu(struct leaver *leaver)
 	}
 }
 
-/* The task is scheduled out with a page mapped, and so is pinned until it unmaps that */
-static void map_and_leave(struct worker *worker)
+/* Sleeps or yields with a page mapped, so the scheduler pins the task. */
+static void map_and_sleep(struct worker *worker)
 {
-	struct leaver *leaver = worker->data;
+	struct sleeper *sleeper = worker->data;
 
 	while (!worker_stopped(worker)) {
-		void *addr = kmap_local_page(leaver->page);
+		void *addr = kmap_local_page(sleeper->page);
 		unsigned int cpu = raw_smp_processor_id();
 
-		leave_cpu(leaver);
-		leaver->wrong += raw_smp_processor_id() != cpu ||
-				 !stamped_nofault(addr, leaver->page, 160);
+		sleep_or_yield(sleeper);
+		sleeper->wrong += raw_smp_processor_id() != cpu ||
+				 !stamped_nofault(addr, sleeper->page, 160);
 		kunmap_local(addr);
-		leaver->rounds++;
+		sleeper->rounds++;
 	}
 }
 
-static void start_leavers(struct kunit *test, struct leaver *leaver, unsigned int nr,
-			  void (*run)(struct worker *))
+static void start_sleepers(struct kunit *test, struct sleeper *sleeper, unsigned int nr,
+			   void (*run)(struct worker *))
 {
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
-		leaver[i].page = hmk_get_page(test, true);
-		stamp_page(leaver[i].page, 160);
-		prandom_seed_state(&leaver[i].rnd, 700 + i);
-		leaver[i].worker = hmk_start_worker(test, -1, run, &leaver[i]);
+		sleeper[i].page = hmk_get_page(test, true);
+		stamp_page(sleeper[i].page, 160);
+		prandom_seed_state(&sleeper[i].rnd, 700 + i);
+		sleeper[i].worker = hmk_start_worker(test, -1, run, &sleeper[i]);
 	}
 }
 
-static void end_leavers(struct kunit *test, struct leaver *leaver, unsigned int nr)
+static void end_sleepers(struct kunit *test, struct sleeper *sleeper, unsigned int nr)
 {
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
-		WRITE_ONCE(leaver[i].worker->stop, true);
+		WRITE_ONCE(sleeper[i].worker->stop, true);
 	for (i = 0; i < nr; i++) {
-		hmk_join_worker(test, leaver[i].worker);
-		KUNIT_EXPECT_EQ(test, leaver[i].wrong, 0);
-		KUNIT_EXPECT_GT(test, leaver[i].rounds, 0);
+		hmk_join_worker(test, sleeper[i].worker);
+		KUNIT_EXPECT_EQ(test, sleeper[i].wrong, 0);
+		KUNIT_EXPECT_GT(test, sleeper[i].rounds, 0);
 	}
 }
 
-/* The affinity of the tasks changes while they are pinned */
-static void tasks_scheduled_while_mapped(struct kunit *test)
+/* Changes the affinity of tasks that are pinned. */
+static void move_sleepers(struct kunit *test, struct sleeper *sleeper, unsigned int nr,
+			  unsigned int moves)
 {
-	unsigned int nr = LEAVERS_PER_CPU * num_online_cpus();
-	unsigned long end = jiffies + 4 * HZ;
-	struct leaver *leaver = hmk_zalloc(test, nr * sizeof(*leaver));
 	unsigned int i, cpu = first_cpu();
 
-	want_probes(test);
-	start_leavers(test, leaver, nr, map_and_leave);
-	for (i = 0; time_before(jiffies, end); i++) {
+	for (i = 0; i < moves; i++) {
 		const struct cpumask *mask = i % 3 ? cpumask_of(cpu) : cpu_online_mask;
 
-		KUNIT_EXPECT_EQ(test, set_cpus_allowed_ptr(leaver[i % nr].worker->task, mask), 0);
+		KUNIT_EXPECT_EQ(test, set_cpus_allowed_ptr(sleeper[i % nr].worker->task, mask), 0);
 		cpu = cpumask_next(cpu, cpu_online_mask);
 		if (cpu >= nr_cpu_ids)
 			cpu = first_cpu();
 		usleep_range(100, 300);
 	}
-	end_leavers(test, leaver, nr);
-	check_probes(test);
 }
 
-/* ---------------------------------------------- leaving the CPU in the midst of it */
+static void tasks_scheduled_while_mapped(struct kunit *test)
+{
+	unsigned int nr = SLEEPERS_PER_CPU * num_online_cpus();
+	unsigned long end = jiffies + 4 * HZ;
+	struct sleeper *sleeper = hmk_zalloc(test, nr * sizeof(*sleeper));
 
-#if OURS && defined(CONFIG_DEBUG_HIGHMEM_RACES)
-/* The task is scheduled out in window number @at */
+	register_probes(test);
+	start_sleepers(test, sleeper, nr, map_and_sleep);
+	while (time_before(jiffies, end))
+		move_sleepers(test, sleeper, nr, 3 * nr);
+	end_sleepers(test, sleeper, nr);
+}
+
+/* --------------------------------------------------------- sleep in kunmap_local() */
+
+#if HAVE_INTERNALS && defined(CONFIG_DEBUG_HIGHMEM_RACES)
+/* The task sleeps in window number @at. */
 static struct window {
 	struct task_struct *task;
 	unsigned int at;
 	unsigned int seen;
 } window;
 
-static void leave_in_window(void)
+static void sleep_in_window(void)
 {
 	struct task_struct *task = READ_ONCE(window.task);
 
@@ -480,8 +487,8 @@ static void end_windows(void *unused)
 	WRITE_ONCE(window.task, NULL);
 }
 
-/* Is scheduled out with the page mapped, and again in window @at of kunmap_local() */
-static bool leave_twice(struct page *page, unsigned int at)
+/* Sleeps with the page mapped, and in window number @at of kunmap_local(). */
+static bool sleep_twice(struct page *page, unsigned int at)
 {
 	void *addr = kmap_local_page(page);
 	bool good;
@@ -496,27 +503,26 @@ static bool leave_twice(struct page *page, unsigned int at)
 	return good;
 }
 
-static void task_leaves_while_unmapping(struct kunit *test)
+static void task_sleeps_in_kunmap_local(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true);
 	unsigned int wrong = 0, at = 0;
 
-	NEEDS(test, is_lazy(), "kunmap_local() of this kernel clears the PTE with preemption off");
+	REQUIRES(test, is_lazy(), "kunmap_local() clears the PTE with preemption off");
 	stamp_page(page, 161);
-	want_probes(test);
+	register_probes(test);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_windows, NULL), 0);
-	WRITE_ONCE(highmem_race_visit, leave_in_window);
+	WRITE_ONCE(highmem_race_visit, sleep_in_window);
 	do {
-		wrong += !leave_twice(page, at);
+		wrong += !sleep_twice(page, at);
 	} while (window.seen > at && ++at < 100);
 	kunit_info(test, "%u windows\n", at);
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 	KUNIT_EXPECT_GT(test, at, 0);
 	KUNIT_EXPECT_LT(test, at, 100);
-	check_probes(test);
 }
 #else
-static void task_leaves_while_unmapping(struct kunit *test)
+static void task_sleeps_in_kunmap_local(struct kunit *test)
 {
 	kunit_skip(test, "needs CONFIG_DEBUG_HIGHMEM_RACES");
 }
@@ -526,13 +532,13 @@ static void task_leaves_while_unmapping(struct kunit *test)
 
 struct leak {
 	struct page *page;
-	bool slept;		/* with the page mapped */
+	bool slept;		/* sleep before the return to user space */
 	unsigned int depth;
 	unsigned int pinned;
 };
 
-/* The return to user space takes the leaked mapping away. Then the task sleeps. */
-static void leak_and_go_on(struct worker *worker)
+/* Returns to user space with a page mapped, which unmaps the page, then sleeps. */
+static void leak_and_sleep(struct worker *worker)
 {
 	struct leak *leak = worker->data;
 	unsigned int i;
@@ -561,24 +567,23 @@ static void check_leak(struct kunit *test, bool slept)
 
 	leak->page = hmk_get_page(test, true);
 	leak->slept = slept;
-	want_probes(test);
+	register_probes(test);
 	hmk_provoke(test, "back to user space");
-	hmk_join_worker(test, hmk_start_worker(test, -1, leak_and_go_on, leak));
+	hmk_join_worker(test, hmk_start_worker(test, -1, leak_and_sleep, leak));
 	hmk_provoked(test);
 	KUNIT_EXPECT_EQ(test, leak->depth, 0);
 	KUNIT_EXPECT_EQ(test, leak->pinned, 0);
-	check_probes(test);
 }
 
-static void task_goes_on_after_leak(struct kunit *test)
+static void task_after_leak(struct kunit *test)
 {
-	NEEDS_OURS(test);
+	REQUIRES_INTERNALS(test);
 	check_leak(test, false);
 }
 
-static void pinned_task_goes_on_after_leak(struct kunit *test)
+static void pinned_task_after_leak(struct kunit *test)
 {
-	NEEDS_OURS(test);
+	REQUIRES_INTERNALS(test);
 	check_leak(test, true);
 }
 
@@ -594,7 +599,7 @@ static void put_file(void *file)
 	fput(file);
 }
 
-/* The note and the tables are in different pages */
+/* The headers and the note are in different pages. */
 static struct file *get_binary(struct kunit *test)
 {
 	struct file *file = shmem_kernel_file_setup("highmem_traced", FILE_SIZE, 0);
@@ -633,7 +638,7 @@ static void end_build_ids(void *unused)
 		irq_work_sync(&per_cpu(unlocks, cpu).irq_work);
 }
 
-/* Takes mmap_lock for writing, twice, and has a page fault in between */
+/* Takes mmap_lock for writing twice, and has a page fault in between. */
 static bool map_and_touch(void)
 {
 	unsigned long addr = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
@@ -648,18 +653,18 @@ static bool map_and_touch(void)
 	return good;
 }
 
-/* A task with that mm */
+/* A task that uses the mm. */
 static void run_binary(struct worker *worker)
 {
 	kthread_use_mm(binary.mm);
-	map_and_leave(worker);
+	map_and_sleep(worker);
 	kthread_unuse_mm(binary.mm);
 }
 
 static void build_ids_of_tasks(struct kunit *test)
 {
 	struct file *file = get_binary(test);
-	struct leaver *leaver = hmk_zalloc(test, MM_TASKS * sizeof(*leaver));
+	struct sleeper *sleeper = hmk_zalloc(test, MM_TASKS * sizeof(*sleeper));
 	unsigned long end = jiffies + 2 * HZ;
 	unsigned int wrong = 0;
 	struct page *page;
@@ -668,16 +673,16 @@ static void build_ids_of_tasks(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, page);
 	KUNIT_EXPECT_TRUE(test, PageHighMem(page));
 	put_page(page);
-	want_probes(test);
+	register_probes(test);
 	binary.addr = kunit_vm_mmap(test, file, 0, FILE_SIZE, PROT_READ | PROT_EXEC,
 				    MAP_PRIVATE, 0);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(binary.addr));
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_build_ids, NULL), 0);
 	WRITE_ONCE(binary.mm, current->mm);
-	start_leavers(test, leaver, MM_TASKS, run_binary);
+	start_sleepers(test, sleeper, MM_TASKS, run_binary);
 	while (time_before(jiffies, end))
 		wrong += !map_and_touch();
-	end_leavers(test, leaver, MM_TASKS);
+	end_sleepers(test, sleeper, MM_TASKS);
 	kunit_release_action(test, end_build_ids, NULL);
 
 	kunit_info(test, "%d build ids, %d times the mm was locked\n",
@@ -686,7 +691,6 @@ static void build_ids_of_tasks(struct kunit *test)
 	KUNIT_EXPECT_GT(test, atomic_read(&binary.parsed), 100);
 	KUNIT_EXPECT_GT(test, atomic_read(&binary.locked), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&binary.wrong), 0);
-	check_probes(test);
 }
 
 /* -------------------------------------------------------- interrupt handlers */
@@ -713,49 +717,162 @@ static void let_clock_tick(bool on)
 	CMOS_READ(RTC_INTR_FLAGS);
 	spin_unlock_irq(&rtc_lock);
 }
+
+static void stop_clock(void *ticks)
+{
+	let_clock_tick(false);
+	free_irq(RTC_INTERRUPT, ticks);
+}
+
+/* The real-time clock is the only device of the guest with an interrupt. */
+static atomic_t *start_clock(struct kunit *test)
+{
+	atomic_t *ticks = hmk_zalloc(test, sizeof(*ticks));
+
+	KUNIT_ASSERT_EQ(test, request_irq(RTC_INTERRUPT, count_tick, 0, "highmem_kunit", ticks), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, stop_clock, ticks), 0);
+	let_clock_tick(true);
+	return ticks;
+}
+#else
+static atomic_t *start_clock(struct kunit *test) { return NULL; }
 #endif
 
-/* No device of the guest has an interrupt, but for the clock if it is told to. */
 static void probes_in_interrupt_handlers(struct kunit *test)
 {
 #ifdef CONFIG_X86
-	atomic_t *ticks = hmk_zalloc(test, sizeof(*ticks));
+	atomic_t *ticks;
 
-	want_probes(test);
-	KUNIT_ASSERT_EQ(test, request_irq(RTC_INTERRUPT, count_tick, 0, "highmem_kunit", ticks), 0);
-	let_clock_tick(true);
+	register_probes(test);
+	ticks = start_clock(test);
 	msleep(300);
-	let_clock_tick(false);
-	free_irq(RTC_INTERRUPT, ticks);
-	KUNIT_EXPECT_GE(test, atomic_read(ticks), LEAST);
-	check_probes(test);
+	kunit_release_action(test, stop_clock, ticks);
+	KUNIT_EXPECT_GE(test, atomic_read(ticks), MIN_MAPS);
 #else
-	kunit_skip(test, "needs the clock of a PC");
+	kunit_skip(test, "needs the real-time clock of a PC");
 #endif
 }
 
-/* ------------------------------------------------------------------ the count */
+/* ------------------------------------------------- a load for each tracepoint */
 
-/* Runs behind all other suites */
-static void every_probe_came(struct kunit *test)
+#define DEEP_PAGES	20	/* more than the stack has slots for */
+
+struct load {
+	struct page_set *set;
+	struct page_set *deep;
+	const void *unmapped;
+	struct sleeper *sleeper;
+	unsigned int nr_sleepers;
+	struct filler *filler;
+};
+
+static void use_pool_and_allocators(struct load *load)
+{
+	struct page_set *set = load->set;
+	unsigned int i;
+
+	for (i = 0; i < set->nr; i++) {
+		kmap(set->page[i]);
+		kunmap(set->page[i]);
+		kfree(kmalloc(64, GFP_KERNEL));
+		/* This allocates from a kmem_cache. */
+		vunmap(vmap(&set->page[i], 1, VM_MAP, PAGE_KERNEL));
+		free_page(__get_free_page(GFP_KERNEL));
+		readable(load->unmapped);
+	}
+	kmap_flush_unused();
+}
+
+static void overflow_stack(struct load *load)
+{
+	void *addr[DEEP_PAGES];
+
+	map_all(load->deep, addr, DEEP_PAGES);
+	unmap_all(addr, DEEP_PAGES);
+}
+
+/* Have the probes run often enough, except at the wait for a slot? */
+static bool all_probes_have_run(void)
 {
 	unsigned int i;
 
-	NEEDS(test, from_boot_on, "needs highmem_traced on the command line");
 	for (i = 0; i < ARRAY_SIZE(points); i++) {
 		struct point *point = &points[i];
 
-		kunit_info(test, "%s: %d\n", point->name, atomic_read(&point->maps));
-		if (!point->rare)
-			KUNIT_EXPECT_GE_MSG(test, atomic_read(&point->maps), LEAST,
-					    "probes at %s", point->name);
+		if (!point->absent && !strstarts(point->name, "pkmap_wait") &&
+		    atomic_read(&point->maps) - point->maps_before < MIN_MAPS)
+			return false;
 	}
-	check_probes(test);
+	return true;
+}
+
+/* All slots are held, and the pool cannot grow. */
+static void wait_for_slots(struct kunit *test, struct load *load)
+{
+	struct spaces *spaces = hmk_take_space(test, POOL_STEP);
+	unsigned int i, held = hmk_hold_all(test, load->filler);
+
+	for (i = 0; i < 2 * MIN_MAPS; i++) {
+		hmk_release_one(load->filler);
+		KUNIT_ASSERT_TRUE(test, hmk_wait_for_filler(load->filler, ++held, TIMEOUT));
+	}
+	/* Ends the filler. */
+	hmk_hold_all_and_end(test, load->filler);
+	hmk_give_space(test, spaces);
+	hmk_check_filler(test, load->filler);
+}
+
+static struct load *start_load(struct kunit *test)
+{
+	struct load *load = hmk_zalloc(test, sizeof(*load));
+
+	load->set = hmk_get_page_set(test, true, 64);
+	load->deep = hmk_get_page_set(test, true, DEEP_PAGES);
+	/* vmalloc() leaves a guard page behind each area. */
+	load->unmapped = hmk_get_vbuf(test, PAGE_SIZE) + PAGE_SIZE;
+	load->nr_sleepers = SLEEPERS_PER_CPU * num_online_cpus();
+	load->sleeper = hmk_zalloc(test, load->nr_sleepers * sizeof(*load->sleeper));
+	load->filler = hmk_start_filler(test, POOL_END + 4 * MIN_MAPS, 1);
+	start_sleepers(test, load->sleeper, load->nr_sleepers, map_and_sleep);
+	start_clock(test);
+	return load;
+}
+
+static void probes_at_each_tracepoint(struct kunit *test)
+{
+	unsigned long end = jiffies + TIMEOUT;
+	struct load *load;
+	unsigned int i;
+
+	REQUIRES_INTERNALS(test);
+	REQUIRES_TWO_CPUS(test);
+	register_probes(test);
+	for (i = 0; i < ARRAY_SIZE(points); i++)
+		points[i].maps_before = atomic_read(&points[i].maps);
+	load = start_load(test);
+	hmk_provoke(test, "nest");
+	do {
+		use_pool_and_allocators(load);
+		overflow_stack(load);
+		move_sleepers(test, load->sleeper, load->nr_sleepers, load->nr_sleepers);
+	} while (!all_probes_have_run() && time_before(jiffies, end));
+	hmk_provoked(test);
+	wait_for_slots(test, load);
+	end_sleepers(test, load->sleeper, load->nr_sleepers);
+
+	for (i = 0; i < ARRAY_SIZE(points); i++) {
+		struct point *point = &points[i];
+		unsigned int maps = atomic_read(&point->maps) - point->maps_before;
+
+		kunit_info(test, "%s: %u\n", point->name, maps);
+		if (!point->absent)
+			KUNIT_EXPECT_GE_MSG(test, maps, MIN_MAPS, "probes at %s", point->name);
+	}
 }
 
 #else
 
-static void needs_tracepoints(struct kunit *test)
+static void requires_tracepoints(struct kunit *test)
 {
 	kunit_skip(test, "needs CONFIG_TRACEPOINTS and CONFIG_HIGHMEM");
 }
@@ -764,15 +881,15 @@ static void needs_tracepoints(struct kunit *test)
 
 static struct kunit_case highmem_traced_cases[] = {
 #if defined(CONFIG_TRACEPOINTS) && defined(CONFIG_HIGHMEM)
-	KUNIT_CASE(task_leaves_while_unmapping),
+	KUNIT_CASE(task_sleeps_in_kunmap_local),
 	KUNIT_CASE_SLOW(tasks_scheduled_while_mapped),
-	KUNIT_CASE(task_goes_on_after_leak),
-	KUNIT_CASE(pinned_task_goes_on_after_leak),
+	KUNIT_CASE(task_after_leak),
+	KUNIT_CASE(pinned_task_after_leak),
 	KUNIT_CASE_SLOW(build_ids_of_tasks),
 	KUNIT_CASE(probes_in_interrupt_handlers),
-	KUNIT_CASE(every_probe_came),
+	KUNIT_CASE_SLOW(probes_at_each_tracepoint),
 #else
-	KUNIT_CASE(needs_tracepoints),
+	KUNIT_CASE(requires_tracepoints),
 #endif
 	{}
 };

@@ -1,26 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The machine that the code under test runs on: page table, CPUs with TLBs,
- * interrupts, tasks and locks. In one of two ways:
+ * The machine that the code under test runs on: page table, CPUs with TLBs, interrupts,
+ * tasks and locks. There are two builds:
  *
- *   without THREADS	One thread. Tasks are coroutines, and at any sim_point()
- *			another CPU may go on, an interrupt come, the task be
- *			scheduled away and come back elsewhere. A string of bytes
- *			decides, or random numbers: what happened happens again.
- *   with THREADS	Each CPU is a thread, and what is seen is what the real CPUs
- *			and ThreadSanitizer make of it. A CPU has two tasks, and
- *			the second runs on top of the first.
+ *   without THREADS	One thread. Tasks are coroutines. At any sim_point() another CPU
+ *			may run, an interrupt may come, or the task may be scheduled out
+ *			and continue on another CPU. A string of bytes or of random
+ *			numbers makes the choices, so a run can be repeated.
+ *   with THREADS	Each CPU is a thread, so the order of events is that of the host's
+ *			CPUs. A CPU has two tasks. The second runs on top of the first.
  *
- * Simulated: TLBs that load a valid PTE at any moment and keep it until it is
- * flushed, each for itself; PTEs of two halves; IPIs, which wait for interrupts to
- * be on; hard and soft interrupts; preemption and migration, with the scheduler's
- * part of kmap_local; locks; sleep and wake-ups.
+ * Simulated: a TLB for each CPU, which loads a valid PTE at any moment and keeps it until
+ * a flush; PTEs of two halves; IPIs, which wait until interrupts are on; hard and soft
+ * interrupts; preemption and migration, with the scheduler's part of kmap_local; locks;
+ * sleep and wake-ups.
  *
- * Not simulated: memory that is ordered more weakly than this machine's, but for
- * what ThreadSanitizer says about missing pairs; caches that alias; NMIs, CPU
- * hotplug, paravirt, PREEMPT_RT; wrapping of 32-bit addresses; 256 fills of a slot
- * in between (the model checks that). Time-outs do not run: a task that
- * sleeps while it could have a slot is an error.
+ * Not simulated: memory with a weaker order than the host's, except for what
+ * ThreadSanitizer reports about missing pairs; caches that alias; NMIs, CPU hotplug,
+ * paravirt, PREEMPT_RT; 32-bit addresses that wrap; 256 fills of a slot in between (the
+ * model checks those). Time-outs never end: a task that sleeps while it could have a slot
+ * is an error.
  */
 #ifndef HIGHMEM_MACHINE_H
 #define HIGHMEM_MACHINE_H
@@ -48,7 +47,7 @@
 #define load(p)		__atomic_load_n(p, __ATOMIC_RELAXED)
 #define store(p, v)	__atomic_store_n(p, v, __ATOMIC_RELAXED)
 
-/* What a task holds, and what else the test knows of it */
+/* What a task holds, and what the test records about it. */
 #define FEW_KMAPS	3
 #define MAX_KMAPS	12
 #define MAX_LOCALS	26
@@ -65,19 +64,19 @@ struct task {
 	struct mapping kmaps[MAX_KMAPS];
 	struct mapping locals[MAX_LOCALS];
 	unsigned int nr_kmaps, nr_locals;
-	unsigned int away;	/* so many of locals are not to be used now */
+	unsigned int away;	/* so many of locals must not be used now */
 	unsigned int in_local_op;
-	bool may_stay_pinned;	/* unmapped with interrupts off */
+	bool may_stay_pinned;	/* it unmapped with interrupts off */
 	const char *expected;	/* part of a warning that may come now */
 	unsigned int warned;
 	unsigned int switches;	/* and interrupts */
-	unsigned int nested;	/* interrupts */
-	unsigned int wanted;	/* page that it calls kmap() for */
+	unsigned int nested;	/* the page that it calls kmap() for */
+	unsigned int wanted;	/* it calls kmap() with interrupts off */
 	bool mistaken;		/* it does so with interrupts off */
-	bool rq_locked;		/* it is in __schedule() */
+	bool rq_locked;		/* it stayed there since migrate_disable() */
 	bool one_cpu;		/* it was there since migrate_disable() */
 	unsigned long queued_at;
-	unsigned long grown_at;	/* when it has last had page tables for an area */
+	unsigned long grown_at;	/* when it last allocated page tables for an area */
 	unsigned int queued_areas; /* how many there were then */
 	int cpu;
 	bool done;
@@ -100,7 +99,7 @@ struct cpu {
 	bool ipi;		/* another CPU waits for sim_ipi */
 	bool is_idle;
 	struct tlb_entry tlb[SIM_PTES];
-	u32 generation[SIM_PTES]; /* entries of another one are flushed */
+	u32 generation[SIM_PTES]; /* entries of another generation are flushed */
 	u64 random;
 	unsigned int countdown;
 	unsigned long ops;
@@ -108,7 +107,7 @@ struct cpu {
 
 static struct cpu cpus[SIM_CPUS];
 static __thread struct cpu *this_cpu;
-static bool quiet;		/* the test itself is looking: nothing happens */
+static bool quiet;		/* the test itself reads memory: no events */
 
 struct page sim_pages[SIM_PAGES];
 pte_t sim_ptes[SIM_PTES];
@@ -124,7 +123,10 @@ static u64 behind[SIM_PTES];
 
 unsigned long sim_now;	/* steps; with THREADS there is no time */
 
-/* When the machine was booted. Some steps are one jiffy: tasks do things soon and late. */
+/*
+ * Jiffies at boot. Some steps make one jiffy, so that tasks act within one and much
+ * later.
+ */
 static u64 boot_jiffies;
 
 u64 sim_jiffies(void)
@@ -148,7 +150,7 @@ static unsigned int vpn_of(unsigned long addr)
 	return (addr - SIM_BASE) >> PAGE_SHIFT;
 }
 
-/* With which the program can be started to do the same again; 0 with bytes. */
+/* The seed that repeats the run; 0 for a run by bytes. */
 static unsigned long seed_name;
 
 static void __printf(1, 2) __noreturn fail(const char *format, ...);
@@ -214,16 +216,16 @@ static bool stop;
 static bool at_end(void) { return load(&stop); }
 static unsigned int chance(unsigned int n) { return random_of(&this_cpu->random) % n; }
 #else
-static const u8 *bytes;		/* what decides, while there is some of it */
+static const u8 *bytes;		/* the choices that are left */
 static size_t bytes_left;
-static bool by_bytes;		/* else random numbers, as many */
+static bool by_bytes;		/* else so many random numbers */
 static u64 seed = 1;
 static bool at_end(void) { return !bytes_left; }
 
 /*
- * One of @n. When the bytes are over it is 0, by which the least happens. But such
- * an order of things is not fair, and may keep one task waiting for another that
- * is never the next: so chance comes back long before that is called an error.
+ * One of @n. Without bytes left it is 0, which stands for the least event. That order of
+ * events is not fair: a task may wait for another that never runs. So random numbers are
+ * used again after FAIR_STEPS, long before the run counts as endless.
  */
 #define FAIR_STEPS	200000
 
@@ -258,7 +260,7 @@ static u64 translate(unsigned int vpn)
 	struct tlb_entry *entry = &this_cpu->tlb[vpn];
 	u32 generation = load(&this_cpu->generation[vpn]);
 
-	/* A walk that began before a flush leaves nothing behind it. */
+	/* A page walk that began before a flush leaves no entry. */
 	if (entry->generation != generation || !(entry->pte & _PAGE_PRESENT)) {
 		entry->generation = generation;
 		entry->pte = load(&sim_ptes[vpn].pte);
@@ -306,7 +308,7 @@ void set_pte_at(void *mm, unsigned long addr, pte_t *ptep, pte_t pte)
 	check(!load(&ptep->pte), "%s() on a valid PTE at %#lx", __func__, addr);
 	pte_changes(ptep, pte);
 	native_set_pte(ptep, pte);
-	/* A CPU may load a PTE at once, even if no task uses it. */
+	/* A CPU may load a PTE at once, speculatively. */
 	if (chance(4))
 		translate(vpn_of(addr));
 }
@@ -335,7 +337,7 @@ void flush_tlb_one_kernel(unsigned long addr)
 	tlb_flush(this_cpu, vpn_of(addr));
 }
 
-/* With the help of all CPUs, too */
+/* All CPUs take part, so interrupts must be on. */
 void flush_cache_vmap(unsigned long start, unsigned long end)
 {
 	check(!irqs_disabled() && !preempt_count(),
@@ -358,7 +360,7 @@ void flush_tlb_kernel_range(unsigned long start, unsigned long end)
 	sim_point();
 }
 
-/* vmalloc space: never given back, an unmapped page after each area. */
+/* vmalloc space is never freed. An unmapped page is behind each area. */
 static unsigned long vmalloc_next;
 static bool memory_is_out;
 
@@ -487,7 +489,7 @@ void on_each_cpu_cond(bool (*cond)(int, void *), void (*func)(void *), void *arg
 
 /* Locks --------------------------------------------------------------------------- */
 
-/* Each of them is one that an interrupt may want, by mistake or not. */
+/* An interrupt may take any of these locks. */
 void spin_lock(spinlock_t *lock)
 {
 	check(irqs_disabled(), "a lock is taken with interrupts on");
@@ -504,7 +506,10 @@ void spin_unlock(spinlock_t *lock)
 	preempt_enable();
 }
 
-/* Slots are out: this is where kmap() with interrupts off may hang. No further. */
+/*
+ * No slot is free: kmap() with interrupts off could hang from here on, so the test turns
+ * them on.
+ */
 static void end_mistake(void)
 {
 	if (self()->mistaken) {
@@ -538,11 +543,11 @@ void mutex_unlock(struct mutex *lock)
 }
 
 #ifdef UNHOOKED
-/* TREE=unhooked: the code under test calls migrate_disable() itself */
+/* TREE=unhooked: the code under test calls migrate_disable() itself. */
 static void kmap_local_pin(struct task_struct *t) { }
 #endif
 
-/* Each in one step for the scheduler, as our hunk for kernel/sched/core.c makes them. */
+/* One step each for the scheduler, as in hunks/sched-core.c.patch. */
 void migrate_disable(void)
 {
 	unsigned short count;
@@ -555,9 +560,9 @@ void migrate_disable(void)
 }
 
 /*
- * The last one takes the lock of the run queue, and so must not be called with it. It
- * does so only if the task was scheduled out since migrate_disable(). The hooks in the
- * scheduler do not rely on that.
+ * The outermost call takes the run queue lock, so must not be made with that lock held.
+ * It takes the lock only if the task was scheduled out since migrate_disable(), but the
+ * hooks in the scheduler do not rely on this.
  */
 void migrate_enable(void)
 {
@@ -576,7 +581,7 @@ void migrate_enable(void)
 	preempt_enable();
 }
 
-/* As the kernel's: no barrier, the caller sees to the order. */
+/* As in the kernel there is no barrier: the caller has to order its accesses. */
 bool waitqueue_active(wait_queue_head_t *queue)
 {
 	sim_point();
@@ -592,10 +597,10 @@ static void queue_remove(wait_queue_head_t *queue, int i)
 	}
 }
 
-/* With interrupts off: they wake, too. */
+/* With interrupts off, as interrupts wake tasks, too. */
 static void queue_lock(wait_queue_head_t *queue)
 {
-	/* Nothing that calls these has them off by itself, but hard interrupts. */
+	/* Only in hard interrupts are interrupts off before this. */
 	current->irqs_off = true;
 	spin_lock(&queue->lock);
 }
@@ -606,7 +611,9 @@ static void queue_unlock(wait_queue_head_t *queue)
 	current->irqs_off = in_hardirq();
 }
 
-/* Unless @all, one that waits exclusively, and all others */
+/*
+ * Wakes one exclusive waiter, or with @all all, and all waiters that are not exclusive.
+ */
 void sim_wake(wait_queue_head_t *queue, bool all)
 {
 	bool one = false;
@@ -665,7 +672,7 @@ static unsigned long slot_address(int n)
 
 static void tracer(void);
 
-/* As __schedule() in kernel/sched/core.c does it for the task that leaves ... */
+/* __schedule() for the previous task ... */
 static void switch_out(void)
 {
 	struct task *prev = self();
@@ -682,7 +689,7 @@ static void switch_out(void)
 	prev->one_cpu |= !!t->migration_disabled;
 	if (t->kmap_ctrl.idx)
 		__kmap_local_sched_out();
-	/* The task's own mappings may be gone until it is back. */
+	/* The task's own mappings may be gone until it is scheduled in. */
 	prev->away = prev->nr_locals;
 	tracer();
 	prev->away = 0;
@@ -690,7 +697,7 @@ static void switch_out(void)
 	t->preempt--;
 	check((!t->kmap_ctrl.idx && !prev->nr_locals) || t->migration_disabled,
 	      "a task with something mapped is not pinned");
-	/* In the middle of unmapping, what it has let go may be above its depth. */
+	/* While it unmaps, the slots that it has dropped may be above its depth. */
 	for (n = 0; n < KM_MAX_IDX; n++) {
 		if (prev->in_local_op || n < t->kmap_ctrl.idx)
 			note_release(slot_address(n));
@@ -699,14 +706,14 @@ static void switch_out(void)
 	prev->switches++;
 }
 
-/* ... and finish_task_switch() for the one that comes. */
+/* ... and finish_task_switch() for the next task. */
 static void use_locals(struct task *task);
 static void switch_in(void)
 {
 	if (!current->kmap_ctrl.idx)
 		return;
 	current->preempt++;
-	/* To an interrupt the task's mappings may not be there yet. */
+	/* In an interrupt the task's mappings may not be there yet. */
 	self()->away = self()->nr_locals;
 	__kmap_local_sched_in();
 	self()->away = 0;
@@ -714,7 +721,7 @@ static void switch_in(void)
 	use_locals(self());
 }
 
-/* Speculation: a TLB loads what it likes. */
+/* A TLB may load any PTE. */
 static void speculate(void)
 {
 	translate(chance(SIM_PTES / 2) * 2 + chance(2));
@@ -744,7 +751,10 @@ static void event(void)
 			interrupt(false);
 		break;
 	case 3:
-		/* The end of an interrupt: it wakes a task, and counts as none any more. */
+		/*
+		 * The end of an interrupt: it wakes a task, and in_hardirq() is false
+		 * already.
+		 */
 		if (self()->nested < 1 && !t->irqs_off && in_task) {
 			t->irqs_off = true;
 			t->preempt++;
@@ -777,7 +787,7 @@ void sim_point(void)
 	poll_ipi();
 	if (--this_cpu->countdown)
 		return;
-	/* Most events delay other CPUs, of which there may be few. */
+	/* Most events delay other CPUs. The host may have few. */
 	this_cpu->countdown = new_countdown() * 8;
 	event();
 }
@@ -846,7 +856,7 @@ static void to_task(struct task *task)
 #endif
 }
 
-/* Another CPU may go on here. */
+/* Another CPU may run here. */
 static void yield_cpu(void)
 {
 	if (quiet || self() == &this_cpu->idle)
@@ -866,7 +876,7 @@ void sim_point(void)
 		return;
 	poll_ipi();
 	if (countdown && !--countdown) {
-		/* First this: a task that an event brings shall have some, too. */
+		/* First this: a task that the event brings needs some events, too. */
 		countdown = at_end() ? 0 : new_countdown();
 		event();
 	} else if (sim_now % 512 == 0) {
@@ -883,7 +893,7 @@ static bool can_run(const struct task *task)
 /* Another task for this CPU, if there is one. */
 static struct task *next_task(void)
 {
-	/* All in turn, when nothing decides any more */
+	/* In turn, when no choices are left. */
 	unsigned int i, first = at_end() ? self()->t.pid : chance(TASKS);
 
 	for (i = 0; i < TASKS; i++) {
@@ -895,7 +905,7 @@ static struct task *next_task(void)
 	return NULL;
 }
 
-/* Gives the CPU to another task, or to none if this one cannot go on. */
+/* Gives the CPU to another task, or to no task if this one cannot run. */
 static void sim_schedule(void)
 {
 	struct task *prev = self(), *next = next_task();

@@ -2,11 +2,10 @@
 /*
  * What mm/pkmap.c and mm/kmap_local.c need of the kernel, in user space.
  *
- * Every <linux/...> and <asm/...> header that they include and that is neither
- * under test nor taken from the kernel as it is (Makefile has the list) is this
- * file. Behind its names is the machine of machine.h: CPUs with
- * TLBs, tasks, interrupts. Nearly all that one CPU does and another could see
- * goes through here, and so through sim_point(), where something else may happen.
+ * This file replaces every <linux/...> and <asm/...> header that they include, except
+ * those under test and those that the Makefile takes from the kernel. Its names lead to
+ * the machine of machine.h: CPUs with TLBs, tasks, interrupts. Nearly each access of one
+ * CPU that another CPU can see calls sim_point(), where an event may happen.
  *
  * The machine is an i386 with PAE: PTEs have two halves of 32 bits.
  */
@@ -29,7 +28,7 @@
 #define CONFIG_SMP		1
 #define CONFIG_X86_32		1
 #define CONFIG_X86_PAE		1
-#define CONFIG_PARAVIRT		1	/* INVLPG by a function, which is ours */
+#define CONFIG_PARAVIRT		1	/* the INVLPG function is in machine.h */
 #define CONFIG_DEBUG_HIGHMEM_RACES 1
 #define HASHED_PAGE_VIRTUAL	1
 #define ARCH_NEEDS_KMAP_HIGH_GET 1
@@ -106,7 +105,7 @@ do {									\
 } while (0)
 #define cpu_relax()		sim_point()
 #define OPTIMIZER_HIDE_VAR(v)	__asm__("" : "+r" (v))
-/* x86 keeps the order of stores: this stops the compiler only. */
+/* x86 keeps stores in order, so this stops only the compiler. */
 #define smp_wmb()		__atomic_signal_fence(__ATOMIC_SEQ_CST)
 
 #define sim_load(p, order)						\
@@ -125,15 +124,20 @@ do {									\
 
 #define READ_ONCE(x)		sim_load(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v)	sim_store(&(x), v, __ATOMIC_RELAXED)
-/* The kernel's names. Each use says which one is its partner. */
+/* Each use in the code under test names its partner. */
 #define smp_load_acquire(p)	sim_load(p, __ATOMIC_ACQUIRE)
 /* Likewise. */
 #define smp_store_release(p, v)	sim_store(p, v, __ATOMIC_RELEASE)
-/* An address dependency; nothing here knows a weaker order that includes it. */
+/*
+ * A release, by hlist_nulls_add_head_rcu(). It pairs with rcu_dereference_raw() in
+ * page_slot(): a walk that reaches a slot sees the slot's page and its next slot, not
+ * those of an earlier chain.
+ */
+#define rcu_assign_pointer(p, v) sim_store(&(p), v, __ATOMIC_RELEASE)
+/* An acquire, which is stronger than the kernel's address dependency. */
 #define rcu_dereference_raw(x)	sim_load(&(x), __ATOMIC_ACQUIRE)
-#define rcu_assign_pointer(p, v) smp_store_release(&(p), v)
 
-/* Without THREADS it is known when the value changed. */
+/* Without THREADS the time of the last change is recorded. */
 typedef struct {
 	int counter;
 #ifndef THREADS
@@ -184,7 +188,7 @@ static inline bool atomic_try_cmpxchg_relaxed(atomic_t *v, int *old, int new)
 #define cmpxchg_acquire(p, o, n)	sim_cmpxchg(p, o, n, __ATOMIC_ACQUIRE)
 #define cmpxchg_relaxed(p, o, n)	sim_cmpxchg(p, o, n, __ATOMIC_RELAXED)
 
-/* Static keys are plain flags, and traces are nothing. */
+/* Static keys are plain flags, and trace points do nothing. */
 #define DEFINE_STATIC_KEY_FALSE(name)	bool name
 #define DECLARE_STATIC_KEY_FALSE(name)	extern bool name
 #define static_branch_unlikely(key)	__atomic_load_n(key, __ATOMIC_RELAXED)
@@ -197,7 +201,7 @@ static inline void shim_trace(const char *what, ...) { }
 #define trace_pkmap_wait_end(...)	shim_trace("", __VA_ARGS__)
 #define trace_kmap_local_overflow(...)	shim_trace("", __VA_ARGS__)
 
-/* Warnings: each time, not once, as the test looks at each. */
+/* Warnings come each time, not once, since the test checks each of them. */
 bool __printf(1, 2) sim_warn(const char *format, ...);
 #define WARN_ONCE(cond, ...)						\
 ({									\
@@ -234,9 +238,9 @@ struct zone;
 struct vm_area_struct;
 
 /*
- * Frames above 4 GB. In each of the blocks the same low halves of PTEs come up,
- * so that half an old PTE and half a new one show a page, too: a wrong one. With
- * SIM_FIRST_BLOCK 0 (and without NX) one of them has PTEs whose high half is 0.
+ * Frames above 4 GB. The low halves of PTEs are the same in each block, so a PTE that is
+ * half old and half new maps a wrong page. With SIM_FIRST_BLOCK 0, which also turns NX
+ * off, the first block has PTEs whose high half is 0.
  */
 #ifndef SIM_FIRST_BLOCK
 #define SIM_FIRST_BLOCK		1
@@ -285,10 +289,8 @@ static inline bool PageHighMem(const struct page *page) { return true; }
 #define FIX_KMAP_END		(SIM_CPUS * KM_MAX_IDX - 1)
 #define __fix_to_virt(idx)						\
 	(SIM_BASE + (SIM_PTES - 1 - (unsigned long)(idx)) * PAGE_SIZE)
-/* By how much kmap() grows the pool; 4 MB would never be used up here. */
+/* Growth of the pool. 4 MB would never be used up. */
 #define SZ_4M			(4 * PAGE_SIZE)
-/* And its reserve */
-#define SZ_64K			(2 * PAGE_SIZE)
 
 typedef union {
 	struct { u32 pte_low, pte_high; };
@@ -319,7 +321,7 @@ static inline pte_t *virt_to_kpte(unsigned long addr)
 	return &sim_ptes[(addr - SIM_BASE) >> PAGE_SHIFT];
 }
 
-/* As native code does it: half after half. Notes are read plainly there. */
+/* As native code: one half after the other. The saved PTEs of a task are read plainly. */
 static inline bool pte_present(pte_t pte)
 {
 #ifdef SIM_ZERO_IS_PRESENT	/* as on xtensa */
@@ -442,7 +444,7 @@ do {									\
 		sim_warn("sleeping function in atomic context");	\
 } while (0)
 
-/* As the compiler barriers that they are: something may happen on either side. */
+/* Compiler barriers, so an event may happen on either side. */
 #define preempt_disable()	do { sim_point(); current->preempt++; } while (0)
 #define preempt_enable()	do { current->preempt--; sim_point(); } while (0)
 #define pagefault_disable()	((void)0)

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mm/pkmap.c and mm/kmap_local.c in user space: tasks call kmap(),
- * kmap_local_page() and the others in any order that is allowed, and in some that
- * are not, on the machine of machine.h, which says what is simulated.
+ * mm/pkmap.c and mm/kmap_local.c in user space: tasks call kmap(), kmap_local_page() and
+ * the other functions in any order that is allowed, and misuse some of them, on the
+ * machine of machine.h.
  *
- * What is checked, each at any moment at which it can be seen:
+ * Checked at each moment at which it can be seen:
  *
- *   - a page that is mapped is reached at its address, and no other;
- *   - page_address(), kmap_to_page()'s helpers and is_kmap_addr() say so, too;
- *   - a page is in one slot of the pool at most, and has as many holders as it
- *     should; a slot that is clean is known to no TLB;
- *   - no task sleeps while it may have a slot, or in atomic context;
- *   - what kmap_flush_unused() was to take away is in no page table and no TLB;
- *   - a task with nothing mapped is not pinned and has idx 0;
- *   - misuse is reported, nothing else is, and it does no harm.
+ *   - The address of a mapped page leads to that page and no other.
+ *   - page_address(), the helpers of kmap_to_page() and is_kmap_addr() agree.
+ *   - A page is in one slot of the pool at most, with the right number of holders. No TLB
+ *     caches a clean slot.
+ *   - No task sleeps while it may have a slot, or in atomic context.
+ *   - After kmap_flush_unused() no page table and no TLB has the mappings that were idle.
+ *   - A task with nothing mapped is not pinned, and its idx is 0.
+ *   - Each misuse is reported, does no harm, and nothing else is reported.
  *
- * Programs (see Makefile): with THREADS, "threads SECONDS SEED"; else "tasks
- * SECONDS SEED" with random numbers, or a libFuzzer target if FUZZER is defined.
+ * Programs (see Makefile): with THREADS, "threads SECONDS SEED"; else "tasks SECONDS SEED"
+ * with random numbers, or a libFuzzer target if FUZZER is defined.
  */
 #include "shim.h"
 #include <mm/kmap_local.c>
@@ -33,12 +33,12 @@
 		for (slot = area->slots; slot < area->slots + area->nr; slot++)
 
 /*
- * How many pages are for kmap(). Few of them meet often; many, which tasks then
- * hoard, also use up the area of those that free memory.
+ * The number of pages for kmap(). With few pages, tasks often use the same ones. With
+ * many, they also use up the reserve.
  */
 #define FEW_PAGES	14
 #define MANY_PAGES	32
-#define NEVER_PAGE	(SIM_PAGES - 1)	/* no task maps it by kmap() */
+#define NEVER_PAGE	(SIM_PAGES - 1)	/* no task calls kmap() for it */
 static bool many_pages;
 
 static unsigned int a_kmap_page(void)
@@ -51,7 +51,7 @@ static bool in_reserve(unsigned long addr)
 	return is_kmap_local_reserve(addr);
 }
 
-/* Looks at what the task itself has mapped. */
+/* Uses a mapping that the task itself holds. */
 static void use_mapping(const struct mapping *m)
 {
 	unsigned int i;
@@ -83,7 +83,7 @@ static void expect(const char *text)
 	self()->warned = 0;
 }
 
-/* Ends what expect() began: was there a warning, as there must be? */
+/* Ends expect(): the warning must have come, or not. */
 static void expected(bool warning)
 {
 	struct task *task = self();
@@ -145,7 +145,7 @@ static void check_new(const struct task *task, const struct mapping *m)
 	}
 }
 
-/* All tasks together must not use up the reserve: that is for leaks. */
+/* All tasks together must not use up the reserve. Only leaks may. */
 static bool may_map(const struct task *task)
 {
 	unsigned int i, reserved = 0;
@@ -159,7 +159,7 @@ static bool may_map(const struct task *task)
 static void local_map(unsigned int nr, bool other_prot)
 {
 	struct task *task = self();
-	/* Every other time one of those that other tasks map as well */
+	/* Half of the time a page that other tasks map as well. */
 	struct mapping m = { .page = chance(chance(2) ? SIM_PAGES - 8 : 2), .nr = nr };
 	struct page *page;
 	unsigned int room;
@@ -203,7 +203,7 @@ static void local_unmap(unsigned int i)
 	struct task *task = self();
 	struct mapping m = task->locals[i];
 	bool ordered = i == task->nr_locals - 1 || in_reserve(m.addr);
-	/* By an address behind or before the mapping, or as another number of pages */
+	/* By an address behind or before the mapping, or with another number of pages. */
 	bool by_end = !chance(8), by_count = !by_end && m.nr > 1 && !chance(4);
 	unsigned int switches = task->switches, n, nr = by_count ? 1 + chance(4) : m.nr;
 	unsigned long addr = m.addr + (!by_end ? chance(2) * 7 :
@@ -228,7 +228,7 @@ static void local_unmap(unsigned int i)
 
 	for (n = 0; n < m.nr; n++) {
 		note_release(m.addr + n * PAGE_SIZE);
-		/* Unless others may have used the slot meanwhile */
+		/* Unless other tasks may have used the slot meanwhile. */
 		check(stays(&m) || task->switches != switches || in_reserve(m.addr) ||
 		      pte_none(sim_ptes[vpn_of(m.addr) + n]),
 		      "mapping at %#lx stays", m.addr);
@@ -237,7 +237,7 @@ static void local_unmap(unsigned int i)
 	use_locals(task);
 }
 
-/* An address that the task has not mapped, or not any more */
+/* An address that the task has not mapped, or has unmapped. */
 static void local_misuse(void)
 {
 	struct task *task = self();
@@ -253,7 +253,7 @@ static void local_misuse(void)
 	}
 	local_op_begins(task);
 	if (n == 0 && cpu == 0) {
-		/* A slot of the reserve that another task may have */
+		/* A slot of the reserve that another task may hold. */
 		addr = km_reserve_start + chance(64) * PAGE_SIZE;
 		for (i = 0; i < task->nr_locals; i++) {
 			if (addr + PAGE_SIZE - task->locals[i].addr <= 2 * PAGE_SIZE)
@@ -281,13 +281,13 @@ static void check_woken(unsigned long grown_at) { }
 static bool slot_is_stuck(const struct pkmap_slot *slot) { return false; }
 static void note_queued(struct task *task) { }
 #else
-static unsigned int busy[SIM_PAGES];	/* calls for this page that go on */
-static unsigned long used_at[SIM_PAGES];	/* or have ended */
+static unsigned int busy[SIM_PAGES];	/* calls for this page that have not ended */
+static unsigned long used_at[SIM_PAGES];	/* when the last one ended */
 static bool stuck[SIM_PAGES];		/* too many holders, for ever */
 #define busy_page(page, n)	(busy[page] += (n))
 static void page_released(unsigned int page) { used_at[page] = sim_now; }
 
-/* The pool has grown: that is room for all waiting tasks. */
+/* The pool has grown, so all waiting tasks must be awake. */
 static void check_woken(unsigned long grown_at)
 {
 	unsigned int i;
@@ -325,7 +325,7 @@ static void pool_map(unsigned int nr)
 	check(page_address(page) == (void *)m.addr,
 	      "page_address() is another than kmap() returned");
 	check(is_kmap_addr((void *)m.addr), "is_kmap_addr(%#lx) is false", m.addr);
-	/* Nothing is mapped there: the lookup goes through all areas */
+	/* Nothing is mapped there: the lookup searches all areas. */
 	check(!is_kmap_addr((void *)__fix_to_virt(FIX_KMAP_END + 1)),
 	      "is_kmap_addr() is true behind vmalloc space");
 	check(pkmap_to_page(m.addr) == page, "pkmap_to_page() is wrong");
@@ -347,7 +347,7 @@ static void pool_unmap(struct task *task, unsigned int i)
 	page_released(m.page);
 }
 
-/* As an interrupt may do it */
+/* As in an interrupt. */
 static void pool_get(unsigned int nr)
 {
 	struct mapping m = { .page = nr, .nr = 1 };
@@ -364,7 +364,7 @@ static void pool_get(unsigned int nr)
 	page_released(nr);
 }
 
-/* Mapped without a holder: one kunmap() too many */
+/* Mapped without a holder: one kunmap() too many. */
 static void pool_unmap_idle(unsigned int nr)
 {
 #ifndef THREADS
@@ -382,7 +382,7 @@ static void pool_unmap_idle(unsigned int nr)
 #endif
 }
 
-/* Is told so, and works */
+/* kmap() with interrupts off warns, and works. */
 static void pool_map_irqs_off(unsigned int nr)
 {
 #ifndef THREADS
@@ -408,19 +408,21 @@ static void pool_misuse(void)
 	check(!page_address(&sim_pages[NEVER_PAGE]), "page_address() of a page never mapped");
 }
 
-/* Does @cpu ever use @vpn? A local slot is used by its own CPU, one in the reserve by any. */
+/*
+ * Does @cpu use @vpn? Only its own CPU uses a local slot, any CPU a slot of the reserve.
+ */
 static bool may_use(unsigned int cpu, unsigned int vpn)
 {
 	unsigned long addr = SIM_BASE + vpn * PAGE_SIZE;
 
 	if (in_reserve(addr))
-		return false;	/* it is flushed before it is used again */
+		return false;	/* flushed before its next use */
 	return !is_kmap_local_fixmap(addr) ||
 	       (SIM_PTES - 1 - vpn) / KM_MAX_IDX == cpu;
 }
 
 #ifndef THREADS
-/* More holders than a state word can count, all but one of them leaked */
+/* More holders than a state word can count. All but one leak. */
 static void pool_leak(void)
 {
 	struct task *task = self();
@@ -455,7 +457,7 @@ static bool local_is_held(unsigned int vpn)
 				return true;
 		}
 	}
-	/* In the reserve mappings stay when their task is scheduled away. */
+	/* Mappings in the reserve stay while their task is scheduled out. */
 	for (i = 0; i < TASKS * MAX_LOCALS; i++) {
 		const struct task *task = &tasks[i / MAX_LOCALS];
 
@@ -482,7 +484,7 @@ static bool page_is_held(unsigned int page)
 	return false;
 }
 
-/* May page table or TLBs know @pte at @vpn, after a flush that began then? */
+/* May a page table or TLB hold @pte at @vpn, after a flush that began at @began? */
 static bool may_be_known(unsigned int vpn, pte_t pte, unsigned long began)
 {
 	unsigned long addr = SIM_BASE + vpn * PAGE_SIZE;
@@ -587,8 +589,8 @@ static void interrupt(bool hard)
 }
 
 /*
- * What a tracer does below the lock of the run queue, or before it is taken: maps
- * pages, and gives all of them back.
+ * A tracer that runs with the run queue locked, or before: maps pages, and unmaps all of
+ * them.
  */
 static void tracer(void)
 {
@@ -640,7 +642,7 @@ static void one_operation(bool may_block)
 	case 15:
 		if (task->nested || in_hardirq() || irqs_disabled())
 			break;
-		/* As below spin_lock_irq(): that leaves the pin to a later call. */
+		/* As below spin_lock_irq(): a later call drops the pin. */
 		local_irq_disable();
 		task->may_stay_pinned = true;
 		while (task->nr_locals)
@@ -668,13 +670,16 @@ static void one_operation(bool may_block)
 			pool_misuse();
 		break;
 	case 20:
-		/* Up to the reserve */
+		/* Up to the end of the reserve. */
 		while (may_map(task) && chance(16))
 			local_map(1, false);
 		break;
 	case 21:
 		if (chance(2)) {
-			/* Others call it, too, around mappings and between them. */
+			/*
+			 * Other code calls migrate_disable() as well, around mappings and
+			 * between them.
+			 */
 			migrate_disable();
 			local_map(1, false);
 			migrate_enable();
@@ -718,10 +723,10 @@ static void init_task(struct task *task, int pid, int cpu)
 	task->done = false;
 }
 
-/* As after boot; nothing is left of what was before. */
+/* The state after boot; nothing of the last run is left. */
 static void boot(bool eager, unsigned int begin)
 {
-	/* Before each change of the sign of jiffies, behind the first, and at 0 */
+	/* Before each change of the sign of jiffies, after the first one, and at 0. */
 	static const u64 begins[] = { 0, 0x7fffff80, 0x80010000, 0xffffff80 };
 	unsigned int i;
 
@@ -769,7 +774,7 @@ static void boot(bool eager, unsigned int begin)
 	quiet = false;
 }
 
-/* So many slots are in the clean list, and are as they must be there. */
+/* Counts the clean slots, and checks their state. */
 static unsigned int count_clean(void)
 {
 	struct pkmap_slot *slot;
@@ -788,7 +793,7 @@ static unsigned int count_clean(void)
 	return nr;
 }
 
-/* All tasks are done: nothing is held, and nothing is left after a flush. */
+/* All tasks have ended: no slot is held, and no PTE is left after a flush. */
 static void check_end(void)
 {
 	unsigned int vpn, cpu, nr, unmapped = 0;
@@ -849,8 +854,8 @@ static double seconds(void)
 static struct task threads[SIM_CPUS][2];
 
 /*
- * The CPU's other task comes, does something, and leaves the CPU to the first
- * again. It keeps what it has mapped. It cannot wait: the first may have the lock.
+ * The CPU's other task runs one operation on top of the first task, and keeps its
+ * mappings. It must not wait: the first task may hold the lock.
  */
 static void run_second_task(void)
 {
@@ -878,7 +883,10 @@ static void *run_cpu(void *cpu)
 	second = &threads[this_cpu->id][1];
 	while (!at_end()) {
 		one_operation(true);
-		/* With one page held and one wanted, tasks may wait for each other. */
+		/*
+		 * Tasks that hold a page each and want one more could wait for each
+		 * other.
+		 */
 		if (first->nr_kmaps > 1)
 			pool_unmap(first, 0);
 	}
@@ -916,7 +924,9 @@ int main(int argc, char **argv)
 			if (pthread_create(&thread[i], NULL, run_cpu, &cpus[i]))
 				fail("no threads to be had");
 		}
-		/* The pool grows at the beginning, if at all: often. */
+		/*
+		 * The pool grows at the beginning of a run, if at all, so runs are short.
+		 */
 		usleep(min(limit / 4, 0.02) * 1e6);
 		store(&stop, true);
 		for (i = 0; i < SIM_CPUS; i++)
@@ -964,7 +974,7 @@ static unsigned int count_areas(void)
 	return areas;
 }
 
-/* Could @task have a slot of the first @areas, one that was not changed since? */
+/* Could @task take a slot of the first @areas that has not changed since? */
 static bool slot_to_be_had(const struct task *task, unsigned int areas,
 			   unsigned long since)
 {
@@ -988,8 +998,8 @@ static void note_queued(struct task *task)
 }
 
 /*
- * A task goes to sleep. No wake-up need come for what was there before it was in the
- * queue: the task itself had to see that.
+ * A task goes to sleep. kunmap() need not wake it for a slot that was free before it was
+ * in the queue: the task itself had to see that slot.
  */
 static void check_sleep(const struct task *task)
 {
@@ -1005,7 +1015,7 @@ static void check_sleep(const struct task *task)
 	quiet = false;
 }
 
-/* No task can run. That is right only if all sleep and there is no slot. */
+/* No task can run. This is right only if all sleep and no slot is free. */
 static void all_sleep(void)
 {
 	unsigned int i, sleepers = 0;
@@ -1022,7 +1032,7 @@ static void all_sleep(void)
 	check(count_areas() == PKMAP_AREAS || pkmap_grow_after,
 	      "all tasks sleep, and none has tried to add an area");
 	quiet = false;
-	/* They wait for each other. Take a page away, as an interrupt could. */
+	/* The tasks wait for each other. Unmap a page, as an interrupt can. */
 	for (i = 0; i < TASKS; i++) {
 		if (tasks[i].nr_kmaps) {
 			this_cpu = &cpus[0];
@@ -1030,14 +1040,14 @@ static void all_sleep(void)
 			return;
 		}
 	}
-	/* What is leaked does not come back, but memory may: the time-out. */
+	/* Leaked slots are lost, but memory may be free again after the time-out. */
 	memory_is_out = false;
 	boot_jiffies += PKMAP_GROW_RETRY;
 	for (i = 0; i < TASKS; i++)
 		tasks[i].t.state = TASK_RUNNING;
 }
 
-/* What can be seen of the pool at any moment */
+/* What must hold for the pool at any moment. */
 static void check_pool(void)
 {
 	unsigned char shown[SIM_PAGES] = { };
@@ -1092,7 +1102,7 @@ static void run_tasks(void)
 	}
 }
 
-/* One life of the machine, as the bytes (or the random numbers) say */
+/* One run of the machine, by bytes or by random numbers. */
 static unsigned long run(void)
 {
 	static char stacks[TASKS][STACK_BYTES] __attribute__((aligned(64)));

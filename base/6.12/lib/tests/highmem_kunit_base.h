@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the suites of high memory call otherwise in Linux 6.12 than in later
- * kernels. Each base has a file of this name.
+ * Interfaces of Linux 6.12 that differ from later kernels, for the suites of high memory.
+ * Each base has a file of this name.
  */
 #ifndef _HIGHMEM_KUNIT_BASE_H
 #define _HIGHMEM_KUNIT_BASE_H

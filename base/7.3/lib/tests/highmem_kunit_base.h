@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the suites of high memory call otherwise in Linux 7.3 than in 6.12. Each base
+ * Interfaces of Linux 7.3 that differ from 6.12, for the suites of high memory. Each base
  * has a file of this name.
  */
 #ifndef _HIGHMEM_KUNIT_BASE_H
@@ -15,7 +15,7 @@
 #define FILE_NORESERVE			mk_vma_flags(VMA_NORESERVE_BIT)
 #define calls_taken(cpu)		per_cpu(irq_stat, cpu).counts[IRQ_COUNT_CALL_FUNCTION]
 
-/* mm/page_alloc.h has it, for mm only. */
+/* Declared in mm/page_alloc.h, which only mm/ includes. */
 void drain_all_pages(struct zone *zone);
 
 static inline void hmk_hrtimer_setup(struct hrtimer *timer,
@@ -32,7 +32,7 @@ static inline void hmk_hrtimer_setup_on_stack(struct hrtimer *timer,
 	hrtimer_setup_on_stack(timer, function, CLOCK_MONOTONIC, mode);
 }
 
-/* These are gone. Their cases test what callers use instead. */
+/* Removed from the kernel. Their cases test the functions that callers use instead. */
 static inline void zero_user(struct page *page, unsigned int start, unsigned int size)
 {
 	zero_user_segments(page, start, start + size, 0, 0);

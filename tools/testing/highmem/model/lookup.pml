@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The way from a page to its slot in mm/pkmap.c, for the model checker Spin.
+ * The search for the slot of a page in mm/pkmap.c, for the model checker Spin.
  *
- * page_slot() walks a chain of slots without a lock, while others hide slots
- * of it, fill them for other pages and put them into other chains. What is checked:
+ * page_slot() walks a chain of slots without a lock. Meanwhile other tasks remove slots
+ * from the chain, fill them for other pages and add them to other chains. Checked:
  *
- *   - a page that one slot shows all the while is found;
- *   - a slot that is found did show the page, at some moment of the walk. If the
- *     caller holds the page, as that of kunmap() does, it is the slot held;
- *   - a walk ends, unless others change chains again and again.
+ *   - A page that one slot shows during the whole walk is found.
+ *   - A slot that is found has shown the page at some moment of the walk. If the caller
+ *     holds the page, as the caller of kunmap() does, the walk finds the slot held.
+ *   - A walk ends, unless other tasks change the chains again and again.
  *
- * pkmap.pml takes that for granted. It has the states of slots, which are left out
- * here: a slot may be hidden at any moment, and filled at any moment after that.
+ * pkmap.pml relies on this. It has the states of slots, which are left out here: a slot
+ * may be removed at any moment, and filled at any moment after that.
  *
- * Spin's memory is sequentially consistent. What the model takes for granted: the
- * release in hlist_nulls_add_head_rcu() comes after slot->page and node->next are
- * stored, and a walk that comes to a slot by its address sees both. Mutants
- * marked "order" swap that.
+ * Spin's memory is sequentially consistent. The model assumes that the release in
+ * hlist_nulls_add_head_rcu() comes after the stores to slot->page and node->next, and
+ * that a walk that reaches a slot by its address sees both. Mutants marked "order" swap
+ * these accesses.
  *
- * MUT_... breaks a step, and Spin must find an error then.
+ * Each MUT_... breaks one step. Spin must find an error then.
  */
 
 #ifndef MOVERS
@@ -32,14 +32,14 @@
 #define CHAIN(p)	(p == 3 -> 1 : 0)
 #define ANY_PAGE	if :: p = 1 :: p = 2 :: p = 3 fi
 
-/* What head[] and next[] lead to: slot n, or by 8 + n the end of chain n. */
+/* head[] and next[] lead to slot n, or with 8 + n to the end of chain n. */
 #define NULLS		8
 #define IS_NULLS(n)	(n >= NULLS)
 
 byte head[2];
 byte next[SLOTS];
 byte page[SLOTS];
-bool shown[SLOTS];		/* in a chain, and nobody is about to change that */
+bool shown[SLOTS];		/* in a chain, and no process is about to remove it */
 bool linked[SLOTS];		/* in a chain */
 bool taken[SLOTS];		/* by a mover */
 #ifdef MUT_LOCK_BY_PAGE
@@ -51,12 +51,12 @@ bool pkmap_lock;
 #endif
 
 /*
- * The page that the walk is for. Any would do: there is another in its chain, and
- * one in the other chain.
+ * The page that the walk looks for. Its chain has another page, and the other chain has
+ * one, so any page would do.
  */
 #define WANTED		1
 
-/* What only assertions look at: */
+/* Only assertions read these. */
 bool walks;
 bool always;			/* a slot has shown the page since the walk began */
 bool was[SLOTS];		/* this slot has, at some time */
@@ -123,7 +123,7 @@ inline fill()
 	:: SHOWN -> skip
 	:: else ->
 #ifndef MUT_PAGE_LATE
-		/* A walk that is late may be at this slot still. */
+		/* A late walk may still be at this slot. */
 		d_step { page[s] = p; SEEN };
 #endif
 		add_head()
@@ -132,7 +132,7 @@ progress_fill:
 	atomic { taken[s] = false; LOCK = false; s = 0; p = 0 }
 }
 
-/* What leads to slot s, of what is in the chain: its pprev */
+/* The pointer in the chain that leads to slot s: its pprev. */
 #define LEADS(t)	(linked[t] && next[t] == s)
 
 /* hlist_nulls_del_rcu(), in pkmap_clear() */

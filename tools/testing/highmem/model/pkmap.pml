@@ -2,11 +2,10 @@
 /*
  * The slot protocol of mm/pkmap.c, for the model checker Spin.
  *
- * "make model" looks at every state that the scenarios in the file "scenarios"
- * can get into, with any number of calls one after the other. What is in one
- * atomic or d_step is one access that others can see, with what only its own task,
- * or the holder of the same lock, can see. Read the table of states in mm/pkmap.c
- * first. Its steps are here:
+ * "make model" visits every state that the scenarios in the file "scenarios" can reach,
+ * with any number of calls in sequence. An atomic or a d_step is one access that other
+ * processes can see, together with accesses that only its own task or the holder of the
+ * same lock can see. Read the table of states in mm/pkmap.c first. Its steps are here:
  *
  *   from, to			inline		function of mm/pkmap.c
  *   UNMAPPED, held		pkmap_map	pkmap_map(), pkmap_fill()
@@ -23,76 +22,74 @@
  *   none			pkmap_wait	pkmap_wait(), pkmap_room()
  *   none			wake_one	pkmap_wake()
  *
- * pkmap_get is pkmap_get() in an interrupt, with the steps above in C's order.
+ * pkmap_get is pkmap_get() in an interrupt, with the steps above in the order of the C
+ * code.
  *
- * What is checked, by assertion or because Spin reports a state in which
- * nothing moves and somebody is not done:
+ * Checked by assertion, or because Spin reports a state in which no process can move and
+ * some process has not ended:
  *
- *   - who holds a page reaches that page through the TLB of any CPU;
- *   - a page is findable in one slot at most, and in the slot that is held;
- *   - no slot becomes clean while a TLB may know it;
- *   - the number of holders is exact, and they are users of the slot's page;
- *   - kmap_flush_unused() leaves no mapping that was unused all the while;
- *   - what a holder wrote is in no virtually indexed cache when its mapping
- *     goes;
- *   - kmap_high_get() finds a page that is held all the while, and waits for
- *     nobody whom it interrupts;
- *   - no task sleeps for ever beside a slot or a page that it could have.
+ *   - A holder of a page reaches that page through the TLB of any CPU.
+ *   - A page is findable in one slot at most, and in the slot that is held.
+ *   - No slot becomes clean while a TLB may cache it.
+ *   - The number of holders is exact, and they are users of the slot's page.
+ *   - kmap_flush_unused() leaves no mapping that was unused during the whole call.
+ *   - What a holder wrote is in no virtually indexed cache when its mapping is cleared.
+ *   - kmap_high_get() finds a page that is held during the whole call, and does not wait
+ *     for the context that it interrupts.
+ *   - No task sleeps for ever while there is a slot or a page that it can have.
  *
- * How things are represented:
+ * Representation:
  *
- *   TLBs     may load a valid PTE at any moment and keep it until flushed. So
- *            tlb[] is the set of pages that a CPU could reach at a slot: when
- *            all sets are right, no CPU can go wrong. CPUs are alike, so one
- *            order of flushing them stands for all.
- *   fills    The count in a state word matters only to who compares it with an
- *            older one. age[] is the difference, modulo FILLS, for each of
- *            them. FILLS 0 is a count that never wraps.
- *   lookup   page_slot() may come to a slot so late that it could be any
- *            (lookup.pml walks the chains). So the tasks look at any slot, its
- *            state first, and want the page that they then see in it; another
- *            page would end the look without a trace.
- *   kmap()   takes its steps in any order and as often as it likes. That covers
- *            kmap_high() and kmap_high_slow(), which each have an order.
- *            What fails without a trace, such as a compare-and-exchange, starts
- *            again. A task in pkmap_refill() has no slot and no page: it is a
- *            process apart.
- *   get      The interrupt that calls kmap_high_get() does what pkmap_get() does,
- *            in that order, and compares the whole state word. It comes on top
- *            of a mapper, of reclaim or of nobody, and whom it is on top of does
- *            not go on meanwhile. To try again with nothing changed is to wait
- *            for a change, here: if none can come, that is an error.
- *   use      A holder's access is checked when it lets go, which it may do at
- *            any moment while it holds.
+ *   TLBs     A TLB may load a valid PTE at any moment and keep it until a flush. So tlb[]
+ *            is the set of pages that a CPU can reach at a slot. If all sets are right,
+ *            each CPU reaches the right page. CPUs are alike, so one order of flushing
+ *            stands for all orders.
+ *   fills    The count in a state word matters only when it is compared with an older
+ *            one. age[] is the difference, modulo FILLS, for each task that keeps an
+ *            older word. With FILLS 0 the count never wraps.
+ *   lookup   page_slot() may reach a slot so late that it could be any slot (lookup.pml
+ *            walks the chains). So tasks read the state of any slot first, and want the
+ *            page that they then see in it. With another page the lookup would have no
+ *            effect.
+ *   kmap()   A task takes the steps of kmap() in any order, any number of times. This
+ *            covers the orders of kmap_high() and kmap_high_slow(). A step that fails
+ *            without effect, such as a compare-and-exchange, starts again. A task in
+ *            pkmap_refill() has no slot and no page, so it is a process of its own.
+ *   get      An interrupt calls kmap_high_get(). It takes the steps of pkmap_get() in
+ *            order, and compares the whole state word. It interrupts a mapper, reclaim or
+ *            no process; the interrupted process does not move meanwhile. A retry without
+ *            a change is a wait for a change. If no process can make one, that is an
+ *            error.
+ *   use      A holder's access is checked when it drops the slot, which it may do at any
+ *            moment.
  *   hot      Reclaim may spare any idle slot, unless it is to take all.
- *   queue    A wake-up wakes any one sleeper, not just the first. pkmap_wake()
- *            is one step: what waitqueue_active() does not see, wake_up() would
- *            not have found at that moment either.
- *   sleep    has no time limit. Who sleeps in the end, with everybody else done or
- *            asleep, must have no slot that it could take, and no page to share
- *            that was there when it began to wait.
- *   reserve  With RESERVE, the last clean slot is for tasks that free memory, and
- *            task 0 is such a task.
- *   leaks    With LEAKED, slot 0 has holders that never let go, and one more
- *            makes its state word negative.
+ *   queue    A wake-up wakes any one sleeper, not only the first. pkmap_wake() is one
+ *            step: what waitqueue_active() misses, wake_up() would miss at that moment.
+ *   sleep    Has no time limit. A task that sleeps when all other tasks have ended or
+ *            sleep must have no slot that it can take. Nor may there be a page to share
+ *            that was mapped when its wait began.
+ *   reserve  With RESERVE, the last clean slot is for tasks that free memory. Task 0 is
+ *            such a task.
+ *   leaks    With LEAKED, slot 0 has holders that never drop it. One more holder makes
+ *            its state word negative.
  *
- * With ONE_STEP pkmap_hold and pkmap_save are one step with the look before.
- * That leaves out no behaviour: the looks change nothing, and a hold that is had is
- * one of a slot that was not filled since, whose page is thus the one that was seen.
- * (That it is so is what the other scenarios show.)
+ * With ONE_STEP, pkmap_hold and pkmap_save are one step with the lookup before. No
+ * behaviour is lost: a lookup changes nothing, and a hold succeeds only if the slot was
+ * not filled in between, so its page is the page of the lookup. The other scenarios show
+ * this.
  *
- * Left out: colours, growing the pool (refill.pml has that), and wrong use such
- * as an unbalanced kunmap(), but for leaks.
+ * Left out: colours, growing the pool (see refill.pml), and wrong use such as an
+ * unbalanced kunmap(), except for leaks.
  *
- * Spin's memory is sequentially consistent. What the model takes for granted:
+ * Spin's memory is sequentially consistent. The model assumes:
  * a compare-and-exchange that succeeds is a full barrier; pkmap_fill() stores
  * the state last, with release; page_slot() reads it first, with acquire;
- * prepare_to_wait_exclusive() has a full barrier between queueing and looking at
- * slots, and kunmap() one between its change of state and the look at the queue;
+ * prepare_to_wait_exclusive() has a full barrier between queueing and reading the
+ * slots, and kunmap() one between its change of state and reading the queue;
  * locks order as locks do; flush_tlb_kernel_range() comes after pte_clear(). Mutants
  * marked "order" swap the two accesses, as a CPU might without the barrier.
  *
- * Each MUT_... breaks one step, and Spin must find an error then.
+ * Each MUT_... breaks one step. Spin must find an error then.
  */
 
 #ifndef MAPPERS
@@ -102,7 +99,7 @@
 #define GETTERS	0	/* interrupts that call kmap_high_get(): 0 or 1 */
 #endif
 #ifndef INTERRUPT
-#define INTERRUPT GETTERS /* do they come on top of others? */
+#define INTERRUPT GETTERS /* do they interrupt other processes? */
 #endif
 #ifndef RECLAIMERS
 #define RECLAIMERS 1	/* tasks in pkmap_refill(): 0 or 1 */
@@ -136,7 +133,7 @@
 #define KEEPS	0	/* may the last mapper keep its page for ever? */
 #endif
 #ifndef LEAKED
-#define LEAKED	0	/* holders of slot 0 that never let go: 0, or 2 */
+#define LEAKED	0	/* holders of slot 0 that never drop it: 0 or 2 */
 #endif
 #ifndef CACHE
 #define CACHE	0	/* is there a virtually indexed cache? */
@@ -153,7 +150,7 @@
 byte state[SLOTS];		/* without the count of fills */
 byte page[SLOTS];		/* slot->page; stays when the slot is hidden */
 bool findable[SLOTS];		/* in the table from pages to slots */
-bool clean[SLOTS];		/* in the clean list */
+bool clean[SLOTS];		/* in the list of pkmap_reclaim() */
 bool victim[SLOTS];		/* in the list of pkmap_reclaim() */
 byte pte[SLOTS];		/* a page or 0 */
 
@@ -168,13 +165,13 @@ bool pkmap_lock;
 bool reclaim_lock;
 bool queued[TASKS];		/* in the wait queue and not woken yet */
 
-/* Who keeps an older state word of which slot (+ 1), and how old it is. */
+/* The slot (+ 1) of which a task keeps an older state word, and how old the word is. */
 byte kept[TASKS];
 #if FILLS
 byte age[TASKS];
 #endif
 
-/* What only assertions look at. */
+/* Only assertions read these. */
 #if KEEPS
 byte kept_page;			/* by the last mapper, for ever */
 #endif
@@ -186,7 +183,7 @@ byte wanted;			/* by kmap_high_get() */
 bool always;			/* and held by others since it was called */
 #endif
 
-/* Whom the interrupt came on top of, a process; 0 for nobody */
+/* The process that the interrupt is on top of; 0 for none. */
 #if INTERRUPT
 byte below;
 #define GOES_ON		provided (below != _pid)
@@ -224,8 +221,8 @@ byte below;
 /* State words --------------------------------------------------------------- */
 
 /*
- * Of a state word that is kept only its kind and its fill matter here: between
- * two fills, what changed and is so again shows the same page still.
+ * Of an older state word only its kind and its fill matter: between two fills the slot
+ * maps the same page.
  */
 #ifdef MUT_HOLD_ANY_STATE
 #define CAN_HOLD(s)	true
@@ -270,13 +267,13 @@ byte below;
 #define OLDER(t)	age[t] = (kept[t] == s + 1 -> (age[t] + 1) % FILLS : age[t])
 #endif
 
-/* The task has no slot and no page, and goes back to where it can do anything. */
+/* The task has no slot and no page, and starts again. */
 #define START_AGAIN	s = 0; p = 0; goto again
 #define GIVE_UP		FORGET; START_AGAIN
 
 /*
- * One more holder, or one who needs no hold of a slot that is stuck; is it a user
- * of the page? If fills never wrap, it must be.
+ * One more holder, or a holder that a stuck slot does not count. Is it a user of the
+ * page? If fills never wrap, it must be.
  */
 inline held()
 {
@@ -308,7 +305,7 @@ inline wake_one()
 inline pkmap_wake()
 {
 #if RESERVE && !defined(MUT_RESERVE_WAKE_ONE)
-	/* Task 0 does not wait exclusively: it is woken, and one of the others */
+	/* Task 0 does not wait exclusively: a wake-up wakes it and one other task. */
 	queued[0] = false;
 	queued[1] = false
 #else
@@ -318,7 +315,7 @@ inline pkmap_wake()
 
 #define ANY_QUEUED	(queued[0] || queued[TASKS - 2] || queued[TASKS - 1])
 
-/* Who calls kmap_high_get() cannot expect to find it any more. */
+/* The caller of kmap_high_get() cannot expect to find the page any more. */
 #if GETTERS
 #define NOT_ALWAYS							\
 	d_step { always = always && (page[s] != wanted || state[s] > IDLE);	\
@@ -327,10 +324,7 @@ inline pkmap_wake()
 #define NOT_ALWAYS	skip
 #endif
 
-/*
- * The two steps of pkmap_drop(). After them the task starts again: a wake-up is
- * the last that either caller does, if it does it at all.
- */
+/* The two steps of pkmap_drop(). Both callers start again after them. */
 inline one_less()
 {
 #ifdef MUT_DROP_PLAIN
@@ -363,7 +357,7 @@ inline wake_after()
 	atomic { pkmap_wake(); START_AGAIN }
 }
 
-/* An access to the page, from any CPU: no TLB leads elsewhere. */
+/* An access to the page from any CPU: no TLB leads to another page. */
 inline use()
 {
 	assert(TLBS_ARE(s, SET(p)));
@@ -373,8 +367,7 @@ inline use()
 }
 
 /*
- * kunmap_high() finds the slot, for its caller holds it. One that is stuck is left
- * as it is.
+ * kunmap_high() finds the slot, since its caller holds it. A stuck slot does not change.
  */
 inline kunmap(ready)
 {
@@ -401,7 +394,7 @@ inline kunmap(ready)
 #endif
 }
 
-/* What pkmap_hold() does when it has a hold. */
+/* The end of pkmap_hold(), with the hold. */
 inline look_again()
 {
 	if
@@ -417,8 +410,8 @@ inline look_again()
 }
 
 /*
- * pkmap_hold(): the state first, and then the page. CAN says which states the
- * caller can do something with.
+ * pkmap_hold(): the state first, then the page. CAN says in which states the caller can
+ * go on.
  */
 #if SLOTS == 2
 #define ANY_SLOT(can)	if :: can(0) -> s = 0 :: can(1) -> s = 1 fi
@@ -525,7 +518,7 @@ inline pkmap_save()
 #if LEAKED
 #define IS_STUCK(s)	(state[s] == STUCK)
 
-/* pkmap_hold(): the state first, and then the page. Such a slot stays. */
+/* pkmap_hold(): the state first, then the page. A stuck slot does not change. */
 inline stuck()
 {
 	ANY_SLOT(IS_STUCK);
@@ -535,7 +528,7 @@ inline stuck()
 
 /* Slots ------------------------------------------------------------------ */
 
-/* set_pte_at(): from here on any TLB may know the page. */
+/* set_pte_at(): any TLB may cache the page from now on. */
 inline set_pte()
 {
 	unused[s] = false;
@@ -551,7 +544,7 @@ inline make_findable()
 	assert(!SHOWN_TWICE)
 }
 
-inline set_held()	/* the last that pkmap_fill() does, with release */
+inline set_held()	/* the last step of pkmap_fill(), with release */
 {
 	assert(state[s] == UNMAPPED);
 	state[s] = IDLE + 1;
@@ -581,8 +574,8 @@ inline set_held()	/* the last that pkmap_fill() does, with release */
 #define HAS_CLEAN	(SUM(IS_CLEAN) > RESERVED)
 
 /*
- * In pkmap_map(), with the lock: is the page mapped? Then the task may hold it. Is there
- * no slot? Then it may wait for one. Both start again here.
+ * pkmap_map(), with the lock. If the page is mapped, the task may hold it. If there is no
+ * slot, it may wait. Both start again here.
  */
 inline take_clean()
 {
@@ -692,7 +685,7 @@ inline pkmap_clear(i)
 	fi
 }
 
-/* In pkmap_flush_tlb(): a CPU that flushes may load at once what is valid. */
+/* pkmap_flush_tlb(): a CPU may reload a valid PTE at once. */
 inline flush_tlb(c)
 {
 	d_step {
@@ -740,7 +733,7 @@ inline pkmap_release()
 #endif
 }
 
-/* flush_cache_kmaps() writes back, and forgets, all that is cached. */
+/* flush_cache_kmaps() writes the cache back and empties it. */
 inline flush_cache()
 {
 	d_step {
@@ -786,7 +779,7 @@ inline lock_reclaim()
 #define ROOM(s)		(state[s] <= IDLE)
 #endif
 
-/* pkmap_room() looks at one slot after the other and counts. */
+/* pkmap_room() reads one slot after the other and counts. */
 inline look_for_room()
 {
 #ifdef MUT_WAIT_NO_LOOK
@@ -818,7 +811,7 @@ inline look_for_room()
 	:: else
 	fi
 #elif !defined(MUT_WAIT_NO_PAGE)
-	atomic {	/* which page it wants does not matter before, nor after */
+	atomic {	/* the page matters neither before nor after */
 		ANY_PAGE;
 		if
 		:: SHOWN -> p = 0; goto room
@@ -829,10 +822,9 @@ inline look_for_room()
 }
 
 /*
- * Who sleeps when nothing moves any more: is there nothing to be had? Not even the
- * page, if somebody had it for ever when the task began to wait. Nobody tells a
- * task that sleeps when that comes later: its sleep ends after a time, in the
- * code, and then it looks again.
+ * A task that sleeps when no process can move: is there no slot for it? Nor a page, if
+ * another task had it for ever when the wait began. A task that maps the page later wakes
+ * no sleeper. In the code the sleep ends after some time, and the task looks again.
  */
 #define IS_FREE(s)	(state[s] <= IDLE)
 #define HAS_ROOM	(SUM(IS_FREE) > RESERVED)
@@ -847,7 +839,7 @@ inline look_for_room()
 inline pkmap_wait()
 {
 #ifdef MUT_WAIT_LOOK_FIRST	/* order: prepare_to_wait_exclusive()'s barrier */
-	skip;		/* an "else" that comes first would be the mapper's */
+	skip;		/* an "else" before this would be the mapper's */
 	look_for_room();
 	queued[me] = true;
 #else
@@ -938,7 +930,7 @@ asleep:	skip
 }
 
 #if HELD
-/* Lets go of the slot that it has from the beginning. */
+/* Drops the slot that it holds from the beginning. */
 proctype holder()
 {
 	byte p = HELD, s = HELD - 1;
@@ -954,8 +946,8 @@ again:
 
 #if GETTERS
 /*
- * Is there a page that is held all the while? Then page_slot() finds it and
- * no other, as lookup.pml shows.
+ * A page that is held during the whole call. page_slot() finds this page and no other, as
+ * lookup.pml shows.
  */
 #define HELD_SLOT(s)	(findable[s] && state[s] > IDLE)
 #define REACHES(s)	(!always || findable[s] && page[s] == wanted)
@@ -970,7 +962,7 @@ inline pkmap_get()
 #if SLOTS == 2
 		:: HELD_SLOT(1) -> wanted = page[1]; always = true
 #endif
-		:: true		/* whatever page is seen */
+		:: true		/* any page is seen */
 		fi
 #if INTERRUPT
 		;
@@ -991,7 +983,7 @@ look:
 	fi;
 	p = page[s];
 #if LEAKED && !defined(MUT_GET_NOT_STUCK)
-	if	/* pkmap_hold(): a slot that is stuck stays so */
+	if	/* pkmap_hold(): a stuck slot does not change */
 	:: atomic { state[s] == STUCK && page[s] == p -> held(); goto got }
 	:: else
 	fi;
@@ -1016,7 +1008,7 @@ look:
 #endif
 		fi
 	}
-stays:	/* Of no use, and no other would make it so: whom it waits for may be below */
+stays:	/* A retry is useless: only the interrupted process can change this. */
 #ifdef MUT_GET_SPINS
 	atomic { state[s] != old || !SHOWS_P(s) -> LOOK_AGAIN }
 #elif defined(MUT_GET_NO_SAVE)
@@ -1072,10 +1064,10 @@ proctype reclaimer() GOES_ON
 #endif
 
 #if FLUSHERS
-/* Was the slot's mapping there, and nobody's, when the call began? */
+/* Was the slot's mapping there, and unused, when the call began? */
 #define NOT_USED(s)	(victim[s] || state[s] == CONDEMNED || state[s] == IDLE)
 
-/* It is gone, or somebody has used it since. */
+/* The mapping is gone, or was used since. */
 #define GONE(s)		(pte[s] == 0 && TLBS_ARE(s, 0) || !unused[s])
 
 inline flush_begins(i)
@@ -1190,7 +1182,7 @@ init
 #endif
 		skip
 	};
-	/* In the end nobody has anything half done. */
+	/* In the end no process is in the middle of an operation. */
 	timeout ->
 	assert(RESTS(0) && RESTS(SLOTS - 1) && !reclaim_lock);
 	assert(!pkmap_lock)

@@ -1,36 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How kmap() gets slots when there is no clean one, for the model checker Spin.
+ * How kmap() gets a slot when no slot is clean, for the model checker Spin.
  *
  * kmap_high_slow() in mm/pkmap.c takes a clean slot. If there is none, pkmap_refill()
  * reclaims idle slots, unless another task has done so while this one waited for the
- * mutex. If all slots are held, pkmap_grow() adds some, or the task sleeps. What is
- * checked:
+ * mutex. If all slots are held, pkmap_grow() adds some, or the task sleeps. Checked:
  *
- *   - tasks do not send each other round in this loop for ever: in every cycle of
- *     states a task gets a slot or goes to sleep;
- *   - no task reclaims beside a clean slot of its kind;
+ *   - In every cycle of states some task gets a slot or goes to sleep.
+ *   - No task reclaims while there is a clean slot of its kind.
  *   - pkmap_refill() fails only if no slot of the task's kind was idle, or if other tasks
  *     took all slots that its two turns made clean.
  *
- * Slots are counted, not told apart (pkmap.pml does that): clean, idle or held, for
- * each of two kinds, since what one task reclaims may be of no use to it: of another
- * colour, or in the reserve. hot[] stands for slots that were mapped again: reclaim
- * spares them once, if the other kind has idle slots that are not hot. Time is not here:
- * growing fails when there are no areas left.
+ * Slots are only counted (pkmap.pml tells them apart): clean, idle or held, for each of
+ * two kinds. A kind stands for a colour, or for the reserve: what a task reclaims may be
+ * of the other kind. hot[] counts slots that were mapped again. Reclaim spares them once
+ * if the other kind has idle slots that are not hot. There is no time: growing fails when
+ * no areas are left.
  *
- * MUT_... breaks a step, and Spin must find an error then.
+ * Each MUT_... breaks one step. Spin must find an error then.
  */
 
 #ifndef TASKS
-#define TASKS	2	/* tasks that call kmap(): 1 to 3; odd and even ones want
-			   slots of different kinds */
+#define TASKS	2	/* tasks that call kmap(): 1 to 3, by turns of either kind */
 #endif
 #ifndef SLOTS
 #define SLOTS	1	/* of each kind that are not held for ever */
 #endif
 #ifndef AREAS
-#define AREAS	1	/* how often the pool can grow, by a slot of each kind */
+#define AREAS	1	/* how often the pool can grow by a slot of each kind */
 #endif
 #ifndef FLUSHERS
 #define FLUSHERS 0	/* tasks that call kmap_flush_unused(): 0 or 1 */
@@ -151,7 +148,7 @@ proctype mapper(byte me)
 			if
 			:: refilled -> refilled = false
 			:: else ->
-				/* pkmap_wait(): for a time at most */
+				/* pkmap_wait(), with a time limit */
 progress_sleep:			skip
 			fi
 		od;
@@ -165,7 +162,7 @@ progress_map:	if
 }
 
 #if FLUSHERS
-/* A task in __kmap_flush_unused(); with nothing idle it makes no difference. */
+/* A task in __kmap_flush_unused(). With no idle slot it changes nothing. */
 proctype flusher()
 {
 	bool freed;

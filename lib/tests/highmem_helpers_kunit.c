@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem": zones, counters, page_address() and the helpers of
+ * KUnit suite "highmem_helpers": zones, counters, page_address() and the helpers of
  * <linux/highmem.h>. See highmem_kunit.h.
  */
 
@@ -45,7 +45,7 @@ static void totalhigh_pages_sums_zones(struct kunit *test)
 	KUNIT_EXPECT_LE(test, nr_free_highpages(), sum);
 }
 
-/* Pages on the allocator's lists per CPU do not count as free */
+/* Pages on per-CPU lists of the allocator do not count as free. */
 static unsigned long count_free_highpages(void)
 {
 	drain_all_pages(NULL);
@@ -54,12 +54,14 @@ static unsigned long count_free_highpages(void)
 
 static void nr_free_highpages_follows_use(struct kunit *test)
 {
-	/* Each CPU may owe the count this many, others allocate as well */
+	/*
+	 * Each CPU's counter may lag by so many pages, and other tasks allocate as well.
+	 */
 	const unsigned long slack = 128 * num_online_cpus() + 256;
 	unsigned long before, during, after, nr;
 	struct page_set *set;
 
-	NEEDS_HIGHMEM(test);
+	REQUIRES_HIGHMEM(test);
 	nr = min(8 * slack, totalhigh_pages() / 4);
 	KUNIT_ASSERT_GT(test, nr, 2 * slack);
 
@@ -91,10 +93,10 @@ static void page_address_of_high_page(struct kunit *test)
 	struct page *page, *other;
 	void *addr;
 
-	NEEDS_HIGHMEM(test);
+	REQUIRES_HIGHMEM(test);
 	page = hmk_get_page(test, true);
 	other = hmk_get_page(test, true);
-	/* Former users of these frames may have left idle mappings */
+	/* Earlier users of these frames may have left idle mappings. */
 	kmap_flush_unused();
 
 	KUNIT_EXPECT_NULL(test, page_address(page));
@@ -106,16 +108,15 @@ static void page_address_of_high_page(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, page_address(page));
 }
 
-/* ------------------------------------------------------ the helpers */
+/* ---------------------------------------------------------- helpers */
 
 /*
- * An arena is a folio between two others, next to it in memory if the
- * allocator was kind, and a model in plain memory of what the three hold.
- * Every helper is applied to the folio and, in its simplest form, to the
- * model. Then all bytes must agree.
+ * An arena is a folio between two others, which are its neighbours in memory if the
+ * allocator has such, and a model of all three in plain memory. A helper is applied to
+ * the folio and, in its simplest form, to the model. Then all bytes must be equal.
  *
- * A fence page stays mapped locally meanwhile. Its mapping is the neighbour of
- * the helper's own mappings, so writing past the end of one is seen as well.
+ * A fence page is mapped locally meanwhile. Its slots are next to those of the helper, so
+ * a write past the end of a mapping is seen, too.
  */
 #define ARENA_TRIES	8
 #define ARENA_MAX_ORDER	3
@@ -128,13 +129,13 @@ struct arena {
 	struct folio *next;
 	size_t size;
 	u8 *view;		/* the three folios, through vmap() */
-	u8 *model;		/* what they should hold */
-	const u8 *noise;	/* random bytes to write, more than enough */
-	u8 *out;		/* to read into, between canaries */
+	u8 *model;		/* their expected contents */
+	const u8 *noise;	/* random bytes for writes */
+	u8 *out;		/* buffer for reads, between canaries */
 	struct page *fence;
 	unsigned int step;
 	struct rnd_state rnd;
-	/* Where the helper under test has got to */
+	/* The range of the helper under test. */
 	size_t off;
 	size_t len;
 };
@@ -186,7 +187,7 @@ static struct arena *get_arena(struct kunit *test, bool high, unsigned int order
 	return arena;
 }
 
-/* Bytes to write that differ from those of the last steps */
+/* Random bytes that differ from those of the last steps. */
 static const u8 *fresh_noise(struct arena *arena)
 {
 	return arena->noise + arena->step * 61 % arena->size;
@@ -198,7 +199,7 @@ static u8 *fresh_out(struct arena *arena)
 	return arena->out + CANARY;
 }
 
-/* Were exactly @len bytes written to the buffer of fresh_out()? */
+/* Did the helper write exactly @len bytes to the buffer of fresh_out()? */
 static bool only_wrote(struct arena *arena, size_t len)
 {
 	size_t rest = arena->size + PAGE_SIZE + CANARY - len;
@@ -212,7 +213,7 @@ static u8 *model_at(struct arena *arena, size_t off)
 	return arena->model + arena->size + off;
 }
 
-/* The offsets and lengths where a helper is likely to go wrong */
+/* Offsets and lengths at the bounds of pages and folio. */
 #define NR_EDGES	11
 
 static size_t edge(size_t size, unsigned int i)
@@ -234,8 +235,8 @@ static size_t edge(size_t size, unsigned int i)
 
 #define NR_RANDOM	200
 
-/* Advance to the next offset within the folio and length that ends within it */
-static bool next_span(struct arena *arena)
+/* Advances to the next range within the folio. */
+static bool next_range(struct arena *arena)
 {
 	size_t size = arena->size;
 
@@ -255,7 +256,9 @@ static bool next_span(struct arena *arena)
 	return false;
 }
 
-/* Apply a helper to the folio, then to the model. False if it answered wrongly */
+/*
+ * Applies a helper to the folio, then to the model. Returns false if the result is wrong.
+ */
 typedef bool (*helper_fn)(struct arena *arena, size_t off, size_t len);
 
 static bool try_helper(struct kunit *test, struct arena *arena, helper_fn helper)
@@ -290,23 +293,23 @@ static void check_helper(struct kunit *test, helper_fn helper)
 		for (order = 0; order <= ARENA_MAX_ORDER; order++) {
 			struct arena *arena = get_arena(test, high, order);
 
-			while (next_span(arena))
+			while (next_range(arena))
 				if (!try_helper(test, arena, helper))
 					return;
 		}
 	}
 }
 
-/* Helpers for one page get the part of the span that lies in its first page */
-struct page_span {
+/* Helpers for one page get the part of the range that is in the range's first page. */
+struct page_range {
 	struct page *page;
 	size_t off;
 	size_t len;
 };
 
-static struct page_span in_one_page(struct arena *arena, size_t off, size_t len)
+static struct page_range in_one_page(struct arena *arena, size_t off, size_t len)
 {
-	return (struct page_span) {
+	return (struct page_range) {
 		.page = folio_page(arena->folio, off / PAGE_SIZE),
 		.off = offset_in_page(off),
 		.len = min_t(size_t, len, PAGE_SIZE - offset_in_page(off)),
@@ -315,7 +318,7 @@ static struct page_span in_one_page(struct arena *arena, size_t off, size_t len)
 
 static bool do_memcpy_from_page(struct arena *arena, size_t off, size_t len)
 {
-	struct page_span s = in_one_page(arena, off, len);
+	struct page_range s = in_one_page(arena, off, len);
 	u8 *out = fresh_out(arena);
 
 	memcpy_from_page(out, s.page, s.off, s.len);
@@ -329,7 +332,7 @@ static void memcpy_from_page_spans(struct kunit *test)
 
 static bool do_memcpy_to_page(struct arena *arena, size_t off, size_t len)
 {
-	struct page_span s = in_one_page(arena, off, len);
+	struct page_range s = in_one_page(arena, off, len);
 	const u8 *from = fresh_noise(arena);
 
 	memcpy_to_page(s.page, s.off, from, s.len);
@@ -342,10 +345,10 @@ static void memcpy_to_page_spans(struct kunit *test)
 	check_helper(test, do_memcpy_to_page);
 }
 
-/* From the next folio, at an offset of its own, to the one in the middle */
+/* From the next folio, at another offset, to the middle folio. */
 static bool do_memcpy_page(struct arena *arena, size_t off, size_t len)
 {
-	struct page_span s = in_one_page(arena, off, len);
+	struct page_range s = in_one_page(arena, off, len);
 	size_t from = arena->step * 97 % (PAGE_SIZE - s.len + 1);
 
 	memcpy_page(s.page, s.off, folio_page(arena->next, 0), from, s.len);
@@ -355,7 +358,7 @@ static bool do_memcpy_page(struct arena *arena, size_t off, size_t len)
 
 static bool do_memcpy_page_within(struct arena *arena, size_t off, size_t len)
 {
-	struct page_span s = in_one_page(arena, off, len);
+	struct page_range s = in_one_page(arena, off, len);
 	size_t from = s.off + s.len <= PAGE_SIZE - s.len ? s.off + s.len : 0;
 
 	s.len = min(s.len, from ? PAGE_SIZE - from : s.off);
@@ -372,7 +375,7 @@ static void memcpy_page_spans(struct kunit *test)
 
 static bool do_memset_page(struct arena *arena, size_t off, size_t len)
 {
-	struct page_span s = in_one_page(arena, off, len);
+	struct page_range s = in_one_page(arena, off, len);
 	int val = arena->step * 7 - 300;
 
 	memset_page(s.page, s.off, val, s.len);
@@ -385,7 +388,7 @@ static void memset_page_spans(struct kunit *test)
 	check_helper(test, do_memset_page);
 }
 
-/* Zeroing zeroes tells nothing: put noise there first, unseen by the helper */
+/* Zeroing zeroes proves nothing, so the page gets random bytes first. */
 static void refill(struct arena *arena)
 {
 	const u8 *from = fresh_noise(arena);
@@ -396,7 +399,7 @@ static void refill(struct arena *arena)
 
 static bool do_memzero_page(struct arena *arena, size_t off, size_t len)
 {
-	struct page_span s = in_one_page(arena, off, len);
+	struct page_range s = in_one_page(arena, off, len);
 
 	refill(arena);
 	memzero_page(s.page, s.off, s.len);
@@ -437,9 +440,8 @@ static void memcpy_to_folio_spans(struct kunit *test)
 }
 
 /*
- * The folio sits at some offset in a file, and the caller may ask for more
- * than is left of it. How much comes at a time is the kernel's choice between
- * the rest of the page and the rest of the folio.
+ * The folio is at some offset of a file, and the caller may ask for more bytes than
+ * follow. The kernel may copy up to the end of the page or up to the end of the folio.
  */
 static bool do_memcpy_from_file_folio(struct arena *arena, size_t off, size_t len)
 {
@@ -450,7 +452,7 @@ static bool do_memcpy_from_file_folio(struct arena *arena, size_t off, size_t le
 	u8 *out = fresh_out(arena);
 	size_t got = memcpy_from_file_folio(out, arena->folio, pos, asked);
 
-	if (!folio_test_highmem(arena->folio) && !FORCED)
+	if (!folio_test_highmem(arena->folio) && !FORCE_MAP)
 		least = most;
 	return got >= least && got <= most && only_wrote(arena, got) &&
 	       !memcmp(out, model_at(arena, off), got);
@@ -478,7 +480,7 @@ static void folio_zero_tail_spans(struct kunit *test)
 	check_helper(test, do_folio_zero_tail);
 }
 
-/* Nothing is left to zero. What comes back is in the mapping all the same */
+/* With nothing to zero the helper still returns an address in the mapping. */
 static void folio_zero_tail_of_nothing(struct kunit *test)
 {
 	unsigned int order;
@@ -509,7 +511,7 @@ static void fill_tail_both(struct arena *arena, size_t off, size_t len)
 	memset(model_at(arena, off + len), 0, arena->size - off - len);
 }
 
-/* Data that ends on a page boundary has a case of its own, see below */
+/* Data that ends at a page boundary is tested below. */
 static bool do_folio_fill_tail(struct arena *arena, size_t off, size_t len)
 {
 	if (len && !offset_in_page(off + len))
@@ -537,7 +539,7 @@ static void folio_fill_tail_page_boundary(struct kunit *test)
 	check_helper(test, do_folio_fill_tail_boundary);
 }
 
-/* A second range anywhere: before, after, within or across the first */
+/* A second range before, after, within or across the first. */
 static bool do_zero_segments(struct arena *arena, size_t off, size_t len,
 			     void (*zero)(struct arena *arena, size_t start1, size_t end1,
 					  size_t start2, size_t end2))
@@ -565,7 +567,7 @@ static bool do_zero_user_segments(struct arena *arena, size_t off, size_t len)
 	return do_zero_segments(arena, off, len, by_page_segments);
 }
 
-/* Who wants more zeroed than there is hears of it, and gets what there is */
+/* A range beyond the page is reported once, and clamped. */
 static void zero_user_beyond_page(struct kunit *test)
 {
 	struct folio *folio = hmk_get_folio(test, true, 1);
@@ -588,7 +590,7 @@ static void zero_user_beyond_page(struct kunit *test)
 	hmk_expect_report(test, "WARNING: ");
 }
 
-/* A kernel that is to find mistakes says so, and leaves the memory alone */
+/* With CONFIG_DEBUG_VM a range beyond the folio warns, and nothing is written. */
 static void helpers_beyond_end(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true), *other = hmk_get_page(test, true);
@@ -596,7 +598,7 @@ static void helpers_beyond_end(struct kunit *test)
 	char *buf = hmk_zalloc(test, 2 * PAGE_SIZE + 16);
 	unsigned int i, wrong = 0;
 
-	NEEDS(test, IS_ENABLED(CONFIG_DEBUG_VM), "needs CONFIG_DEBUG_VM");
+	REQUIRES(test, IS_ENABLED(CONFIG_DEBUG_VM), "needs CONFIG_DEBUG_VM");
 	stamp_page(page, 9);
 	stamp_page(other, 9);
 	for (i = 0; i < 2; i++)
@@ -624,8 +626,8 @@ static void helpers_beyond_end(struct kunit *test)
 }
 
 /*
- * And what was asked for reads as zeroes, not as what the caller's stack held. A
- * length that was counted down below 0 is that of no buffer.
+ * The buffer reads as zeroes, not as what was on the caller's stack. A length that
+ * wrapped below 0 fits no buffer.
  */
 static void helpers_read_beyond_end(struct kunit *test)
 {
@@ -633,7 +635,7 @@ static void helpers_read_beyond_end(struct kunit *test)
 	u8 *buf = hmk_zalloc(test, 2 * PAGE_SIZE);
 	unsigned int i;
 
-	NEEDS(test, IS_ENABLED(CONFIG_DEBUG_VM), "needs CONFIG_DEBUG_VM");
+	REQUIRES(test, IS_ENABLED(CONFIG_DEBUG_VM), "needs CONFIG_DEBUG_VM");
 	hmk_provoke(test, "WARNING: ");
 	for (i = 0; i < 4; i++) {
 		size_t len = i & 2 ? 100 : -(size_t)100;
@@ -725,10 +727,10 @@ static void zero_user_spans(struct kunit *test)
 	check_helper(test, do_zero_user);
 }
 
-/* A page inside a folio stands for itself */
+/* The helper takes any page of a folio. */
 static bool do_zero_user_tail(struct arena *arena, size_t off, size_t len)
 {
-	struct page_span s = in_one_page(arena, off, len);
+	struct page_range s = in_one_page(arena, off, len);
 
 	refill(arena);
 	zero_user(s.page, s.off, s.len);
@@ -741,7 +743,7 @@ static void zero_user_tail_page(struct kunit *test)
 	check_helper(test, do_zero_user_tail);
 }
 
-/* Nothing to do, at the very end of the folio */
+/* A range of length 0 at the end of the folio. */
 static bool do_nothing_at_end(struct arena *arena, size_t off, size_t len)
 {
 	size_t end = arena->size;
@@ -766,7 +768,7 @@ static void helpers_empty_at_end(struct kunit *test)
 
 static bool do_clear_highpage(struct arena *arena, size_t off, size_t len)
 {
-	struct page_span s = in_one_page(arena, off, 0);
+	struct page_range s = in_one_page(arena, off, 0);
 
 	refill(arena);
 	clear_highpage(s.page);
@@ -781,7 +783,7 @@ static void clear_highpage_whole(struct kunit *test)
 
 static bool do_clear_highpage_kasan_tagged(struct arena *arena, size_t off, size_t len)
 {
-	struct page_span s = in_one_page(arena, off, 0);
+	struct page_range s = in_one_page(arena, off, 0);
 
 	refill(arena);
 	clear_highpage_kasan_tagged(s.page);
@@ -794,12 +796,12 @@ static void clear_highpage_kasan_tagged_whole(struct kunit *test)
 	check_helper(test, do_clear_highpage_kasan_tagged);
 }
 
-/* Where user space would see the pages: only caches with aliases care */
+/* The address in user space, which matters only where caches alias. */
 #define USER_ADDR	0x400000UL
 
 static bool do_clear_user_highpage(struct arena *arena, size_t off, size_t len)
 {
-	struct page_span s = in_one_page(arena, off, 0);
+	struct page_range s = in_one_page(arena, off, 0);
 
 	refill(arena);
 	clear_user_highpage(s.page, USER_ADDR);
@@ -812,11 +814,11 @@ static void clear_user_highpage_whole(struct kunit *test)
 	check_helper(test, do_clear_user_highpage);
 }
 
-/* Copy a page of the next folio, the middle's counterpart of it, by @copy */
+/* Copies a page of the next folio to its counterpart in the middle folio. */
 static bool do_copy(struct arena *arena, size_t off,
 		    int (*copy)(struct page *to, struct page *from))
 {
-	struct page_span s = in_one_page(arena, off, 0);
+	struct page_range s = in_one_page(arena, off, 0);
 	size_t to = off - s.off;
 
 	refill(arena);
@@ -826,7 +828,7 @@ static bool do_copy(struct arena *arena, size_t off,
 	return true;
 }
 
-/* And between zones, which an arena does not span */
+/* Copies between zones. An arena is in one zone. */
 static void check_copy_across(struct kunit *test, int (*copy)(struct page *to, struct page *from))
 {
 	struct rnd_state rnd;
@@ -932,7 +934,7 @@ static void vma_alloc_zeroed_movable_folio_is_zero(struct kunit *test)
 	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, vma);
-	/* What was freed last is handed out first */
+	/* The allocator reuses the page that was freed last. */
 	for (i = 0; i < dirty->nr; i++)
 		stamp_page(dirty->page[i], i);
 	hmk_put_page_set(test, dirty);
@@ -985,7 +987,7 @@ static void unmap_and_put_page_of_tail_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), refs);
 }
 
-static struct kunit_case highmem_cases[] = {
+static struct kunit_case highmem_helpers_cases[] = {
 	KUNIT_CASE(highmem_pages_exist),
 	KUNIT_CASE(totalhigh_pages_sums_zones),
 	KUNIT_CASE(nr_free_highpages_follows_use),
@@ -1028,14 +1030,14 @@ static struct kunit_case highmem_cases[] = {
 	{}
 };
 
-static struct kunit_suite highmem_suite = {
-	.name = "highmem",
+static struct kunit_suite highmem_helpers_suite = {
+	.name = "highmem_helpers",
 	.init = hmk_remember_task,
 	.exit = hmk_check_task,
-	.test_cases = highmem_cases,
+	.test_cases = highmem_helpers_cases,
 };
 
-kunit_test_suites(&highmem_suite);
+kunit_test_suites(&highmem_helpers_suite);
 
 MODULE_DESCRIPTION("KUnit suite for high memory: zones, addresses and helpers");
 MODULE_LICENSE("GPL");

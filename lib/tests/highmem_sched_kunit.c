@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_switch": local mappings of tasks that sleep, are
- * preempted, moved, or lose their CPU, and more mappings than there are slots.
- * See highmem_kunit.h and highmem_kunit_inside.h.
+ * KUnit suite "highmem_sched": local mappings of tasks that sleep, are preempted,
+ * migrate, or lose their CPU, and more mappings than there are slots. See highmem_kunit.h
+ * and highmem_kunit_whitebox.h.
  */
 
 #include <linux/cpu.h>
@@ -11,26 +11,23 @@
 #include <linux/kprobes.h>
 #include <linux/slab.h>
 
-#include "highmem_kunit_inside.h"
+#include "highmem_kunit_whitebox.h"
 
-/* ------------------------------------------------------------------- a crowd */
+/* ---------------------------------------------------------------- many tasks */
 
-/*
- * Many tasks on each CPU, each with some pages mapped, that leave the CPU in one
- * way or another all the time.
- */
-#define CROWD		40
+/* Many tasks on each CPU sleep and yield with pages mapped. */
+#define TASKS_PER_CPU		40
 
-struct crowd {
+struct walker {
 	struct walk *walk;
 	struct worker *worker;
 	unsigned int me;
-	unsigned int strayed;
+	unsigned int moved;
 };
 
-static void leave_cpu(struct crowd *crowd)
+static void leave_cpu(struct walker *walker)
 {
-	switch (prandom_u32_state(&crowd->walk->rnd) % 6) {
+	switch (prandom_u32_state(&walker->walk->rnd) % 6) {
 	case 0:
 		msleep(20);
 		break;
@@ -46,59 +43,60 @@ static void leave_cpu(struct crowd *crowd)
 	}
 }
 
-static void run_in_crowd(struct worker *worker)
+static void walk_and_leave_cpu(struct worker *worker)
 {
-	struct crowd *crowd = worker->data;
-	struct walk *walk = crowd->walk;
+	struct walker *walker = worker->data;
+	struct walk *walk = walker->walk;
 
 	while (!worker_stopped(worker)) {
 		unsigned int cpu;
 
-		hmk_walk_in(walk);
+		hmk_walk_map(walk);
 		cpu = raw_smp_processor_id();
 		while (walk->pages < walk->most && prandom_u32_state(&walk->rnd) % 8)
-			hmk_walk_in(walk);
-		leave_cpu(crowd);
-		hmk_walk_look(walk);
-		crowd->strayed += raw_smp_processor_id() != cpu;
-		leave_cpu(crowd);
-		hmk_walk_look(walk);
+			hmk_walk_map(walk);
+		leave_cpu(walker);
+		hmk_walk_check_all(walk);
+		walker->moved += raw_smp_processor_id() != cpu;
+		leave_cpu(walker);
+		hmk_walk_check_all(walk);
 		while (walk->nr_held)
-			hmk_walk_out(walk);
+			hmk_walk_unmap(walk);
 		walk->steps++;
 	}
 }
 
-static void tasks_in_crowds(struct kunit *test)
+static void many_tasks_on_each_cpu(struct kunit *test)
 {
 	unsigned int cpu, i, nr = 0, rounds = 0;
-	struct crowd *crowd;
+	struct walker *walker;
 
-	crowd = hmk_zalloc(test, CROWD * num_online_cpus() * sizeof(*crowd));
+	walker = hmk_zalloc(test, TASKS_PER_CPU * num_online_cpus() * sizeof(*walker));
 	for_each_online_cpu(cpu) {
-		for (i = 0; i < CROWD; i++, nr++) {
-			crowd[nr].walk = hmk_get_walk(test, 500 + nr, 1 + i % WALK_MAPS);
-			crowd[nr].worker = hmk_start_worker(test, cpu, run_in_crowd, &crowd[nr]);
+		for (i = 0; i < TASKS_PER_CPU; i++, nr++) {
+			walker[nr].walk = hmk_get_walk(test, 500 + nr, 1 + i % WALK_MAPS);
+			walker[nr].worker = hmk_start_worker(test, cpu, walk_and_leave_cpu,
+							     &walker[nr]);
 		}
 	}
 	msleep(2000);
 	for (i = 0; i < nr; i++)
-		WRITE_ONCE(crowd[i].worker->stop, true);
+		WRITE_ONCE(walker[i].worker->stop, true);
 	for (i = 0; i < nr; i++) {
-		hmk_join_worker(test, crowd[i].worker);
-		hmk_check_walk(test, crowd[i].walk);
-		KUNIT_EXPECT_EQ(test, crowd[i].strayed, 0);
-		rounds += crowd[i].walk->steps;
+		hmk_join_worker(test, walker[i].worker);
+		hmk_check_walk(test, walker[i].walk);
+		KUNIT_EXPECT_EQ(test, walker[i].moved, 0);
+		rounds += walker[i].walk->steps;
 	}
 	kunit_info(test, "%u rounds by %u tasks\n", rounds, nr);
 }
 
-/* --------------------------------------------------------- what a switch costs */
+/* --------------------------------------------------- PTEs that a switch writes */
 
 #define SWITCH_MAPS	5
 #define SWITCHES	20
 
-/* The other task on this CPU. At each go it maps so many pages, and unmaps them */
+/* A second task on this CPU. At each go the task maps and unmaps @nr pages. */
 struct other {
 	struct page_set *set;
 	unsigned int nr;
@@ -112,7 +110,7 @@ static void use_slots(struct worker *worker)
 	struct other *other = worker->data;
 	void *addr[SWITCH_MAPS];
 
-	while (wait_for_completion_timeout(&other->go, PATIENCE) && !worker_stopped(worker)) {
+	while (wait_for_completion_timeout(&other->go, TIMEOUT) && !worker_stopped(worker)) {
 		map_all(other->set, addr, other->nr);
 		if (other->hold)
 			usleep_range(500, 1000);
@@ -121,14 +119,14 @@ static void use_slots(struct worker *worker)
 	}
 }
 
-static struct events cost_of_switches(struct other *other)
+static struct events count_switch_events(struct other *other)
 {
 	struct events before = hmk_events();
 	unsigned int i;
 
 	for (i = 0; i < SWITCHES; i++) {
 		complete(&other->go);
-		wait_for_completion_timeout(&other->done, PATIENCE);
+		wait_for_completion_timeout(&other->done, TIMEOUT);
 	}
 	return hmk_events_since(before);
 }
@@ -152,9 +150,12 @@ static struct other *start_other(struct kunit *test, struct page_set *set)
 	return other;
 }
 
-/* With pages of @set mapped, so many switches to one who maps @nr pages, and back */
-static struct events check_switches(struct kunit *test, struct page_set *set,
-				    struct other *other, unsigned int nr)
+/*
+ * Counts the events of switches to @other, which maps @nr pages, and back, with the pages
+ * of @set mapped.
+ */
+static struct events count_events_of_switches(struct kunit *test, struct page_set *set,
+					      struct other *other, unsigned int nr)
 {
 	void *addr[SWITCH_MAPS];
 	unsigned int i, good = 0;
@@ -162,12 +163,14 @@ static struct events check_switches(struct kunit *test, struct page_set *set,
 
 	other->nr = nr;
 	map_all(set, addr, SWITCH_MAPS);
-	/* The first time finds in the slots whatever there is */
-	cost_of_switches(other);
-	/* The least of some tries: other tasks and interrupts map pages as well. */
-	events = cost_of_switches(other);
+	/* The first switches may find other PTEs in the slots. */
+	count_switch_events(other);
+	/*
+	 * The minimum of some runs, since other tasks and interrupts map pages as well.
+	 */
+	events = count_switch_events(other);
 	for (i = 0; i < 4; i++) {
-		struct events again = cost_of_switches(other);
+		struct events again = count_switch_events(other);
 
 		if (again.ptes < events.ptes)
 			events = again;
@@ -179,7 +182,7 @@ static struct events check_switches(struct kunit *test, struct page_set *set,
 	return events;
 }
 
-static void switch_writes_what_differs(struct kunit *test)
+static void switch_writes_ptes_that_differ(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, SWITCH_MAPS);
 	struct page_set *others = hmk_get_page_set(test, true, SWITCH_MAPS);
@@ -187,7 +190,7 @@ static void switch_writes_what_differs(struct kunit *test)
 	struct events events;
 	unsigned int nr;
 
-	NEEDS_LAZY(test);
+	hmk_require_lazy(test);
 	hmk_count_events(test);
 	for (nr = 0; nr < SWITCH_MAPS; nr++)
 		stamp_page(set->page[nr], 90);
@@ -196,19 +199,19 @@ static void switch_writes_what_differs(struct kunit *test)
 	same = start_other(test, set);
 
 	for (nr = 0; nr <= SWITCH_MAPS; nr++) {
-		/* It writes its own, and the one that comes back puts them back */
-		events = check_switches(test, set, other, nr);
+		/* @other writes its PTEs, and this task restores its own. */
+		events = count_events_of_switches(test, set, other, nr);
 		hmk_expect_about(test, events, nr * SWITCHES, 2 * nr * SWITCHES);
-		events = check_switches(test, set, same, nr);
+		events = count_events_of_switches(test, set, same, nr);
 		hmk_expect_about(test, events, nr * SWITCHES, 0);
 	}
-	/* Asleep while nobody comes: it finds its own again */
+	/* @same finds its PTEs again after a sleep. */
 	same->hold = true;
-	events = check_switches(test, set, same, 3);
+	events = count_events_of_switches(test, set, same, 3);
 	hmk_expect_about(test, events, 3 * SWITCHES, 0);
 }
 
-/* A task that holds pages and sleeps: all as usual, or some to be read only */
+/* A task that sleeps with pages mapped, every other one read-only. */
 struct sleeper {
 	struct page_set *set;
 	void *addr[SWITCH_MAPS];
@@ -217,7 +220,7 @@ struct sleeper {
 	struct completion go;
 };
 
-static bool sleeps_on_read_only(unsigned int i)
+static bool is_read_only(unsigned int i)
 {
 	return i % 2;
 }
@@ -230,28 +233,31 @@ static void hold_and_sleep(struct worker *worker)
 
 	for (i = 0; i < SWITCH_MAPS; i++)
 		sleeper->addr[i] = kmap_local_page_prot(sleeper->set->page[i],
-							sleeps_on_read_only(i) ? PAGE_KERNEL_RO :
-										 USUAL_PROT);
+							is_read_only(i) ? PAGE_KERNEL_RO :
+										 DEFAULT_PROT);
 	complete(&sleeper->asleep);
-	wait_for_completion_timeout(&sleeper->go, PATIENCE);
+	wait_for_completion_timeout(&sleeper->go, TIMEOUT);
 	for (i = 0; i < SWITCH_MAPS; i++) {
 		sleeper->wrong += !stamped(sleeper->addr[i], sleeper->set->page[i], 94);
-		if (IS_ENABLED(CONFIG_X86) && sleeps_on_read_only(i))
+		if (IS_ENABLED(CONFIG_X86) && is_read_only(i))
 			sleeper->wrong += !copy_to_kernel_nofault(sleeper->addr[i], &word,
 								  sizeof(word));
 	}
 	unmap_all(sleeper->addr, SWITCH_MAPS);
 }
 
-/* What may not stay does not while its task is away, but is back when it is */
-static void protections_leave_with_task(struct kunit *test)
+/*
+ * Eager PTEs are cleared when the task is scheduled out, and written again when it is
+ * scheduled in.
+ */
+static void switch_clears_eager_ptes(struct kunit *test)
 {
 	struct sleeper *sleeper = hmk_zalloc(test, sizeof(*sleeper));
 	struct worker *worker;
 	unsigned int i;
 
-	NEEDS_OURS(test);
-	hmk_be_alone(test);
+	REQUIRES_INTERNALS(test);
+	hmk_pause_probes(test);
 	sleeper->set = hmk_get_page_set(test, true, SWITCH_MAPS);
 	for (i = 0; i < SWITCH_MAPS; i++)
 		stamp_page(sleeper->set->page[i], 94);
@@ -259,12 +265,12 @@ static void protections_leave_with_task(struct kunit *test)
 	init_completion(&sleeper->go);
 	pin_to_cpu(test, first_cpu());
 	worker = hmk_start_worker(test, raw_smp_processor_id(), hold_and_sleep, sleeper);
-	wait_for_completion_timeout(&sleeper->asleep, PATIENCE);
+	wait_for_completion_timeout(&sleeper->asleep, TIMEOUT);
 	usleep_range(2000, 4000);
 	for (i = 0; i < SWITCH_MAPS; i++) {
-		if (is_lazy() && !sleeps_on_read_only(i))
-			KUNIT_EXPECT_TRUE(test, hmk_slot_shows(sleeper->addr[i],
-							       sleeper->set->page[i]));
+		if (is_lazy() && !is_read_only(i))
+			KUNIT_EXPECT_TRUE(test, hmk_slot_maps(sleeper->addr[i],
+							      sleeper->set->page[i]));
 		else
 			KUNIT_EXPECT_TRUE(test, hmk_slot_empty(sleeper->addr[i]));
 	}
@@ -273,148 +279,151 @@ static void protections_leave_with_task(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sleeper->wrong, 0);
 }
 
-/* ------------------------------------------------------------------- moved about */
+/* --------------------------------------------------------------------- migration */
 
 #ifdef CONFIG_SMP
-struct storm {
+struct moved_task {
 	struct walk *walk;
 	struct task_struct *task;
 	unsigned int moves;
 	unsigned int refused;
-	unsigned int strayed;	/* to another CPU with something mapped */
-	unsigned int seen;	/* moves from one round to the next */
-	unsigned int pinned;	/* with nothing mapped */
+	unsigned int moved;	/* the task moved with a page mapped */
+	unsigned int moves_seen; /* moves that the task has seen */
+	unsigned int pinned;	/* still pinned with nothing mapped */
 	unsigned int last_cpu;
 };
 
-static void map_in_storm(struct storm *storm)
+static void map_while_moved(struct moved_task *moved_task)
 {
-	struct walk *walk = storm->walk;
+	struct walk *walk = moved_task->walk;
 	u32 random = prandom_u32_state(&walk->rnd);
 	unsigned int cpu;
 
-	hmk_walk_in(walk);
+	hmk_walk_map(walk);
 	cpu = raw_smp_processor_id();
-	storm->seen += cpu != storm->last_cpu;
-	storm->last_cpu = cpu;
+	moved_task->moves_seen += cpu != moved_task->last_cpu;
+	moved_task->last_cpu = cpu;
 	while (random % 4 && walk->pages < walk->most) {
-		hmk_walk_in(walk);
+		hmk_walk_map(walk);
 		random /= 4;
 	}
 	if (random % 8 == 0)
 		usleep_range(20, 200);
 	else
 		cond_resched();
-	storm->strayed += raw_smp_processor_id() != cpu;
-	hmk_walk_look(walk);
+	moved_task->moved += raw_smp_processor_id() != cpu;
+	hmk_walk_check_all(walk);
 	while (walk->nr_held) {
-		storm->strayed += raw_smp_processor_id() != cpu;
-		hmk_walk_out(walk);
+		moved_task->moved += raw_smp_processor_id() != cpu;
+		hmk_walk_unmap(walk);
 	}
-	storm->pinned += current->migration_disabled || map_depth(current);
+	moved_task->pinned += current->migration_disabled || map_depth(current);
 	walk->steps++;
-	/* Without preemption it can be moved nowhere but here: above it is pinned. */
+	/* Without preemption the task can move only here: above it is pinned. */
 	cond_resched();
 }
 
-static void run_in_storm(struct worker *worker)
+static void run_moved_task(struct worker *worker)
 {
-	struct storm *storm = worker->data;
+	struct moved_task *moved_task = worker->data;
 
 	while (!worker_stopped(worker))
-		map_in_storm(storm);
+		map_while_moved(moved_task);
 }
 
-static void move_about(struct worker *worker)
+static void move_task(struct worker *worker)
 {
-	struct storm *storm = worker->data;
+	struct moved_task *moved_task = worker->data;
 	unsigned int cpu = first_cpu();
 
 	while (!worker_stopped(worker)) {
 		cpu = cpumask_next(cpu, cpu_online_mask);
 		if (cpu >= nr_cpu_ids)
 			cpu = first_cpu();
-		if (set_cpus_allowed_ptr(storm->task, cpumask_of(cpu)))
-			storm->refused++;
+		if (set_cpus_allowed_ptr(moved_task->task, cpumask_of(cpu)))
+			moved_task->refused++;
 		else
-			storm->moves++;
-		if (storm->moves % 16 == 0)
+			moved_task->moves++;
+		if (moved_task->moves % 16 == 0)
 			usleep_range(20, 200);
 	}
-	set_cpus_allowed_ptr(storm->task, cpu_online_mask);
+	set_cpus_allowed_ptr(moved_task->task, cpu_online_mask);
 }
 #endif
 
-#define STORMS		4
+#define MOVED_TASKS	4
 #define FEW_MOVES	5
 
 #ifdef CONFIG_SMP
-static bool all_moved(const struct storm *storm)
+static bool all_moved(const struct moved_task *moved_task)
 {
 	unsigned int i;
 
-	for (i = 0; i < STORMS; i++) {
-		if (READ_ONCE(storm[i].seen) <= FEW_MOVES)
+	for (i = 0; i < MOVED_TASKS; i++) {
+		if (READ_ONCE(moved_task[i].moves_seen) <= FEW_MOVES)
 			return false;
 	}
 	return true;
 }
 #endif
 
-static void tasks_in_migration_storms(struct kunit *test)
+static void tasks_moved_between_cpus(struct kunit *test)
 {
 #ifdef CONFIG_SMP
-	struct storm *storm = hmk_zalloc(test, STORMS * sizeof(*storm));
-	struct worker *walker[STORMS], *mover[STORMS];
-	struct visitors *visitors;
+	struct moved_task *moved_task = hmk_zalloc(test, MOVED_TASKS * sizeof(*moved_task));
+	struct worker *walker[MOVED_TASKS], *mover[MOVED_TASKS];
+	struct interrupters *interrupters;
 	unsigned int i;
 
-	NEEDS_MAPPING(test);
-	NEEDS_TWO_CPUS(test);
-	for (i = 0; i < STORMS; i++) {
-		storm[i].walk = hmk_get_walk(test, 600 + i, TASK_MAPS);
-		walker[i] = hmk_start_worker(test, -1, run_in_storm, &storm[i]);
-		storm[i].task = walker[i]->task;
-		mover[i] = hmk_start_worker(test, -1, move_about, &storm[i]);
+	REQUIRES_MAPPING(test);
+	REQUIRES_TWO_CPUS(test);
+	for (i = 0; i < MOVED_TASKS; i++) {
+		moved_task[i].walk = hmk_get_walk(test, 600 + i, TASK_MAPS);
+		walker[i] = hmk_start_worker(test, -1, run_moved_task, &moved_task[i]);
+		moved_task[i].task = walker[i]->task;
+		mover[i] = hmk_start_worker(test, -1, move_task, &moved_task[i]);
 	}
-	visitors = hmk_start_visitors(test);
+	interrupters = hmk_start_interrupters(test);
 	msleep(2500);
-	/* A slow kernel on a busy host needs longer to be moved at all. */
-	for (i = 0; i < 50 && !all_moved(storm); i++)
+	/* A slow kernel on a busy host moves tasks less often. */
+	for (i = 0; i < 50 && !all_moved(moved_task); i++)
 		msleep(500);
-	for (i = 0; i < STORMS; i++)
+	for (i = 0; i < MOVED_TASKS; i++)
 		WRITE_ONCE(mover[i]->stop, true);
-	for (i = 0; i < STORMS; i++)
+	for (i = 0; i < MOVED_TASKS; i++)
 		hmk_join_worker(test, mover[i]);
-	for (i = 0; i < STORMS; i++)
+	for (i = 0; i < MOVED_TASKS; i++)
 		WRITE_ONCE(walker[i]->stop, true);
-	for (i = 0; i < STORMS; i++) {
+	for (i = 0; i < MOVED_TASKS; i++) {
 		hmk_join_worker(test, walker[i]);
-		hmk_check_walk(test, storm[i].walk);
-		kunit_info(test, "%u rounds, %u moves, %u seen\n", storm[i].walk->steps,
-			   storm[i].moves, storm[i].seen);
-		KUNIT_EXPECT_EQ(test, storm[i].refused, 0);
-		KUNIT_EXPECT_EQ(test, storm[i].strayed, 0);
-		KUNIT_EXPECT_EQ(test, storm[i].pinned, 0);
-		KUNIT_EXPECT_GT(test, storm[i].seen, FEW_MOVES);
+		hmk_check_walk(test, moved_task[i].walk);
+		kunit_info(test, "%u rounds, %u moves, %u seen\n", moved_task[i].walk->steps,
+			   moved_task[i].moves, moved_task[i].moves_seen);
+		KUNIT_EXPECT_EQ(test, moved_task[i].refused, 0);
+		KUNIT_EXPECT_EQ(test, moved_task[i].moved, 0);
+		KUNIT_EXPECT_EQ(test, moved_task[i].pinned, 0);
+		KUNIT_EXPECT_GT(test, moved_task[i].moves_seen, FEW_MOVES);
 	}
-	hmk_check_visitors(test, visitors);
+	hmk_check_interrupters(test, interrupters);
 #else
 	kunit_skip(test, "needs CONFIG_SMP");
 #endif
 }
 
-/* A task that would move itself away from its mapping is told, and stays */
-static void moving_oneself_is_refused(struct kunit *test)
+/*
+ * set_cpus_allowed_ptr() fails for a task that has mapped a page and excludes its own
+ * CPU.
+ */
+static void set_cpus_allowed_fails_while_mapped(struct kunit *test)
 {
 #ifdef CONFIG_SMP
 	struct page *page = hmk_get_page(test, true);
 	unsigned int slept, cpu;
 	int error[2];
 
-	NEEDS_MAPPING(test);
-	NEEDS_TWO_CPUS(test);
-	/* Before the scheduler has pinned the task, and when it has */
+	REQUIRES_MAPPING(test);
+	REQUIRES_TWO_CPUS(test);
+	/* Before and after the scheduler pins the task. */
 	for (slept = 0; slept < 2; slept++) {
 		void *addr;
 
@@ -423,7 +432,9 @@ static void moving_oneself_is_refused(struct kunit *test)
 		addr = kmap_local_page(page);
 		if (slept)
 			usleep_range(1000, 2000);
-		/* The warning comes with the runqueue locked: consoles wake tasks up */
+		/*
+		 * The warning comes with the run queue locked, and consoles wake tasks.
+		 */
 		local_irq_disable();
 		printk_deferred_enter();
 		error[slept] = set_cpus_allowed_ptr(current, cpumask_of(second_cpu()));
@@ -445,15 +456,15 @@ static void moving_oneself_is_refused(struct kunit *test)
 #endif
 }
 
-/* --------------------------------------------------------------- CPUs that go */
+/* ---------------------------------------------------------------- CPU hotplug */
 
 #ifdef CONFIG_HOTPLUG_CPU
-static void bring_back(void *data)
+static void add_cpu_action(void *data)
 {
 	add_cpu((unsigned long)data);
 }
 
-static void leave_behind(struct worker *worker)
+static void use_all_slots(struct worker *worker)
 {
 	void *addr[WALK_MAPS];
 
@@ -461,42 +472,42 @@ static void leave_behind(struct worker *worker)
 	unmap_all(addr, WALK_MAPS);
 }
 
-static void take_cpu(struct kunit *test, unsigned int cpu)
+static void take_cpu_offline(struct kunit *test, unsigned int cpu)
 {
 	int error = remove_cpu(cpu);
 
 	if (error)
 		kunit_skip(test, "CPU %u cannot be taken offline (%d)", cpu, error);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, bring_back,
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, add_cpu_action,
 							(void *)(unsigned long)cpu), 0);
 }
 #endif
 
-static void cpu_leaves_nothing_behind(struct kunit *test)
+static void cpu_offline_clears_slots(struct kunit *test)
 {
 #ifdef CONFIG_HOTPLUG_CPU
 	struct page_set *set = hmk_get_page_set(test, true, WALK_MAPS);
 	unsigned int cpu = second_cpu(), before, after, round;
 
-	NEEDS_TWO_CPUS(test);
-	NEEDS_OURS(test);
-	hmk_be_alone(test);
+	REQUIRES_TWO_CPUS(test);
+	REQUIRES_INTERNALS(test);
+	hmk_pause_probes(test);
 	for (round = 0; round < 2; round++) {
-		hmk_join_worker(test, hmk_start_worker(test, cpu, leave_behind, set));
+		hmk_join_worker(test, hmk_start_worker(test, cpu, use_all_slots, set));
 		before = hmk_slots_filled(cpu);
-		take_cpu(test, cpu);
+		take_cpu_offline(test, cpu);
 		after = hmk_slots_filled(cpu);
-		kunit_release_action(test, bring_back, (void *)(unsigned long)cpu);
+		kunit_release_action(test, add_cpu_action, (void *)(unsigned long)cpu);
 		KUNIT_ASSERT_TRUE(test, cpu_online(cpu));
-		/* Guards may have pages of earlier runs. */
+		/* Slots of guards may hold pages of earlier runs. */
 		if (is_lazy())
 			KUNIT_EXPECT_GE(test, before, WALK_MAPS);
 		else
 			KUNIT_EXPECT_EQ(test, before, 0);
 		KUNIT_EXPECT_EQ(test, after, 0);
 	}
-	/* There is nothing for it to find either, wherever it comes back to */
-	hmk_join_worker(test, hmk_start_worker(test, cpu, leave_behind, set));
+	/* On another CPU the task finds no slot of its own either. */
+	hmk_join_worker(test, hmk_start_worker(test, cpu, use_all_slots, set));
 	kmap_flush_unused();
 	KUNIT_EXPECT_EQ(test, hmk_slots_filled(-1), 0);
 #else
@@ -506,15 +517,15 @@ static void cpu_leaves_nothing_behind(struct kunit *test)
 
 #ifdef CONFIG_HOTPLUG_CPU
 /*
- * With PREEMPT_RT a CPU that goes parks the thread that would wake up sleepers, and
- * then waits for those that are pinned to it: whoever may not move must not sleep.
+ * On PREEMPT_RT a CPU that goes offline first parks the thread that wakes sleepers, and
+ * then waits for pinned tasks: a pinned task must not sleep.
  */
 static void walk_anywhere(struct worker *worker)
 {
 	struct walk *walk = worker->data;
 
 	while (!worker_stopped(worker)) {
-		hmk_walk(walk);
+		hmk_walk_step(walk);
 		if (walk->steps % 64 == 0 &&
 		    !(IS_ENABLED(CONFIG_PREEMPT_RT) && walk->nr_held))
 			usleep_range(20, 500);
@@ -522,43 +533,43 @@ static void walk_anywhere(struct worker *worker)
 			cond_resched();
 	}
 	while (walk->nr_held)
-		hmk_walk_out(walk);
+		hmk_walk_unmap(walk);
 }
 #endif
 
-#define HOT_TASKS	6
+#define HOTPLUG_TASKS	6
 
-static void tasks_while_cpus_go(struct kunit *test)
+static void tasks_during_cpu_hotplug(struct kunit *test)
 {
 #ifdef CONFIG_HOTPLUG_CPU
 	unsigned int cpu = second_cpu(), left = 0, i;
 	unsigned long end = jiffies + 2 * HZ;
-	struct worker *worker[HOT_TASKS];
-	struct walk *walk[HOT_TASKS];
+	struct worker *worker[HOTPLUG_TASKS];
+	struct walk *walk[HOTPLUG_TASKS];
 	unsigned int rounds = 0;
 
-	NEEDS_TWO_CPUS(test);
-	for (i = 0; i < HOT_TASKS; i++) {
+	REQUIRES_TWO_CPUS(test);
+	for (i = 0; i < HOTPLUG_TASKS; i++) {
 		walk[i] = hmk_get_walk(test, 700 + i, WALK_MAPS);
 		worker[i] = hmk_start_worker(test, -1, walk_anywhere, walk[i]);
 	}
 	do {
 		msleep(100);
-		take_cpu(test, cpu);
-		if (OURS)
+		take_cpu_offline(test, cpu);
+		if (HAVE_INTERNALS)
 			left += hmk_slots_filled(cpu);
 		msleep(50);
-		kunit_release_action(test, bring_back, (void *)(unsigned long)cpu);
+		kunit_release_action(test, add_cpu_action, (void *)(unsigned long)cpu);
 		KUNIT_ASSERT_TRUE(test, cpu_online(cpu));
 		rounds++;
 	} while (time_before(jiffies, end));
-	for (i = 0; i < HOT_TASKS; i++)
+	for (i = 0; i < HOTPLUG_TASKS; i++)
 		WRITE_ONCE(worker[i]->stop, true);
-	for (i = 0; i < HOT_TASKS; i++) {
+	for (i = 0; i < HOTPLUG_TASKS; i++) {
 		hmk_join_worker(test, worker[i]);
 		hmk_check_walk(test, walk[i]);
 	}
-	kunit_info(test, "CPU %u went %u times\n", cpu, rounds);
+	kunit_info(test, "CPU %u was offline %u times\n", cpu, rounds);
 	KUNIT_EXPECT_EQ(test, left, 0);
 #else
 	kunit_skip(test, "needs CONFIG_HOTPLUG_CPU");
@@ -566,65 +577,64 @@ static void tasks_while_cpus_go(struct kunit *test)
 }
 
 #ifdef CONFIG_HOTPLUG_CPU
-struct stayer {
+struct late_task {
 	struct page *page;
 	unsigned int cpu;
-	unsigned int turns;		/* on a CPU that is about to go */
+	unsigned int turns;		/* turns on a CPU that is going offline */
 	unsigned int wrong;
 	struct completion mapped;
 };
 
 /*
- * The scheduler looks for another task and finds none. So this one has a page mapped
- * on a CPU that is to have no tasks any more, but was not taken off it since it did
- * that, and is not pinned.
+ * schedule() finds no other task and returns. So the task runs with a page mapped, not
+ * pinned, on a CPU that is going offline.
  */
-static void stay_while_mapped(struct worker *worker)
+static void run_on_dying_cpu(struct worker *worker)
 {
-	struct stayer *stayer = worker->data;
+	struct late_task *late_task = worker->data;
 	unsigned long end = 0;
-	void *addr = kmap_local_page(stayer->page);
+	void *addr = kmap_local_page(late_task->page);
 
-	stayer->wrong += raw_smp_processor_id() != stayer->cpu;
-	complete(&stayer->mapped);
+	late_task->wrong += raw_smp_processor_id() != late_task->cpu;
+	complete(&late_task->mapped);
 	while (!worker_stopped(worker) && (!end || time_before(jiffies, end))) {
 		preempt_disable();
 		kunmap_local(addr);
-		addr = kmap_local_page(stayer->page);
+		addr = kmap_local_page(late_task->page);
 		preempt_enable();
 		schedule();
-		stayer->wrong += !stamped(addr, stayer->page, 94) ||
-				 raw_smp_processor_id() != stayer->cpu;
-		if (cpu_active(stayer->cpu))
+		late_task->wrong += !stamped(addr, late_task->page, 94) ||
+				 raw_smp_processor_id() != late_task->cpu;
+		if (cpu_active(late_task->cpu))
 			continue;
-		stayer->turns++;
+		late_task->turns++;
 		end = end ?: jiffies + HZ / 10;
 	}
 	kunmap_local(addr);
 }
 #endif
 
-/* The log must not have a warning then, either */
-static void cpu_waits_for_mapping(struct kunit *test)
+/* The CPU waits until the task unmaps. The log must have no warning. */
+static void cpu_offline_waits_for_mapping(struct kunit *test)
 {
 #ifdef CONFIG_HOTPLUG_CPU
-	struct stayer *stayer = hmk_zalloc(test, sizeof(*stayer));
+	struct late_task *late_task = hmk_zalloc(test, sizeof(*late_task));
 	struct worker *worker;
 
-	NEEDS_TWO_CPUS(test);
-	NEEDS_MAPPING(test);
-	stayer->page = hmk_get_page(test, true);
-	stamp_page(stayer->page, 94);
-	stayer->cpu = second_cpu();
-	init_completion(&stayer->mapped);
-	worker = hmk_start_worker(test, stayer->cpu, stay_while_mapped, stayer);
-	wait_for_completion_timeout(&stayer->mapped, PATIENCE);
-	take_cpu(test, stayer->cpu);
+	REQUIRES_TWO_CPUS(test);
+	REQUIRES_MAPPING(test);
+	late_task->page = hmk_get_page(test, true);
+	stamp_page(late_task->page, 94);
+	late_task->cpu = second_cpu();
+	init_completion(&late_task->mapped);
+	worker = hmk_start_worker(test, late_task->cpu, run_on_dying_cpu, late_task);
+	wait_for_completion_timeout(&late_task->mapped, TIMEOUT);
+	take_cpu_offline(test, late_task->cpu);
 	hmk_join_worker(test, worker);
-	kunit_release_action(test, bring_back, (void *)(unsigned long)stayer->cpu);
-	kunit_info(test, "%u turns\n", stayer->turns);
-	KUNIT_EXPECT_GT(test, stayer->turns, 0);
-	KUNIT_EXPECT_EQ(test, stayer->wrong, 0);
+	kunit_release_action(test, add_cpu_action, (void *)(unsigned long)late_task->cpu);
+	kunit_info(test, "%u turns\n", late_task->turns);
+	KUNIT_EXPECT_GT(test, late_task->turns, 0);
+	KUNIT_EXPECT_EQ(test, late_task->wrong, 0);
 #else
 	kunit_skip(test, "needs CONFIG_HOTPLUG_CPU");
 #endif
@@ -643,14 +653,14 @@ static unsigned int count_wrong(struct page_set *set, void **addr, unsigned int 
 	return wrong;
 }
 
-static void forty_deep_across_switches(struct kunit *test)
+static void nested_40_deep_across_switches(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, DEEP);
 	struct other *other;
 	void *addr[DEEP];
 	unsigned int i, wrong = 0;
 
-	NEEDS_OURS(test);
+	REQUIRES_INTERNALS(test);
 	for (i = 0; i < DEEP; i++)
 		stamp_page(set->page[i], 91);
 	pin_to_cpu(test, first_cpu());
@@ -660,7 +670,7 @@ static void forty_deep_across_switches(struct kunit *test)
 	map_all(set, addr, DEEP);
 	for (i = 0; i < 4; i++) {
 		complete(&other->go);
-		wait_for_completion_timeout(&other->done, PATIENCE);
+		wait_for_completion_timeout(&other->done, TIMEOUT);
 		usleep_range(500, 1000);
 		kmap_flush_unused();
 		wrong += count_wrong(set, addr, DEEP, 91);
@@ -674,43 +684,43 @@ static void forty_deep_across_switches(struct kunit *test)
 #endif
 }
 
-/* An interrupt that finds nearly all slots taken, and wants more than are left */
-#define DEEP_VISIT	6
+/* An interrupt that needs more slots than are free. */
+#define DEEP_INTERRUPT	6
 
-struct deep_visit {
+struct deep_interrupt {
 	struct irq_work irq_work;
 	struct page_set *set;
-	unsigned int visits;
+	unsigned int runs;
 	unsigned int wrong;
 	unsigned int beyond;
 };
 
-static void visit_deep(struct irq_work *irq_work)
+static void map_deep_in_interrupt(struct irq_work *irq_work)
 {
-	struct deep_visit *deep = container_of(irq_work, struct deep_visit, irq_work);
-	void *addr[DEEP_VISIT];
+	struct deep_interrupt *deep = container_of(irq_work, struct deep_interrupt, irq_work);
+	void *addr[DEEP_INTERRUPT];
 	unsigned int i;
 
-	map_all(deep->set, addr, DEEP_VISIT);
-	deep->wrong += count_wrong(deep->set, addr, DEEP_VISIT, 92);
-	for (i = 0; i < DEEP_VISIT; i++)
+	map_all(deep->set, addr, DEEP_INTERRUPT);
+	deep->wrong += count_wrong(deep->set, addr, DEEP_INTERRUPT, 92);
+	for (i = 0; i < DEEP_INTERRUPT; i++)
 		deep->beyond += !in_local_slots(addr[i]);
-	unmap_all(addr, DEEP_VISIT);
-	deep->visits++;
+	unmap_all(addr, DEEP_INTERRUPT);
+	deep->runs++;
 }
 
-static void end_deep_visit(void *data)
+static void end_deep_interrupt(void *data)
 {
-	struct deep_visit *deep = data;
+	struct deep_interrupt *deep = data;
 
 	irq_work_sync(&deep->irq_work);
 }
 
 /*
- * Without sleep, as it is this task that is to be interrupted: where there is no
- * interrupt for it, irq_work waits for the next tick.
+ * Busy-waits, so that the interrupt comes while this task runs. Without an IPI to itself
+ * a CPU runs irq_work at the next tick.
  */
-static void interrupt_me(struct irq_work *irq_work)
+static void interrupt_this_task(struct irq_work *irq_work)
 {
 	preempt_disable();
 	irq_work_queue(irq_work);
@@ -721,38 +731,38 @@ static void interrupt_me(struct irq_work *irq_work)
 
 static void overflow_in_interrupt(struct kunit *test)
 {
-	struct deep_visit *deep = hmk_zalloc(test, sizeof(*deep));
+	struct deep_interrupt *deep = hmk_zalloc(test, sizeof(*deep));
 	struct page_set *set = hmk_get_page_set(test, true, WALK_MAPS);
 	unsigned int i, round, wrong = 0;
 	void *addr[WALK_MAPS];
 
-	NEEDS_OURS(test);
-	deep->set = hmk_get_page_set(test, true, DEEP_VISIT);
-	for (i = 0; i < DEEP_VISIT; i++)
+	REQUIRES_INTERNALS(test);
+	deep->set = hmk_get_page_set(test, true, DEEP_INTERRUPT);
+	for (i = 0; i < DEEP_INTERRUPT; i++)
 		stamp_page(deep->set->page[i], 92);
 	for (i = 0; i < WALK_MAPS; i++)
 		stamp_page(set->page[i], 93);
-	deep->irq_work = IRQ_WORK_INIT_HARD(visit_deep);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_deep_visit, deep), 0);
+	deep->irq_work = IRQ_WORK_INIT_HARD(map_deep_in_interrupt);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_deep_interrupt, deep), 0);
 	pin_to_cpu(test, first_cpu());
 	hmk_provoke(test, "nest");
 	map_all(set, addr, WALK_MAPS);
 	for (round = 0; round < 50; round++) {
-		interrupt_me(&deep->irq_work);
+		interrupt_this_task(&deep->irq_work);
 		wrong += count_wrong(set, addr, WALK_MAPS, 93);
 	}
 	unmap_all(addr, WALK_MAPS);
 	hmk_provoked(test);
 	KUNIT_EXPECT_EQ(test, wrong + deep->wrong, 0);
-	KUNIT_EXPECT_EQ(test, deep->visits, 50);
-	KUNIT_EXPECT_EQ(test, deep->beyond, 50 * (DEEP_VISIT - 1));
+	KUNIT_EXPECT_EQ(test, deep->runs, 50);
+	KUNIT_EXPECT_EQ(test, deep->beyond, 50 * (DEEP_INTERRUPT - 1));
 	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
 }
 
-#if OURS && defined(CONFIG_SMP)
+#if HAVE_INTERNALS && defined(CONFIG_SMP)
 /*
- * A parent that forks with a page mapped is pinned. Its child is not, for that, nor
- * for a leak that was taken back
+ * A task that forks with a page mapped may be pinned. kmap_local_fork() drops the pin in
+ * the child.
  */
 static void fork_drops_pin(struct kunit *test)
 {
@@ -784,7 +794,7 @@ struct pick {
 	unsigned int unpinned;
 };
 
-static int look_at_pick(struct kprobe *kprobe, struct pt_regs *regs)
+static int count_pick(struct kprobe *kprobe, struct pt_regs *regs)
 {
 	struct pick *pick = container_of(kprobe, struct pick, kprobe);
 
@@ -795,9 +805,9 @@ static int look_at_pick(struct kprobe *kprobe, struct pt_regs *regs)
 	return 0;
 }
 
-NOKPROBE_SYMBOL(look_at_pick);
+NOKPROBE_SYMBOL(count_pick);
 
-static void end_looking(void *data)
+static void end_counting_picks(void *data)
 {
 	struct pick *pick = data;
 
@@ -805,65 +815,65 @@ static void end_looking(void *data)
 }
 
 /*
- * The scheduler may put a task that leaves its CPU where other CPUs look for one as
- * soon as it picks the next (sched_ext does): by then the task must be pinned.
+ * A scheduler class (sched_ext) may offer the previous task to other CPUs as soon as the
+ * next task is picked. So the task must be pinned by then.
  */
-static void pinned_before_next_is_picked(struct kunit *test)
+static void pinned_before_next_task_is_picked(struct kunit *test)
 {
 	struct pick *pick = hmk_zalloc(test, sizeof(*pick));
 	struct page *page = hmk_get_page(test, true);
 	unsigned int i;
 	void *addr;
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	pick->task = current;
 	pick->kprobe.symbol_name = "pick_next_task_fair";
-	pick->kprobe.pre_handler = look_at_pick;
+	pick->kprobe.pre_handler = count_pick;
 	KUNIT_ASSERT_EQ(test, register_kprobe(&pick->kprobe), 0);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_looking, pick), 0);
-	/* Where there are others than fair tasks, not each pick comes by there */
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_counting_picks, pick), 0);
+	/* Classes above the fair one pick tasks, too. */
 	for (i = 0; i < 100 && pick->picks < 5; i++) {
 		addr = kmap_local_page(page);
 		schedule_timeout_uninterruptible(1);
 		kunmap_local(addr);
 	}
-	kunit_release_action(test, end_looking, pick);
+	kunit_release_action(test, end_counting_picks, pick);
 	KUNIT_EXPECT_GT(test, pick->picks, 0);
 	KUNIT_EXPECT_EQ(test, pick->unpinned, 0);
 }
 #else
-static void pinned_before_next_is_picked(struct kunit *test)
+static void pinned_before_next_task_is_picked(struct kunit *test)
 {
 	kunit_skip(test, "needs CONFIG_KPROBES and CONFIG_SMP");
 }
 #endif
 
-static struct kunit_case highmem_switch_cases[] = {
-	KUNIT_CASE_SLOW(tasks_in_crowds),
-	KUNIT_CASE(switch_writes_what_differs),
-	KUNIT_CASE(protections_leave_with_task),
-	KUNIT_CASE_SLOW(tasks_in_migration_storms),
-	KUNIT_CASE(moving_oneself_is_refused),
-	KUNIT_CASE(cpu_leaves_nothing_behind),
-	KUNIT_CASE_SLOW(tasks_while_cpus_go),
-	KUNIT_CASE(cpu_waits_for_mapping),
-	KUNIT_CASE(forty_deep_across_switches),
+static struct kunit_case highmem_sched_cases[] = {
+	KUNIT_CASE_SLOW(many_tasks_on_each_cpu),
+	KUNIT_CASE(switch_writes_ptes_that_differ),
+	KUNIT_CASE(switch_clears_eager_ptes),
+	KUNIT_CASE_SLOW(tasks_moved_between_cpus),
+	KUNIT_CASE(set_cpus_allowed_fails_while_mapped),
+	KUNIT_CASE(cpu_offline_clears_slots),
+	KUNIT_CASE_SLOW(tasks_during_cpu_hotplug),
+	KUNIT_CASE(cpu_offline_waits_for_mapping),
+	KUNIT_CASE(nested_40_deep_across_switches),
 	KUNIT_CASE(overflow_in_interrupt),
-#if OURS && defined(CONFIG_SMP)
+#if HAVE_INTERNALS && defined(CONFIG_SMP)
 	KUNIT_CASE(fork_drops_pin),
 #endif
-	KUNIT_CASE(pinned_before_next_is_picked),
+	KUNIT_CASE(pinned_before_next_task_is_picked),
 	{}
 };
 
-static struct kunit_suite highmem_switch_suite = {
-	.name = "highmem_switch",
+static struct kunit_suite highmem_sched_suite = {
+	.name = "highmem_sched",
 	.init = hmk_remember_task,
 	.exit = hmk_check_task,
-	.test_cases = highmem_switch_cases,
+	.test_cases = highmem_sched_cases,
 };
 
-kunit_test_suites(&highmem_switch_suite);
+kunit_test_suites(&highmem_sched_suite);
 
 MODULE_DESCRIPTION("KUnit suite for high memory: local mappings and the scheduler");
 MODULE_LICENSE("GPL");

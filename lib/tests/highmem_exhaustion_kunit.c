@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_full": kmap() when all slots of the pool are held. See
+ * KUnit suite "highmem_exhaustion": kmap() when all slots of the pool are held. See
  * highmem_kunit.h.
+ *
+ * The pool never shrinks. So the cases that need it to grow are skipped once it has all
+ * its areas, as in a second run of this suite.
  */
 
 #include <linux/delay.h>
@@ -12,28 +15,31 @@
 #include <linux/sched/cputime.h>
 #include <linux/sched/mm.h>
 
-#include "highmem_kunit_inside.h"
+#include "highmem_kunit_whitebox.h"
 
 #define NR_EXCESS	4
 #define NR_FAR		(POOL_END + NR_EXCESS)
+/* The pool grows by so many slots at a time, at most four times. */
+#define GROWN_AREA	((POOL_END - LAST_PKMAP) / 4)
 
-/* ------------------------------------------------------------------- memory short */
+#define REQUIRES_GROWTH(test)						\
+	REQUIRES(test, hmk_pool_can_grow(), "the pool has all its areas")
+
+/* ------------------------------------------------------------- all slots are held */
 
 /*
- * Without address space for more slots there are as many as there are, and when
- * all are held kmap() has to wait. These cases come first. A pool that has grown
- * keeps what it got, and at last there may be nothing left for it to want.
+ * Without vmalloc space the pool cannot grow, and kmap() waits while all slots are held.
  */
 
-/* Let the hoarder have one page more, and see that it is through with that */
-static void end_hoard(struct kunit *test, struct hoard *hoard)
+/* Lets the filler map one page more and end. */
+static void finish_filler(struct kunit *test, struct filler *filler)
 {
-	WRITE_ONCE(hoard->limit, hmk_hoard_held(hoard) + 1);
-	hmk_release_one(hoard);
-	hmk_check_hoard(test, hoard);
+	WRITE_ONCE(filler->limit, hmk_filler_held(filler) + 1);
+	hmk_release_one(filler);
+	hmk_check_filler(test, filler);
 }
 
-/* Wait for half a second. Does the thread do so as well, and sleep meanwhile? */
+/* Checks for half a second that the thread sleeps and uses no CPU time. */
 static void expect_asleep(struct kunit *test, struct worker *worker)
 {
 	u64 ran = task_sched_runtime(worker->task);
@@ -52,13 +58,13 @@ static void expect_asleep(struct kunit *test, struct worker *worker)
 }
 
 /*
- * One slot becomes free, now and then or again and again, at any moment of what
- * the hoarder does. It must hear of it: a task that looks for itself from time to
- * time would find the slot as well, but late.
+ * One slot becomes free, seldom or often, at a random step of the filler's kmap().
+ * kunmap() must wake the filler. A filler that is not woken finds the slot by itself when
+ * it retries to grow the pool, but later than LATE_MS.
  */
 #define LATE_MS		40
 
-static unsigned int count_late(struct kunit *test, struct hoard *hoard,
+static unsigned int count_late(struct kunit *test, struct filler *filler,
 			       unsigned int rounds, unsigned int pause_us)
 {
 	unsigned int held, late = 0;
@@ -73,11 +79,11 @@ static unsigned int count_late(struct kunit *test, struct hoard *hoard,
 			usleep_range(pause, pause + 100);
 		else
 			udelay(pause);
-		held = hmk_hoard_held(hoard);
+		held = hmk_filler_held(filler);
 		start = ktime_get();
-		hmk_release_one(hoard);
-		KUNIT_ASSERT_TRUE_MSG(test, hmk_wait_for_hoard(hoard, held + 1, PATIENCE),
-				      "no use made of a free slot at %u pages", held);
+		hmk_release_one(filler);
+		KUNIT_ASSERT_TRUE_MSG(test, hmk_wait_for_filler(filler, held + 1, TIMEOUT),
+				      "a free slot is not used at %u pages", held);
 		late += ktime_ms_delta(ktime_get(), start) > LATE_MS;
 	}
 	return late;
@@ -87,24 +93,24 @@ static unsigned int count_late(struct kunit *test, struct hoard *hoard,
 
 static void kmap_waits_for_kunmap(struct kunit *test)
 {
-	struct hoard *hoard = hmk_start_hoard(test, NR_FAR + 2 * NR_ROUNDS, 1);
+	struct filler *filler = hmk_start_filler(test, NR_FAR + 2 * NR_ROUNDS, 1);
 	unsigned int held, seldom, often;
 
 	hmk_take_space(test, POOL_STEP);
-	held = hmk_hold_all(test, hoard);
-	expect_asleep(test, hoard->worker);
-	KUNIT_EXPECT_EQ(test, hmk_hoard_held(hoard), held);
+	held = hmk_hold_all(test, filler);
+	expect_asleep(test, filler->worker);
+	KUNIT_EXPECT_EQ(test, hmk_filler_held(filler), held);
 
-	seldom = count_late(test, hoard, NR_ROUNDS / 10, 20000);
-	often = count_late(test, hoard, NR_ROUNDS, 500);
+	seldom = count_late(test, filler, NR_ROUNDS / 10, 20000);
+	often = count_late(test, filler, NR_ROUNDS, 500);
 	kunit_info(test, "%u pages held, late %u times of %u and %u of %u\n", held,
 		   seldom, NR_ROUNDS / 10, often, NR_ROUNDS);
 	KUNIT_EXPECT_LT(test, seldom, NR_ROUNDS / 10 / 4);
 	KUNIT_EXPECT_LT(test, often, NR_ROUNDS / 20);
-	end_hoard(test, hoard);
+	finish_filler(test, filler);
 }
 
-/* Many wait. Each kunmap() lets one of them on, and need not disturb the others */
+/* Many tasks wait. Each kunmap() wakes one of them, and few others. */
 #define NR_WAITERS	32
 
 struct queue {
@@ -128,7 +134,7 @@ static void wait_in_queue(struct worker *worker)
 	struct waiter *waiter = worker->data;
 	struct queue *queue = waiter->queue;
 
-	if (!wait_for_completion_timeout(&queue->go, PATIENCE) || worker_stopped(worker))
+	if (!wait_for_completion_timeout(&queue->go, TIMEOUT) || worker_stopped(worker))
 		return;
 	if (!stamped(kmap(waiter->page), waiter->page, 71))
 		atomic_inc(&queue->bad);
@@ -140,24 +146,24 @@ static void wait_in_queue(struct worker *worker)
 	kunmap(waiter->page);
 }
 
-/* How often those who wait still have been woken, since the last time and in all */
-static unsigned int count_disturbed(struct waiter *waiter)
+/* Counts the wake-ups of tasks that still wait, since the last call. */
+static unsigned int count_wake_ups(struct waiter *waiter)
 {
-	unsigned int i, disturbed = 0;
+	unsigned int i, wake_ups = 0;
 
 	for (i = 0; i < NR_WAITERS; i++) {
 		unsigned long switches = READ_ONCE(waiter[i].worker->task->nvcsw);
 
 		if (!READ_ONCE(waiter[i].got))
-			disturbed += switches - waiter[i].switches;
+			wake_ups += switches - waiter[i].switches;
 		waiter[i].switches = switches;
 	}
-	return disturbed;
+	return wake_ups;
 }
 
 static bool wait_for_count(atomic_t *count, unsigned int nr)
 {
-	unsigned long end = jiffies + PATIENCE;
+	unsigned long end = jiffies + TIMEOUT;
 
 	while (atomic_read(count) < nr) {
 		if (time_after(jiffies, end))
@@ -188,47 +194,47 @@ static void kmap_waiters_are_woken_one_by_one(struct kunit *test)
 {
 	struct queue *queue = hmk_zalloc(test, sizeof(*queue));
 	struct waiter *waiter = start_waiters(test, queue);
-	struct hoard *hoard = hmk_start_hoard(test, NR_FAR, 1);
-	unsigned int i, round, quick = 0, crowded = 0;
+	struct filler *filler = hmk_start_filler(test, NR_FAR, 1);
+	unsigned int i, round, quick = 0, many_woken = 0;
 	ktime_t start;
 
 	hmk_take_space(test, POOL_STEP);
-	hmk_hold_all_and_go(test, hoard);
+	hmk_hold_all_and_end(test, filler);
 	complete_all(&queue->go);
 	msleep(200);
 	KUNIT_EXPECT_EQ(test, atomic_read(&queue->got), 0);
 	for (round = 1; round <= NR_WAITERS; round++) {
-		count_disturbed(waiter);
+		count_wake_ups(waiter);
 		start = ktime_get();
-		hmk_release_one(hoard);
+		hmk_release_one(filler);
 		KUNIT_ASSERT_TRUE_MSG(test, wait_for_count(&queue->got, round),
-				      "no use made of free slot %u", round);
+				      "free slot %u is not used", round);
 		usleep_range(1000, 1200);
 		if (ktime_ms_delta(ktime_get(), start) < 20 && round <= NR_WAITERS - 4) {
 			quick++;
-			crowded += count_disturbed(waiter) > (NR_WAITERS - round) / 2;
+			many_woken += count_wake_ups(waiter) > (NR_WAITERS - round) / 2;
 		}
 		KUNIT_EXPECT_EQ(test, atomic_read(&queue->got), round);
 	}
-	kunit_info(test, "in %u of %u rounds most were woken in vain\n", crowded, quick);
-	KUNIT_EXPECT_LE(test, crowded, quick / 4);
+	kunit_info(test, "in %u of %u rounds most waiters were woken\n", many_woken, quick);
+	KUNIT_EXPECT_LE(test, many_woken, quick / 4);
 
 	complete_all(&queue->leave);
 	for (i = 0; i < NR_WAITERS; i++)
 		hmk_join_worker(test, waiter[i].worker);
 	KUNIT_EXPECT_EQ(test, atomic_read(&queue->bad), 0);
-	hmk_check_hoard(test, hoard);
+	hmk_check_filler(test, filler);
 	if (quick < NR_WAITERS / 4)
-		kunit_skip(test, "this machine is too slow to tell who woke whom");
+		kunit_skip(test, "this machine is too slow to count the wake-ups of a round");
 }
 
 /*
- * A task that is freeing memory must not wait for those who may be waiting for
- * memory themselves. It gets a slot, and nobody else does, then or later.
+ * A task that frees memory (PF_MEMALLOC) must not wait for tasks that may wait for memory
+ * themselves. Only such a task gets slots of the reserve.
  */
 #define NR_RESERVE	8
 
-struct rescue {
+struct memalloc_task {
 	struct page_set *set;
 	unsigned int bad;
 	struct completion go;
@@ -238,57 +244,60 @@ struct rescue {
 
 static void map_in_reserve(struct worker *worker)
 {
-	struct rescue *rescue = worker->data;
+	struct memalloc_task *memalloc_task = worker->data;
 	unsigned int i, noreclaim;
 
-	if (!wait_for_completion_timeout(&rescue->go, PATIENCE) || worker_stopped(worker))
+	if (!wait_for_completion_timeout(&memalloc_task->go, TIMEOUT) || worker_stopped(worker))
 		return;
 	noreclaim = memalloc_noreclaim_save();
-	for (i = 0; i < NR_RESERVE; i++)
-		rescue->bad += !stamped(kmap(rescue->set->page[i]), rescue->set->page[i], 72);
-	complete(&rescue->mapped);
+	for (i = 0; i < NR_RESERVE; i++) {
+		struct page *page = memalloc_task->set->page[i];
+
+		memalloc_task->bad += !stamped(kmap(page), page, 72);
+	}
+	complete(&memalloc_task->mapped);
 	while (!worker_stopped(worker))
-		if (wait_for_completion_timeout(&rescue->leave, HZ / 10))
+		if (wait_for_completion_timeout(&memalloc_task->leave, HZ / 10))
 			break;
 	while (i--)
-		kunmap(rescue->set->page[i]);
+		kunmap(memalloc_task->set->page[i]);
 	memalloc_noreclaim_restore(noreclaim);
 }
 
 static void kmap_keeps_reserve_for_memalloc(struct kunit *test)
 {
-	struct rescue *rescue = hmk_zalloc(test, sizeof(*rescue));
+	struct memalloc_task *memalloc_task = hmk_zalloc(test, sizeof(*memalloc_task));
 	struct worker *worker;
-	struct hoard *hoard;
+	struct filler *filler;
 	unsigned int i, held;
 
-	rescue->set = hmk_get_page_set(test, true, NR_RESERVE);
+	memalloc_task->set = hmk_get_page_set(test, true, NR_RESERVE);
 	for (i = 0; i < NR_RESERVE; i++)
-		stamp_page(rescue->set->page[i], 72);
-	init_completion(&rescue->go);
-	init_completion(&rescue->mapped);
-	init_completion(&rescue->leave);
-	worker = hmk_start_worker(test, -1, map_in_reserve, rescue);
-	hoard = hmk_start_hoard(test, NR_FAR, 1);
+		stamp_page(memalloc_task->set->page[i], 72);
+	init_completion(&memalloc_task->go);
+	init_completion(&memalloc_task->mapped);
+	init_completion(&memalloc_task->leave);
+	worker = hmk_start_worker(test, -1, map_in_reserve, memalloc_task);
+	filler = hmk_start_filler(test, NR_FAR, 1);
 	hmk_take_space(test, POOL_STEP);
-	held = hmk_hold_all(test, hoard);
+	held = hmk_hold_all(test, filler);
 
-	complete(&rescue->go);
-	KUNIT_ASSERT_TRUE_MSG(test, wait_for_completion_timeout(&rescue->mapped, HZ),
-			      "a task that frees memory waits for others");
-	KUNIT_EXPECT_EQ(test, hmk_hoard_held(hoard), held);
-	complete(&rescue->leave);
+	complete(&memalloc_task->go);
+	KUNIT_ASSERT_TRUE_MSG(test, wait_for_completion_timeout(&memalloc_task->mapped, HZ),
+			      "a task with PF_MEMALLOC waits for a slot");
+	KUNIT_EXPECT_EQ(test, hmk_filler_held(filler), held);
+	complete(&memalloc_task->leave);
 	hmk_join_worker(test, worker);
-	KUNIT_EXPECT_EQ(test, rescue->bad, 0);
-	/* Long enough for the hoarder to look for itself */
+	KUNIT_EXPECT_EQ(test, memalloc_task->bad, 0);
+	/* The filler retries meanwhile, and finds only the reserve. */
 	msleep(300);
-	KUNIT_EXPECT_EQ(test, hmk_hoard_held(hoard), held);
-	end_hoard(test, hoard);
+	KUNIT_EXPECT_EQ(test, hmk_filler_held(filler), held);
+	finish_filler(test, filler);
 }
 
 /*
- * With a single slot to be had each page gets the same one, more often than any
- * counter of some bits can tell apart. Late lookups must not take it for theirs.
+ * With a single free slot each page gets the same slot, more often than the slot's fill
+ * count can tell apart. A late lookup must not use the slot of another page.
  */
 #define NR_FILLS	600
 
@@ -317,12 +326,12 @@ static void fill_slot(struct refill *refill, unsigned int step, unsigned int fil
 	}
 }
 
-static void look_up_late(struct worker *worker)
+static void look_up_pages(struct worker *worker)
 {
 	struct refill *refill = worker->data;
 	unsigned int i;
 
-	wait_for_completion_timeout(&refill->go, PATIENCE);
+	wait_for_completion_timeout(&refill->go, TIMEOUT);
 	while (!worker_stopped(worker)) {
 		for (i = 0; i < refill->set->nr; i++) {
 			struct page *page = refill->set->page[i];
@@ -344,72 +353,74 @@ static void look_up_late(struct worker *worker)
 	}
 }
 
-/* Somebody else who wants that slot for his pages */
-static void fill_as_well(struct worker *worker)
+/* A second task that fills the same slot. */
+static void fill_slot_by_second_task(struct worker *worker)
 {
 	struct refill *refill = worker->data;
 
-	if (wait_for_completion_timeout(&refill->go, PATIENCE) && !worker_stopped(worker))
+	if (wait_for_completion_timeout(&refill->go, TIMEOUT) && !worker_stopped(worker))
 		fill_slot(refill, 5, NR_FILLS / 4);
 }
 
-static void kmap_refills_one_slot(struct kunit *test)
+static void kmap_reuses_last_slot(struct kunit *test)
 {
 	struct refill *refill = hmk_zalloc(test, sizeof(*refill));
-	struct worker *reader, *rival;
-	struct hoard *hoard;
+	struct worker *reader, *second;
+	struct filler *filler;
 	unsigned int i;
 
 	init_completion(&refill->go);
 	refill->set = hmk_get_page_set(test, true, 64);
 	for (i = 0; i < refill->set->nr; i++)
 		stamp_page(refill->set->page[i], 73);
-	reader = hmk_start_worker(test, -1, look_up_late, refill);
-	rival = hmk_start_worker(test, -1, fill_as_well, refill);
-	hoard = hmk_start_hoard(test, NR_FAR, 1);
+	reader = hmk_start_worker(test, -1, look_up_pages, refill);
+	second = hmk_start_worker(test, -1, fill_slot_by_second_task, refill);
+	filler = hmk_start_filler(test, NR_FAR, 1);
 	hmk_take_space(test, POOL_STEP);
-	hmk_hold_all_and_go(test, hoard);
+	hmk_hold_all_and_end(test, filler);
 
-	hmk_release_one(hoard);
+	hmk_release_one(filler);
 	refill->addr = kmap(refill->set->page[0]);
 	kunmap(refill->set->page[0]);
 	fill_slot(refill, 1, NR_FILLS / 4);
 	complete_all(&refill->go);
 	fill_slot(refill, 3, NR_FILLS);
 
-	hmk_join_worker(test, rival);
+	hmk_join_worker(test, second);
 	WRITE_ONCE(reader->stop, true);
 	hmk_join_worker(test, reader);
 	kunit_info(test, "%ld lookups\n", atomic_long_read(&refill->lookups));
 	KUNIT_EXPECT_EQ(test, atomic_read(&refill->bad), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&refill->elsewhere), 0);
-	hmk_check_hoard(test, hoard);
+	hmk_check_filler(test, filler);
 }
 
-/* The slots are held still, but space for more is there: it is looked for again */
-static void kmap_waits_for_space(struct kunit *test)
+/* All slots are held. When vmalloc space is free again, the pool grows. */
+static void kmap_grows_when_space_is_free(struct kunit *test)
 {
-	struct hoard *hoard = hmk_start_hoard(test, NR_FAR, 1);
-	struct spaces *spaces = hmk_take_space(test, POOL_STEP);
-	unsigned int held = hmk_hold_all(test, hoard);
+	struct spaces *spaces;
+	struct filler *filler;
+	unsigned int held;
 
-	if (held >= POOL_END - 2 * NR_EXCESS)
-		kunit_skip(test, "the pool has grown as far as it can already");
+	REQUIRES_GROWTH(test);
+	filler = hmk_start_filler(test, NR_FAR, 1);
+	spaces = hmk_take_space(test, POOL_STEP);
+	held = hmk_hold_all(test, filler);
 	msleep(500);
-	KUNIT_EXPECT_EQ(test, hmk_hoard_held(hoard), held);
-	WRITE_ONCE(hoard->limit, held + NR_EXCESS);
+	KUNIT_EXPECT_EQ(test, hmk_filler_held(filler), held);
+	WRITE_ONCE(filler->limit, held + NR_EXCESS);
 	hmk_give_space(test, spaces);
-	KUNIT_ASSERT_TRUE_MSG(test, hmk_wait_for_hoard(hoard, held + NR_EXCESS, PATIENCE / 2),
-			      "stuck with %u pages", hmk_hoard_held(hoard));
-	hmk_check_hoard(test, hoard);
+	KUNIT_ASSERT_TRUE_MSG(test, hmk_wait_for_filler(filler, held + NR_EXCESS, TIMEOUT / 2),
+			      "stuck with %u pages", hmk_filler_held(filler));
+	hmk_check_filler(test, filler);
 }
 
 /*
- * The slots are held, there is space for more, but no memory: not for what is
- * known of them, or not for their page tables. That leaves nothing behind, however
- * often it is tried, and when there is memory again it helps.
+ * All slots are held and there is vmalloc space, but no memory for the slots' metadata or
+ * for their page tables. The failed attempts leave nothing behind. When there is memory
+ * again, the pool grows.
  */
-static void kmap_waits_for_memory(struct kunit *test)
+static void kmap_grows_when_memory_is_free(struct kunit *test)
 {
 	static const struct {
 		const char *function;
@@ -418,64 +429,69 @@ static void kmap_waits_for_memory(struct kunit *test)
 		{ "__kvmalloc_node_noprof", 0 },
 		{ "apply_to_page_range", -ENOMEM },
 	};
-	struct hoard *hoard = hmk_start_hoard(test, NR_FAR, 1);
-	struct task_struct *task = hoard->worker->task;
 	struct failure *failure;
+	struct task_struct *task;
+	struct filler *filler;
 	unsigned int i, held;
 
-	/* Before the others, so that there is always something that fails */
+	REQUIRES_GROWTH(test);
+	filler = hmk_start_filler(test, NR_FAR, 1);
+	task = filler->worker->task;
+	/*
+	 * get_vm_area() fails first, so that no attempt succeeds between the two
+	 * functions.
+	 */
 	failure = hmk_fail_calls(test, "get_vm_area", task, 0);
-	held = hmk_hold_all(test, hoard);
-	if (held >= POOL_END - 2 * NR_EXCESS)
-		kunit_skip(test, "the pool has grown as far as it can already");
+	held = hmk_hold_all(test, filler);
 	for (i = 0; i < ARRAY_SIZE(refused); i++) {
 		struct failure *earlier = failure;
 
 		failure = hmk_fail_calls(test, refused[i].function, task, refused[i].result);
 		hmk_fail_no_more(test, earlier);
-		/* Some attempts, but seconds apart */
+		/* Some attempts, which are seconds apart. */
 		msleep(5000);
 		KUNIT_EXPECT_GT_MSG(test, hmk_failed_calls(failure), 1, "of %s",
 				    refused[i].function);
 		KUNIT_EXPECT_LT_MSG(test, hmk_failed_calls(failure), 6, "of %s",
 				    refused[i].function);
-		KUNIT_EXPECT_EQ_MSG(test, hmk_hoard_held(hoard), held, "without %s",
+		KUNIT_EXPECT_EQ_MSG(test, hmk_filler_held(filler), held, "without %s",
 				    refused[i].function);
 	}
-	WRITE_ONCE(hoard->limit, held + NR_EXCESS);
+	WRITE_ONCE(filler->limit, held + NR_EXCESS);
 	hmk_fail_no_more(test, failure);
-	KUNIT_ASSERT_TRUE_MSG(test, hmk_wait_for_hoard(hoard, held + NR_EXCESS, PATIENCE / 2),
-			      "stuck with %u pages", hmk_hoard_held(hoard));
-	hmk_check_hoard(test, hoard);
+	KUNIT_ASSERT_TRUE_MSG(test, hmk_wait_for_filler(filler, held + NR_EXCESS, TIMEOUT / 2),
+			      "stuck with %u pages", hmk_filler_held(filler));
+	hmk_check_filler(test, filler);
 }
 
 /* ----------------------------------------------------------- more pages than slots */
 
-/* Give back one page at a time, as soon as the hoarder is stuck, till he is done */
-static bool feed_hoard(struct kunit *test, struct hoard *hoard)
+/*
+ * Unmaps one page each time the filler waits, until the filler has mapped all its pages.
+ */
+static bool feed_filler(struct kunit *test, struct filler *filler)
 {
-	unsigned int nr = hoard->set->nr;
+	unsigned int nr = filler->set->nr;
 	bool waited = false;
 
-	while (!hmk_wait_for_hoard(hoard, nr, HZ / 4)) {
-		unsigned int held = hmk_hoard_held(hoard);
+	while (!hmk_wait_for_filler(filler, nr, HZ / 4)) {
+		unsigned int held = hmk_filler_held(filler);
 
-		if (hmk_wait_for_hoard(hoard, held + 1, HZ / 4))
-			continue;	/* slow, not stuck */
+		if (hmk_wait_for_filler(filler, held + 1, HZ / 4))
+			continue;	/* slow, but not waiting */
 		waited = true;
-		hmk_release_one(hoard);
-		KUNIT_ASSERT_TRUE_MSG(test, hmk_wait_for_hoard(hoard, held + 1, 5 * HZ),
-				      "no use made of a free slot at %u pages", held);
+		hmk_release_one(filler);
+		KUNIT_ASSERT_TRUE_MSG(test, hmk_wait_for_filler(filler, held + 1, 5 * HZ),
+				      "a free slot is not used at %u pages", held);
 	}
 	return waited;
 }
 
 /*
- * More pages in turn than slots, none of them held, and vmalloc space used up. Idle
- * slots are reclaimed: nothing is allocated, so no driver hears that vmalloc space is
- * short (its notifier may take locks), and the log has no line about it.
+ * More pages than slots, in turn, without vmalloc space. kmap() reclaims idle slots and
+ * allocates nothing: no vmap notifier of a driver is called, which may take locks, and
+ * the log has no warning.
  */
-#define NR_STREAMED	(LAST_PKMAP + LAST_PKMAP / 2 + 500)
 #define NR_STREAMS	3
 
 struct stream {
@@ -503,7 +519,7 @@ static void map_in_turn(struct worker *worker)
 
 static atomic_t nr_notified;
 
-/* kthreadd may want space for a stack at any time: only calls of the suite count. */
+/* kthreadd may need space for a stack at any time, so other tasks do not count. */
 static int note_shortage(struct notifier_block *block, unsigned long action, void *freed)
 {
 	if (strstarts(current->comm, "highmem_kunit"))
@@ -518,13 +534,15 @@ static void end_shortage_notes(void *unused)
 	unregister_vmap_purge_notifier(&shortage_block);
 }
 
-static void kmap_of_many_needs_no_space(struct kunit *test)
+static void kmap_reclaims_without_vmalloc_space(struct kunit *test)
 {
 	struct stream *stream = hmk_zalloc(test, NR_STREAMS * sizeof(*stream));
 	struct worker *worker[NR_STREAMS];
-	struct page_set *set = hmk_get_page_set(test, true, NR_STREAMED);
+	struct page_set *set;
 	unsigned int i;
 
+	REQUIRES_GROWTH(test);
+	set = hmk_get_page_set(test, true, hmk_pool_slots() * 3 / 2 + 500);
 	for (i = 0; i < set->nr; i++)
 		stamp_page(set->page[i], 74);
 	/* A new thread needs vmalloc space for its stack. */
@@ -551,189 +569,195 @@ static void kmap_of_many_needs_no_space(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hmk_reports(), 0);
 }
 
-/* All slots held, no space for more: attempts to get some are seconds apart */
-static void kmap_asks_seldom_for_space(struct kunit *test)
+/*
+ * All slots are held, without vmalloc space. Attempts to grow the pool are seconds apart.
+ */
+static void kmap_retries_growth_seldom(struct kunit *test)
 {
-	struct hoard *hoard = hmk_start_hoard(test, NR_FAR, 1);
+	struct filler *filler;
 
+	REQUIRES_GROWTH(test);
+	filler = hmk_start_filler(test, NR_FAR, 1);
 	hmk_take_space(test, POOL_STEP);
-	hmk_hold_all(test, hoard);
+	hmk_hold_all(test, filler);
 	KUNIT_ASSERT_EQ(test, register_vmap_purge_notifier(&shortage_block), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_shortage_notes, NULL), 0);
 	atomic_set(&nr_notified, 0);
 	msleep(5000);
 	kunit_info(test, "%d attempts\n", atomic_read(&nr_notified));
 	KUNIT_EXPECT_LT(test, atomic_read(&nr_notified), 6);
-	end_hoard(test, hoard);
+	finish_filler(test, filler);
 }
 
-#if OURS
-/* A wait that lasts is reported once, by the task that waits */
-static void set_patience(void *patience)
+#if HAVE_INTERNALS
+/* The task that waits reports a long wait, once. */
+static void set_pkmap_patience(void *patience)
 {
 	WRITE_ONCE(pkmap_patience, (unsigned long)patience);
 }
 
 static void kmap_reports_long_wait(struct kunit *test)
 {
-	struct hoard *hoard = hmk_start_hoard(test, NR_FAR, 1);
+	struct filler *filler = hmk_start_filler(test, NR_FAR, 1);
 	unsigned long patience = pkmap_patience, switches;
-	struct task_struct *task = hoard->worker->task;
+	struct task_struct *task = filler->worker->task;
 
 	hmk_take_space(test, POOL_STEP);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, set_patience, (void *)patience), 0);
-	set_patience((void *)(3UL * HZ));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, set_pkmap_patience,
+							(void *)patience), 0);
+	set_pkmap_patience((void *)(3UL * HZ));
 	KUNIT_EXPECT_EQ(test, patience, 30 * HZ);
 	hmk_provoke(test, "has waited 3 s for a slot");
-	hmk_hold_all(test, hoard);
+	hmk_hold_all(test, filler);
 	msleep(5000);
-	/* From now on the hung-task detector sees a task that is never scheduled. */
+	/* From now on the task sleeps, so that the hung-task detector reports it. */
 	switches = task->nvcsw + task->nivcsw;
 	msleep(5000);
 	KUNIT_EXPECT_EQ(test, task->nvcsw + task->nivcsw, switches);
 	hmk_provoked(test);
 	KUNIT_EXPECT_EQ(test, hmk_reports(), 1);
-	/* And it goes on as soon as there is a slot. */
-	end_hoard(test, hoard);
+	/* The task continues when a slot becomes free. */
+	finish_filler(test, filler);
 }
 #else
 static void kmap_reports_long_wait(struct kunit *test)
 {
-	kunit_skip(test, "a long wait is not reported here");
+	kunit_skip(test, "this kernel does not report a long wait");
 }
 #endif
 
-static void kmap_beyond_pool(struct kunit *test)
+static void kmap_of_more_pages_than_slots_held(struct kunit *test)
 {
-	struct hoard *hoard = hmk_start_hoard(test, LAST_PKMAP + NR_EXCESS, 0);
+	struct filler *filler = hmk_start_filler(test, hmk_pool_slots() + NR_EXCESS, 0);
 	bool waited;
 
-	/* Somebody else may hold a few slots, but not half of them */
-	KUNIT_ASSERT_TRUE_MSG(test, hmk_wait_for_hoard(hoard, LAST_PKMAP / 2, PATIENCE),
-			      "the pool ended at %u pages", hmk_hoard_held(hoard));
-	waited = feed_hoard(test, hoard);
+	/* Other tasks hold fewer than half of the slots. */
+	KUNIT_ASSERT_TRUE_MSG(test, hmk_wait_for_filler(filler, LAST_PKMAP / 2, TIMEOUT),
+			      "the pool ended at %u pages", hmk_filler_held(filler));
+	waited = feed_filler(test, filler);
 	kunit_info(test, "%s at the end of the pool\n", waited ? "waited" : "did not wait");
-	hmk_check_hoard(test, hoard);
+	hmk_check_filler(test, filler);
 }
 
-/* One task wants half a pool more than there is, and nobody gives anything back */
-static void kmap_far_beyond_pool(struct kunit *test)
+/* One task holds 512 pages more than the window has slots, and unmaps none. */
+static void kmap_of_512_pages_more_than_window(struct kunit *test)
 {
-	struct hoard *hoard = hmk_start_hoard(test, LAST_PKMAP + 512, 0);
+	struct filler *filler = hmk_start_filler(test, LAST_PKMAP + 512, 0);
 
-	KUNIT_ASSERT_TRUE_MSG(test, hmk_wait_for_hoard(hoard, hoard->set->nr, PATIENCE),
-			      "stuck with %u pages", hmk_hoard_held(hoard));
-	hmk_check_hoard(test, hoard);
+	KUNIT_ASSERT_TRUE_MSG(test, hmk_wait_for_filler(filler, filler->set->nr, TIMEOUT),
+			      "stuck with %u pages", hmk_filler_held(filler));
+	hmk_check_filler(test, filler);
 }
 
 /*
- * Many tasks hold some and want more, none gives back before it has them all: at
- * last three quarters of what there may be, see the order of the cases below.
+ * Many tasks hold a quarter of the pages that they need. No task unmaps a page before it
+ * has them all.
  */
-#define NR_HOARDS	24
-#define HOARD_FIRST	(POOL_END * 3 / 4 / (2 * NR_HOARDS))
+#define NR_FILLERS	24
 
-static unsigned int count_hoards(struct hoard **hoard)
+static unsigned int count_held(struct filler **filler)
 {
 	unsigned int i, held = 0;
 
-	for (i = 0; i < NR_HOARDS; i++)
-		held += hmk_hoard_held(hoard[i]);
+	for (i = 0; i < NR_FILLERS; i++)
+		held += hmk_filler_held(filler[i]);
 	return held;
 }
 
-/* Do they all hold @nr pages, within a time that is for all of them? */
-static bool wait_for_hoards(struct hoard **hoard, unsigned int nr)
+/* Waits until each filler holds @nr pages. TIMEOUT is for all of them together. */
+static bool wait_for_fillers(struct filler **filler, unsigned int nr)
 {
-	unsigned long end = jiffies + PATIENCE;
+	unsigned long end = jiffies + TIMEOUT;
 	unsigned int i;
 
-	for (i = 0; i < NR_HOARDS; i++)
-		if (!hmk_wait_for_hoard(hoard[i], nr, max_t(long, end - jiffies, 0)))
+	for (i = 0; i < NR_FILLERS; i++)
+		if (!hmk_wait_for_filler(filler[i], nr, max_t(long, end - jiffies, 0)))
 			return false;
 	return true;
 }
 
-static void check_hold_and_want_more(struct kunit *test, bool shortage)
+static void check_many_fillers(struct kunit *test, unsigned int total, bool shortage)
 {
+	unsigned int each = DIV_ROUND_UP(total, NR_FILLERS);
 	struct spaces *spaces = NULL;
-	struct hoard *hoard[NR_HOARDS];
+	struct filler *filler[NR_FILLERS];
 	unsigned int i, held;
 	bool through;
 
-	for (i = 0; i < NR_HOARDS; i++)
-		hoard[i] = hmk_start_hoard(test, 2 * HOARD_FIRST, HOARD_FIRST);
-	through = wait_for_hoards(hoard, HOARD_FIRST);
+	for (i = 0; i < NR_FILLERS; i++)
+		filler[i] = hmk_start_filler(test, each, each / 4);
+	KUNIT_EXPECT_TRUE(test, wait_for_fillers(filler, each / 4));
 	if (shortage)
 		spaces = hmk_take_space(test, POOL_STEP);
-	for (i = 0; i < NR_HOARDS; i++)
-		complete(&hoard[i]->go);
+	for (i = 0; i < NR_FILLERS; i++)
+		complete(&filler[i]->go);
 	if (shortage) {
 		msleep(1000);
-		held = count_hoards(hoard);
+		held = count_held(filler);
 		kunit_info(test, "stalled with %u pages\n", held);
-		if (held == 2 * HOARD_FIRST * NR_HOARDS)
-			kunit_skip(test, "the pool has grown beyond what is wanted already");
+		KUNIT_EXPECT_LT(test, held, each * NR_FILLERS);
 		hmk_give_space(test, spaces);
 	}
-	through = wait_for_hoards(hoard, 2 * HOARD_FIRST);
-	held = count_hoards(hoard);
-	/* Those who are stuck take no more when they get on */
-	for (i = 0; i < NR_HOARDS; i++)
-		WRITE_ONCE(hoard[i]->worker->stop, true);
+	through = wait_for_fillers(filler, each);
+	held = count_held(filler);
+	/* A filler that waits maps no more pages when a slot becomes free. */
+	for (i = 0; i < NR_FILLERS; i++)
+		WRITE_ONCE(filler[i]->worker->stop, true);
 	KUNIT_ASSERT_TRUE_MSG(test, through, "stuck with %u pages", held);
-	for (i = 0; i < NR_HOARDS; i++)
-		hmk_check_hoard(test, hoard[i]);
+	for (i = 0; i < NR_FILLERS; i++)
+		hmk_check_filler(test, filler[i]);
 }
 
-static void kmap_hold_and_want_more_while_short(struct kunit *test)
+static void kmap_by_many_tasks_waits_for_space(struct kunit *test)
 {
-	check_hold_and_want_more(test, true);
+	REQUIRES_GROWTH(test);
+	/* One more area is enough. */
+	check_many_fillers(test, hmk_pool_slots() + GROWN_AREA / 2, true);
 }
 
-static void kmap_hold_and_want_more(struct kunit *test)
+static void kmap_by_many_tasks_grows(struct kunit *test)
 {
-	check_hold_and_want_more(test, false);
+	check_many_fillers(test, POOL_END * 3 / 4, false);
 }
 
-/* However far kmap() goes, it ends somewhere, and then it must wait and go on */
-static void kmap_to_the_end(struct kunit *test)
+/* The pool grows up to its limit. Then kmap() waits for kunmap(). */
+static void kmap_until_all_slots_are_held(struct kunit *test)
 {
-	struct hoard *hoard = hmk_start_hoard(test, NR_FAR, 0);
+	struct filler *filler = hmk_start_filler(test, NR_FAR, 0);
 	unsigned int held = 0, ends = 0, i;
 	bool waited;
 
-	while (held < NR_FAR && hmk_wait_for_hoard(hoard, held + 1, HZ))
-		held = hmk_hoard_held(hoard);
+	while (held < NR_FAR && hmk_wait_for_filler(filler, held + 1, HZ))
+		held = hmk_filler_held(filler);
 	KUNIT_ASSERT_GE(test, held, LAST_PKMAP + (POOL_END - LAST_PKMAP) / 4 * 3);
-	/* What the pool got elsewhere ends with a page that is none of it */
+	/* The page behind an area in vmalloc space is not part of the pool. */
 	for (i = 0; i < held; i++) {
-		void *behind = page_address(hoard->set->page[i]) + PAGE_SIZE;
+		void *behind = page_address(filler->set->page[i]) + PAGE_SIZE;
 
 		ends += is_vmalloc_addr(behind) && !readable(behind) && !is_kmap_addr(behind);
 	}
 	kunit_info(test, "%u areas have an end\n", ends);
 	KUNIT_EXPECT_GT(test, ends, 0);
-	waited = feed_hoard(test, hoard);
+	waited = feed_filler(test, filler);
 	kunit_info(test, "%s with %u pages\n", waited ? "waited" : "did not wait", held);
-	hmk_check_hoard(test, hoard);
+	hmk_check_filler(test, filler);
 }
 
 /*
- * So many kmap() and no kunmap() that the slot cannot count them any more. The page
- * keeps it for ever, whatever comes. Others are not concerned. 8 million calls, and
- * neither the slot nor the page is ever given back.
+ * 8 million calls of kmap() without kunmap() overflow the slot's count of holders. The
+ * slot then keeps its page for ever, and other slots work as before. The slot and the
+ * page are lost until the next boot.
  */
 #define NR_LEAKED	BIT(23)
 
-static void kmap_leaked_without_end(struct kunit *test)
+static void kmap_overflows_holder_count(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 8);
 	unsigned int i, wrong = 0;
 	struct page *page;
 	void *addr;
 
-	NEEDS(test, !IS_ENABLED(CONFIG_PROVE_LOCKING), "would take minutes");
+	REQUIRES(test, !IS_ENABLED(CONFIG_PROVE_LOCKING), "would take minutes");
 	page = alloc_page(GFP_HIGHUSER);
 	KUNIT_ASSERT_NOT_NULL(test, page);
 	addr = kmap(page);
@@ -763,38 +787,36 @@ static void kmap_leaked_without_end(struct kunit *test)
 }
 
 /*
- * The order matters: the pool does not shrink, and where LAST_PKMAP is 512 or 1024
- * kmap_waits_for_space, kmap_waits_for_memory and kmap_hold_and_want_more_while_short
- * make it grow by one area each, of four that there are. Cases behind these take the
+ * The first cases add no area. Three cases add one area each, and the last cases the
  * rest.
  */
-static struct kunit_case highmem_full_cases[] = {
+static struct kunit_case highmem_exhaustion_cases[] = {
 	KUNIT_CASE_SLOW(kmap_waits_for_kunmap),
 	KUNIT_CASE(kmap_waiters_are_woken_one_by_one),
 	KUNIT_CASE(kmap_keeps_reserve_for_memalloc),
-	KUNIT_CASE_SLOW(kmap_asks_seldom_for_space),
+	KUNIT_CASE_SLOW(kmap_retries_growth_seldom),
 	KUNIT_CASE_SLOW(kmap_reports_long_wait),
-	KUNIT_CASE_SLOW(kmap_refills_one_slot),
-	KUNIT_CASE(kmap_waits_for_space),
-	KUNIT_CASE_SLOW(kmap_waits_for_memory),
-	KUNIT_CASE_SLOW(kmap_hold_and_want_more_while_short),
-	KUNIT_CASE_SLOW(kmap_of_many_needs_no_space),
-	KUNIT_CASE(kmap_beyond_pool),
-	KUNIT_CASE(kmap_far_beyond_pool),
-	KUNIT_CASE(kmap_hold_and_want_more),
-	KUNIT_CASE_SLOW(kmap_to_the_end),
-	KUNIT_CASE_SLOW(kmap_leaked_without_end),
+	KUNIT_CASE_SLOW(kmap_reuses_last_slot),
+	KUNIT_CASE(kmap_grows_when_space_is_free),
+	KUNIT_CASE_SLOW(kmap_grows_when_memory_is_free),
+	KUNIT_CASE_SLOW(kmap_by_many_tasks_waits_for_space),
+	KUNIT_CASE_SLOW(kmap_reclaims_without_vmalloc_space),
+	KUNIT_CASE(kmap_of_more_pages_than_slots_held),
+	KUNIT_CASE(kmap_of_512_pages_more_than_window),
+	KUNIT_CASE(kmap_by_many_tasks_grows),
+	KUNIT_CASE_SLOW(kmap_until_all_slots_are_held),
+	KUNIT_CASE_SLOW(kmap_overflows_holder_count),
 	{}
 };
 
-static struct kunit_suite highmem_full_suite = {
-	.name = "highmem_full",
+static struct kunit_suite highmem_exhaustion_suite = {
+	.name = "highmem_exhaustion",
 	.init = hmk_remember_task_and_pool,
 	.exit = hmk_check_task,
-	.test_cases = highmem_full_cases,
+	.test_cases = highmem_exhaustion_cases,
 };
 
-kunit_test_suites(&highmem_full_suite);
+kunit_test_suites(&highmem_exhaustion_suite);
 
 MODULE_DESCRIPTION("KUnit suite for high memory: the pkmap pool when it is full");
 MODULE_LICENSE("GPL");

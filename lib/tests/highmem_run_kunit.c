@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_span": several pages of a folio side by side, for a moment
- * (kmap_local_span()) or as a whole (folio_map_local()), and the helpers that are
- * written on the first. See highmem_kunit.h and highmem_kunit_inside.h.
+ * KUnit suite "highmem_run": runs of neighbouring pages (kmap_local_span()), whole folios
+ * (folio_map_local()), and the helpers that use runs. See highmem_kunit.h and
+ * highmem_kunit_whitebox.h.
  */
 
 #include <linux/delay.h>
@@ -10,58 +10,64 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
-#include "highmem_kunit_inside.h"
+#include "highmem_kunit_whitebox.h"
 
 #ifdef folio_map_local
 
-/* Are folios of high memory mapped in runs, or do caches demand single pages? */
+/*
+ * Are folios of high memory mapped in runs? Where caches alias, they are mapped page by
+ * page.
+ */
 #if defined(arch_kmap_local_map_idx) || defined(arch_kmap_local_high_get)
 #define HAVE_RUNS	0
 #else
 #define HAVE_RUNS	CAN_MAP
 #endif
-/* Slots that a page takes with what guards it */
+/* Slots of a page and of its guard. */
 #define STEP		2
 #define MOST_PAGES	16
-/* Pages that must still find a place on top of a run, or it becomes shorter */
+/* A run leaves room for so many single pages. */
 #define SPARE_PAGES	9
 
-/* ------------------------------------------------------------------ one folio */
+/* ---------------------------------------------------------- runs of one folio */
 
-#define SPAN_MAX_ORDER	5
+#define RUN_MAX_ORDER	5
 
-struct plain {
+struct sample {
 	struct folio *folio;
 	size_t size;
 	u8 *view;		/* all of the folio, through vmap() */
 	struct rnd_state rnd;
 };
 
-static struct plain *get_plain(struct kunit *test, bool high, unsigned int order)
+static struct sample *get_sample(struct kunit *test, bool high, unsigned int order)
 {
-	struct plain *plain = hmk_zalloc(test, sizeof(*plain));
-	struct page *pages[1 << SPAN_MAX_ORDER];
+	struct sample *sample = hmk_zalloc(test, sizeof(*sample));
+	struct page *pages[1 << RUN_MAX_ORDER];
 	unsigned int i;
 
-	plain->folio = hmk_get_folio(test, high, order);
-	plain->size = folio_size(plain->folio);
+	sample->folio = hmk_get_folio(test, high, order);
+	sample->size = folio_size(sample->folio);
 	for (i = 0; i < 1 << order; i++)
-		pages[i] = folio_page(plain->folio, i);
-	plain->view = hmk_get_view(test, pages, 1 << order);
-	prandom_seed_state(&plain->rnd, 800 + order);
-	prandom_bytes_state(&plain->rnd, plain->view, plain->size);
-	return plain;
+		pages[i] = folio_page(sample->folio, i);
+	sample->view = hmk_get_view(test, pages, 1 << order);
+	prandom_seed_state(&sample->rnd, 800 + order);
+	prandom_bytes_state(&sample->rnd, sample->view, sample->size);
+	return sample;
 }
 
-/* Is this folio in the direct mapping for kmap_local functions, too? */
+/* Has the folio a direct mapping that kmap_local_page() uses? */
 static bool is_direct(struct folio *folio)
 {
-	return !folio_test_highmem(folio) && !FORCED;
+	return !folio_test_highmem(folio) && !FORCE_MAP;
 }
 
-/* What a span of @len bytes from @offset should cover with so many slots taken */
-static size_t right_length(struct folio *folio, size_t offset, size_t len,
-			   unsigned int slots)
+/*
+ * The number of bytes that kmap_local_span() must map for @len bytes at @offset, with
+ * @slots slots in use.
+ */
+static size_t expected_length(struct folio *folio, size_t offset, size_t len,
+			      unsigned int slots)
 {
 	unsigned int room = 1;
 
@@ -73,18 +79,18 @@ static size_t right_length(struct folio *folio, size_t offset, size_t len,
 	return min_t(size_t, len, room * PAGE_SIZE - offset_in_page(offset));
 }
 
-static const char *span_fault(struct plain *plain, size_t offset, size_t len)
+static const char *try_run(struct sample *sample, size_t offset, size_t len)
 {
-	size_t right = right_length(plain->folio, offset, len, 0), covered = len;
+	size_t right = expected_length(sample->folio, offset, len, 0), covered = len;
 	const char *fault = NULL;
 	u8 *addr;
 
-	addr = kmap_local_span(plain->folio, offset, &covered);
+	addr = kmap_local_span(sample->folio, offset, &covered);
 	if (covered != right)
 		fault = "covers the wrong number of bytes";
 	else if (offset_in_page(addr) != offset_in_page(offset))
 		fault = "starts elsewhere in the page";
-	else if (memcmp(addr, plain->view + offset, covered))
+	else if (memcmp(addr, sample->view + offset, covered))
 		fault = "shows other bytes";
 	kunmap_local_span(addr, covered);
 	if (map_depth(current))
@@ -94,8 +100,8 @@ static const char *span_fault(struct plain *plain, size_t offset, size_t len)
 
 #define NR_RANDOM	100
 
-/* Offsets from which, and to which, spans go: where pages and runs begin and end */
-static size_t span_edge(size_t size, unsigned int i)
+/* Offsets around the bounds of pages and of runs. */
+static size_t bound(size_t size, unsigned int i)
 {
 	static const int around[] = { -1, 0, 1 };
 	static const unsigned int page[] = { 0, 1, 2, 7, 8, 9 };
@@ -105,37 +111,37 @@ static size_t span_edge(size_t size, unsigned int i)
 	return size - (i - 18) * (PAGE_SIZE / 2 + 1);
 }
 
-#define NR_EDGES	20
+#define NR_BOUNDS	20
 
-static bool next_edges(struct plain *plain, unsigned int i, size_t *from, size_t *to)
+static bool next_bounds(struct sample *sample, unsigned int i, size_t *from, size_t *to)
 {
-	size_t size = plain->size;
+	size_t size = sample->size;
 
-	if (i < NR_EDGES * NR_EDGES) {
-		*from = span_edge(size, i / NR_EDGES);
-		*to = span_edge(size, i % NR_EDGES);
+	if (i < NR_BOUNDS * NR_BOUNDS) {
+		*from = bound(size, i / NR_BOUNDS);
+		*to = bound(size, i % NR_BOUNDS);
 	} else {
-		*from = prandom_u32_state(&plain->rnd) % size;
-		*to = *from + 1 + prandom_u32_state(&plain->rnd) % (size - *from);
+		*from = prandom_u32_state(&sample->rnd) % size;
+		*to = *from + 1 + prandom_u32_state(&sample->rnd) % (size - *from);
 	}
 	return *from < *to && *to <= size;
 }
 
-static void span_shows_bytes(struct kunit *test)
+static void kmap_local_span_reads_folio(struct kunit *test)
 {
 	unsigned int order, high, i;
 	size_t from, to;
 
 	pin_to_cpu(test, first_cpu());
 	for (high = 0; high < 2; high++) {
-		for (order = 0; order <= SPAN_MAX_ORDER; order++) {
-			struct plain *plain = get_plain(test, high, order);
+		for (order = 0; order <= RUN_MAX_ORDER; order++) {
+			struct sample *sample = get_sample(test, high, order);
 
-			for (i = 0; i < NR_EDGES * NR_EDGES + NR_RANDOM; i++) {
+			for (i = 0; i < NR_BOUNDS * NR_BOUNDS + NR_RANDOM; i++) {
 				const char *fault = NULL;
 
-				if (next_edges(plain, i, &from, &to))
-					fault = span_fault(plain, from, to - from);
+				if (next_bounds(sample, i, &from, &to))
+					fault = try_run(sample, from, to - from);
 				if (fault)
 					KUNIT_FAIL_AND_ABORT(test, "order %u, %zu to %zu: %s",
 							     order, from, to, fault);
@@ -144,27 +150,27 @@ static void span_shows_bytes(struct kunit *test)
 	}
 }
 
-/* All that is written through spans, one after the other, arrives */
-static void span_takes_bytes(struct kunit *test)
+/* Bytes that are written through consecutive runs arrive in the folio. */
+static void kmap_local_span_writes_folio(struct kunit *test)
 {
-	struct plain *plain = get_plain(test, true, SPAN_MAX_ORDER);
-	u8 *bytes = hmk_get_vbuf(test, plain->size);
+	struct sample *sample = get_sample(test, true, RUN_MAX_ORDER);
+	u8 *bytes = hmk_get_vbuf(test, sample->size);
 	size_t offset, len;
 
-	prandom_bytes_state(&plain->rnd, bytes, plain->size);
-	for (offset = 0; offset < plain->size; offset += len) {
+	prandom_bytes_state(&sample->rnd, bytes, sample->size);
+	for (offset = 0; offset < sample->size; offset += len) {
 		u8 *addr;
 
-		len = 1 + prandom_u32_state(&plain->rnd) % (plain->size - offset);
-		addr = kmap_local_span(plain->folio, offset, &len);
+		len = 1 + prandom_u32_state(&sample->rnd) % (sample->size - offset);
+		addr = kmap_local_span(sample->folio, offset, &len);
 		memcpy(addr, bytes + offset, len);
 		kunmap_local_span(addr, len);
 	}
-	KUNIT_EXPECT_EQ(test, memcmp(plain->view, bytes, plain->size), 0);
+	KUNIT_EXPECT_EQ(test, memcmp(sample->view, bytes, sample->size), 0);
 	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
 }
 
-/* ------------------------------------------------------------- several of them */
+/* ------------------------------------------------------------ several mappings */
 
 static void stamp_folio(struct folio *folio, u32 salt)
 {
@@ -174,7 +180,7 @@ static void stamp_folio(struct folio *folio, u32 salt)
 		stamp_page(folio_page(folio, i), salt);
 }
 
-/* Pages of @folio that are not at @addr, one after the other */
+/* Counts pages that are not mapped at their place behind @addr. */
 static unsigned int count_wrong(const void *addr, struct folio *folio, unsigned int first,
 				unsigned int nr, u32 salt)
 {
@@ -195,48 +201,49 @@ static unsigned int count_pages_wrong(struct page_set *set, void **addr, unsigne
 	return wrong;
 }
 
-/* The more is mapped, the shorter a span becomes: down to a page, never to nothing */
-static void span_shrinks(struct kunit *test)
+/* The fuller the stack, the shorter the run. The shortest run is one page. */
+static void kmap_local_span_is_shorter_when_deep(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, MOST_PAGES + 2);
 	struct folio *folio = hmk_get_folio(test, true, 4);
 	unsigned int held, slots, i, wrong;
 	void *addr[MOST_PAGES + 2];
 
-	NEEDS_OURS(test);
+	REQUIRES_INTERNALS(test);
 	for (i = 0; i < set->nr; i++)
 		stamp_page(set->page[i], 100);
 	stamp_folio(folio, 101);
 	pin_to_cpu(test, first_cpu());
-	/* The last two go beyond the stack */
+	/* The last two pages go to the reserve. */
 	hmk_provoke(test, "nest");
 	for (held = 0; held <= set->nr; held++) {
 		size_t len = 16 * PAGE_SIZE - 100;
-		void *span;
+		void *run;
 
 		map_all(set, addr, held);
 		slots = map_depth(current);
-		span = kmap_local_span(folio, 100, &len);
-		wrong = count_wrong(span - 100, folio, 0, PFN_UP(len), 101);
-		kunmap_local_span(span, len);
+		run = kmap_local_span(folio, 100, &len);
+		wrong = count_wrong(run - 100, folio, 0, PFN_UP(len), 101);
+		kunmap_local_span(run, len);
 		wrong += count_pages_wrong(set, addr, held, 100);
 		unmap_all(addr, held);
 		KUNIT_EXPECT_EQ(test, wrong, 0);
-		KUNIT_EXPECT_EQ(test, len, right_length(folio, 100, 16 * PAGE_SIZE - 100, slots));
+		KUNIT_EXPECT_EQ(test, len,
+				expected_length(folio, 100, 16 * PAGE_SIZE - 100, slots));
 		KUNIT_EXPECT_EQ(test, map_depth(current), 0);
 	}
 	hmk_provoked(test);
 }
 
-/* Spans in spans, until there is room for nothing but pages */
-static void spans_nest(struct kunit *test)
+/* Nests runs until only single pages fit. */
+static void kmap_local_span_nested(struct kunit *test)
 {
 	struct folio *folio[MOST_PAGES];
 	size_t len[MOST_PAGES];
 	void *addr[MOST_PAGES];
 	unsigned int i, nr, most, wrong = 0;
 
-	NEEDS_OURS(test);
+	REQUIRES_INTERNALS(test);
 	for (i = 0; i < MOST_PAGES; i++) {
 		folio[i] = hmk_get_folio(test, true, 3);
 		stamp_folio(folio[i], 102);
@@ -244,8 +251,8 @@ static void spans_nest(struct kunit *test)
 	pin_to_cpu(test, first_cpu());
 	for (most = 2; most <= 8; most++) {
 		for (nr = 0; map_depth(current) < (MOST_PAGES - 1) * STEP; nr++) {
-			size_t right = right_length(folio[nr], 0, most * PAGE_SIZE,
-						    map_depth(current));
+			size_t right = expected_length(folio[nr], 0, most * PAGE_SIZE,
+						       map_depth(current));
 
 			len[nr] = most * PAGE_SIZE;
 			addr[nr] = kmap_local_span(folio[nr], 0, &len[nr]);
@@ -255,20 +262,20 @@ static void spans_nest(struct kunit *test)
 			wrong += count_wrong(addr[i], folio[i], 0, len[i] / PAGE_SIZE, 102);
 		while (nr--)
 			kunmap_local_span(addr[nr], len[nr]);
-		KUNIT_EXPECT_EQ_MSG(test, wrong, 0, "spans of %u pages", most);
+		KUNIT_EXPECT_EQ_MSG(test, wrong, 0, "runs of %u pages", most);
 		KUNIT_ASSERT_EQ(test, map_depth(current), 0);
 	}
 }
 
-/* A kernel that is to find mistakes has a hole on both sides of a run */
-static void span_has_guards(struct kunit *test)
+/* With CONFIG_DEBUG_KMAP_LOCAL both neighbours of a run are unmapped. */
+static void kmap_local_span_has_guards(struct kunit *test)
 {
 	struct folio *folio = hmk_get_folio(test, true, 3);
 	struct page_set *set = hmk_get_page_set(test, true, 2);
 	unsigned int nr;
 
-	NEEDS(test, HAVE_RUNS, "no runs of pages here");
-	NEEDS(test, IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL), "needs CONFIG_DEBUG_KMAP_LOCAL");
+	REQUIRES(test, HAVE_RUNS, "this kernel maps no runs");
+	REQUIRES(test, IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL), "needs CONFIG_DEBUG_KMAP_LOCAL");
 	pin_to_cpu(test, first_cpu());
 	for (nr = 1; nr <= 6; nr++) {
 		size_t len = nr * PAGE_SIZE;
@@ -291,8 +298,8 @@ static void span_has_guards(struct kunit *test)
 	}
 }
 
-/* As with pages: nothing is written for what is there, nothing stays if it may not */
-static void span_again_is_free(struct kunit *test)
+/* Mapping the same run again writes no PTE, as with a single page. */
+static void kmap_local_span_again_writes_no_pte(struct kunit *test)
 {
 	struct folio *folio = hmk_get_folio(test, true, 3);
 	struct events first, again, shifted;
@@ -300,8 +307,8 @@ static void span_again_is_free(struct kunit *test)
 	size_t len = 8 * PAGE_SIZE;
 	void *addr;
 
-	NEEDS_LAZY(test);
-	NEEDS(test, HAVE_RUNS, "no runs of pages here");
+	hmk_require_lazy(test);
+	REQUIRES(test, HAVE_RUNS, "this kernel maps no runs");
 	hmk_count_events(test);
 	pin_to_cpu(test, first_cpu());
 	kmap_flush_unused();
@@ -314,7 +321,10 @@ static void span_again_is_free(struct kunit *test)
 	addr = kmap_local_span(folio, 0, &len);
 	kunmap_local_span(addr, len);
 	again = hmk_events_since(before);
-	/* Three pages: two of the slots had the last of the eight, one was a guard */
+	/*
+	 * Three pages: two of the slots hold other pages of the run of eight, the third
+	 * was a guard.
+	 */
 	before = hmk_events();
 	len = 3 * PAGE_SIZE;
 	addr = kmap_local_span(folio, 0, &len);
@@ -328,18 +338,18 @@ static void span_again_is_free(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, shifted.maps, 3);
 }
 
-static void span_survives_sleep(struct kunit *test)
+static void kmap_local_span_across_sleep(struct kunit *test)
 {
 	struct folio *mine = hmk_get_folio(test, true, 3);
 	struct walk *walk = hmk_get_walk(test, 103, TASK_MAPS);
-	struct visitors *visitors;
+	struct interrupters *interrupters;
 	unsigned int i, wrong = 0;
 	size_t len = 8 * PAGE_SIZE;
 	void *addr;
 
 	stamp_folio(mine, 104);
 	pin_to_cpu(test, first_cpu());
-	visitors = hmk_start_visitors(test);
+	interrupters = hmk_start_interrupters(test);
 	addr = kmap_local_span(mine, 0, &len);
 	for (i = 0; i < 100; i++) {
 		if (i % 10 == 0)
@@ -349,26 +359,26 @@ static void span_survives_sleep(struct kunit *test)
 	}
 	kunmap_local_span(addr, len);
 	for (i = 0; i < 2000; i++)
-		hmk_walk(walk);
+		hmk_walk_step(walk);
 	while (walk->nr_held)
-		hmk_walk_out(walk);
-	hmk_check_visitors(test, visitors);
+		hmk_walk_unmap(walk);
+	hmk_check_interrupters(test, interrupters);
 	hmk_check_walk(test, walk);
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
 }
 
-/* ------------------------------------------------------------- spans, misused */
+/* --------------------------------------------------------------------- misuse */
 
-static void span_out_of_order(struct kunit *test)
+static void kunmap_local_span_out_of_order(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 2);
 	struct folio *folio = hmk_get_folio(test, true, 3);
 	unsigned int nr, wrong = 0, depth;
-	void *addr[2], *span;
+	void *addr[2], *run;
 
-	hmk_be_alone(test);
-	NEEDS_OURS(test);
+	hmk_pause_probes(test);
+	REQUIRES_INTERNALS(test);
 	pin_to_cpu(test, first_cpu());
 	stamp_page(set->page[0], 105);
 	stamp_page(set->page[1], 105);
@@ -378,34 +388,34 @@ static void span_out_of_order(struct kunit *test)
 		size_t len = nr * PAGE_SIZE;
 
 		addr[0] = kmap_local_page(set->page[0]);
-		span = kmap_local_span(folio, 0, &len);
+		run = kmap_local_span(folio, 0, &len);
 		addr[1] = kmap_local_page(set->page[1]);
-		kunmap_local_span(span, len);
-		wrong += !is_lazy() && (!hmk_slot_empty(span) ||
-					!hmk_slot_empty(span + len - PAGE_SIZE));
+		kunmap_local_span(run, len);
+		wrong += !is_lazy() && (!hmk_slot_empty(run) ||
+					!hmk_slot_empty(run + len - PAGE_SIZE));
 		wrong += count_pages_wrong(set, addr, 2, 105);
 		kunmap_local(addr[1]);
 		wrong += count_pages_wrong(set, addr, 1, 105);
 		kunmap_local(addr[0]);
 		depth = map_depth(current);
-		KUNIT_EXPECT_EQ_MSG(test, wrong, 0, "spans of %u pages", nr);
+		KUNIT_EXPECT_EQ_MSG(test, wrong, 0, "runs of %u pages", nr);
 		KUNIT_ASSERT_EQ(test, depth, 0);
 	}
 	hmk_provoked(test);
 }
 
-/* Two pages that have nothing to do with each other are no span of two */
-static void span_that_is_none(struct kunit *test)
+/* Two single mappings are not a run of two. */
+static void kunmap_local_span_of_single_pages(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 3);
 	unsigned int i, wrong, depth;
 	void *addr[3];
 
-	NEEDS(test, HAVE_RUNS, "no runs of pages here");
+	REQUIRES(test, HAVE_RUNS, "this kernel maps no runs");
 	pin_to_cpu(test, first_cpu());
 	for (i = 0; i < 3; i++)
 		stamp_page(set->page[i], 106);
-	/* Downwards, so that no two of them happen to be a run */
+	/* In descending order, so that no two pages are neighbours. */
 	if (page_to_pfn(set->page[1]) == page_to_pfn(set->page[2]) + 1)
 		swap(set->page[0], set->page[1]);
 	hmk_provoke(test, "gives back 2 pages of a run of 1");
@@ -421,22 +431,22 @@ static void span_that_is_none(struct kunit *test)
 	hmk_expect_report(test, "gives back 2 pages of a run of 1");
 }
 
-/* Given back as longer than it is: all of it goes, and nothing else */
-static void span_given_back_too_long(struct kunit *test)
+/* With too large a length, kunmap_local_span() unmaps the run and nothing else. */
+static void kunmap_local_span_too_long(struct kunit *test)
 {
 	struct folio *folio = hmk_get_folio(test, true, 3);
 	struct page *page = hmk_get_page(test, true);
 	size_t len = 2 * PAGE_SIZE;
 	unsigned int wrong;
-	void *addr, *span;
+	void *addr, *run;
 
-	NEEDS(test, HAVE_RUNS, "no runs of pages here");
+	REQUIRES(test, HAVE_RUNS, "this kernel maps no runs");
 	pin_to_cpu(test, first_cpu());
 	stamp_page(page, 107);
 	hmk_provoke(test, "highmem: ");
 	addr = kmap_local_page(page);
-	span = kmap_local_span(folio, 0, &len);
-	kunmap_local_span(span, 5 * PAGE_SIZE);
+	run = kmap_local_span(folio, 0, &len);
+	kunmap_local_span(run, 5 * PAGE_SIZE);
 	wrong = !stamped_nofault(addr, page, 107);
 	if (map_depth(current))
 		kunmap_local(addr);
@@ -445,8 +455,10 @@ static void span_given_back_too_long(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
 }
 
-/* Given back as shorter than it is, or by another page: all of it goes as well */
-static void span_given_back_in_part(struct kunit *test)
+/*
+ * With too small a length or another page of the run, kunmap_local_span() unmaps the run.
+ */
+static void kunmap_local_span_too_short(struct kunit *test)
 {
 	static const struct {
 		unsigned int page, nr;
@@ -454,10 +466,10 @@ static void span_given_back_in_part(struct kunit *test)
 	struct folio *folio = hmk_get_folio(test, true, 3);
 	struct page *page = hmk_get_page(test, true);
 	unsigned int i, wrong = 0, depth[ARRAY_SIZE(part)];
-	void *addr, *span;
+	void *addr, *run;
 	size_t len;
 
-	NEEDS(test, HAVE_RUNS, "no runs of pages here");
+	REQUIRES(test, HAVE_RUNS, "this kernel maps no runs");
 	pin_to_cpu(test, first_cpu());
 	stamp_page(page, 108);
 	stamp_folio(folio, 108);
@@ -465,8 +477,8 @@ static void span_given_back_in_part(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(part); i++) {
 		len = 3 * PAGE_SIZE;
 		addr = kmap_local_page(page);
-		span = kmap_local_span(folio, 0, &len);
-		kunmap_local_span(span + part[i].page * PAGE_SIZE, part[i].nr * PAGE_SIZE);
+		run = kmap_local_span(folio, 0, &len);
+		kunmap_local_span(run + part[i].page * PAGE_SIZE, part[i].nr * PAGE_SIZE);
 		depth[i] = map_depth(current);
 		wrong += !stamped_nofault(addr, page, 108);
 		kunmap_local(addr);
@@ -531,7 +543,7 @@ static void folio_map_local_shows_folio(struct kunit *test)
 	}
 }
 
-/* Three at a time, of all sizes, with a page between; taken back in reverse */
+/* Three folios of several sizes, and a page between, unmapped in reverse order. */
 static void folio_map_local_three_held(struct kunit *test)
 {
 	static const unsigned int orders[][3] = {
@@ -566,7 +578,7 @@ static void folio_map_local_three_held(struct kunit *test)
 	}
 }
 
-/* No address space to be had: large folios cannot be mapped, small ones can */
+/* Without vmalloc space large folios cannot be mapped; small ones fit in the stack. */
 static void folio_map_local_without_space(struct kunit *test)
 {
 #ifdef CONFIG_HIGHMEM
@@ -594,7 +606,9 @@ static void folio_map_local_without_space(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
 	for (order = 0; order <= (HAVE_RUNS ? 3 : 0); order++)
 		KUNIT_EXPECT_NOT_NULL(test, addr[order]);
-	/* Up to 32 pages may find a place in what vm_map_ram() has left over */
+	/*
+	 * vm_map_ram() may have room for up to 32 pages in an area that it already has.
+	 */
 	for (order = 6; order <= MAX_PAGE_ORDER; order++)
 		KUNIT_EXPECT_NULL(test, addr[order]);
 	addr[0] = folio_map_local(folio[MAX_PAGE_ORDER]);
@@ -605,7 +619,7 @@ static void folio_map_local_without_space(struct kunit *test)
 #endif
 }
 
-/* Nor memory, be it for the list of pages or for page tables */
+/* No memory, first for the array of pages, then for page tables. */
 static void folio_map_local_without_memory(struct kunit *test)
 {
 	static const char * const refused[] = { "__kvmalloc_node_noprof", "vm_map_ram" };
@@ -614,7 +628,7 @@ static void folio_map_local_without_memory(struct kunit *test)
 	unsigned int i;
 	void *addr;
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	large = hmk_get_folio(test, true, MAX_PAGE_ORDER);
 	small = hmk_get_folio(test, true, HAVE_RUNS ? 3 : 0);
 	stamp_folio(large, 115);
@@ -640,16 +654,16 @@ static void folio_map_local_without_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
 }
 
-/* On all kernels, so that those who have no need for mappings learn of it as well */
+/* On kernels without high memory, too, so that developers there see the mistake. */
 static void folio_map_local_in_atomic_context(struct kunit *test)
 {
 	struct folio *folio = hmk_get_folio(test, false, 0);
 	unsigned int unmap;
 	void *addr;
 
-	NEEDS(test, IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP), "needs CONFIG_DEBUG_ATOMIC_SLEEP");
+	REQUIRES(test, IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP), "needs CONFIG_DEBUG_ATOMIC_SLEEP");
 	for (unmap = 0; unmap < 2; unmap++) {
-		/* There is one such report in a second */
+		/* The kernel prints one such report in a second. */
 		msleep(1500);
 		hmk_provoke(test, "sleeping function called");
 		if (!unmap) {
@@ -669,74 +683,75 @@ static void folio_map_local_in_atomic_context(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
 }
 
-/* ---------------------------------------------------------------- the helpers */
+/* -------------------------------------------------------------------- helpers */
 
 /*
- * The suite "highmem" has these at each offset of folios of up to eight pages.
- * Here the folio is larger than the longest run, and less and less room is left.
+ * The suite "highmem_helpers" tests these helpers at each offset of folios of up to eight
+ * pages. Here the folio is longer than the longest run, and the stack is more or less
+ * full.
  */
-struct bench {
-	struct plain *plain;
-	u8 *model;
+struct model {
+	struct sample *sample;
+	u8 *expected;
 	u8 *noise;
 	u8 *out;
 };
 
-typedef bool (*helper_fn)(struct bench *bench, size_t off, size_t len);
+typedef bool (*helper_fn)(struct model *model, size_t off, size_t len);
 
-static bool by_memcpy_from_folio(struct bench *bench, size_t off, size_t len)
+static bool by_memcpy_from_folio(struct model *model, size_t off, size_t len)
 {
-	memset(bench->out, 0x5a, len + 1);
-	memcpy_from_folio(bench->out, bench->plain->folio, off, len);
-	return !memcmp(bench->out, bench->model + off, len) && bench->out[len] == 0x5a;
+	memset(model->out, 0x5a, len + 1);
+	memcpy_from_folio(model->out, model->sample->folio, off, len);
+	return !memcmp(model->out, model->expected + off, len) && model->out[len] == 0x5a;
 }
 
-static bool by_memcpy_to_folio(struct bench *bench, size_t off, size_t len)
+static bool by_memcpy_to_folio(struct model *model, size_t off, size_t len)
 {
-	const u8 *from = bench->noise + prandom_u32_state(&bench->plain->rnd) % PAGE_SIZE;
+	const u8 *from = model->noise + prandom_u32_state(&model->sample->rnd) % PAGE_SIZE;
 
-	memcpy_to_folio(bench->plain->folio, off, from, len);
-	memcpy(bench->model + off, from, len);
+	memcpy_to_folio(model->sample->folio, off, from, len);
+	memcpy(model->expected + off, from, len);
 	return true;
 }
 
-static bool by_folio_zero_range(struct bench *bench, size_t off, size_t len)
+static bool by_folio_zero_range(struct model *model, size_t off, size_t len)
 {
-	folio_zero_range(bench->plain->folio, off, len);
-	memset(bench->model + off, 0, len);
+	folio_zero_range(model->sample->folio, off, len);
+	memset(model->expected + off, 0, len);
 	return true;
 }
 
-static bool by_zero_user_segments(struct bench *bench, size_t off, size_t len)
+static bool by_zero_user_segments(struct model *model, size_t off, size_t len)
 {
-	zero_user_segments(folio_page(bench->plain->folio, 0), off, off + len / 3,
+	zero_user_segments(folio_page(model->sample->folio, 0), off, off + len / 3,
 			   off + len / 2, off + len);
-	memset(bench->model + off, 0, len / 3);
-	memset(bench->model + off + len / 2, 0, len - len / 2);
+	memset(model->expected + off, 0, len / 3);
+	memset(model->expected + off + len / 2, 0, len - len / 2);
 	return true;
 }
 
-static bool by_folio_fill_tail(struct bench *bench, size_t off, size_t len)
+static bool by_folio_fill_tail(struct model *model, size_t off, size_t len)
 {
-	size_t rest = bench->plain->size - off - len;
+	size_t rest = model->sample->size - off - len;
 
-	folio_fill_tail(bench->plain->folio, off, bench->noise, len);
-	memcpy(bench->model + off, bench->noise, len);
-	memset(bench->model + off + len, 0, rest);
+	folio_fill_tail(model->sample->folio, off, model->noise, len);
+	memcpy(model->expected + off, model->noise, len);
+	memset(model->expected + off + len, 0, rest);
 	return true;
 }
 
-static bool by_memcpy_from_file_folio(struct bench *bench, size_t off, size_t len)
+static bool by_memcpy_from_file_folio(struct model *model, size_t off, size_t len)
 {
 	size_t got, done;
 
 	for (done = 0; done < len; done += got) {
-		got = memcpy_from_file_folio(bench->out + done, bench->plain->folio,
+		got = memcpy_from_file_folio(model->out + done, model->sample->folio,
 					     off + done, len - done);
 		if (!got || got > len - done)
 			return false;
 	}
-	return !memcmp(bench->out, bench->model + off, len);
+	return !memcmp(model->out, model->expected + off, len);
 }
 
 static const struct {
@@ -751,114 +766,114 @@ static const struct {
 	{ "memcpy_from_file_folio", by_memcpy_from_file_folio },
 };
 
-/* The work is done with so many pages mapped, which must be as they were */
-static bool try_nested(struct bench *bench, struct page_set *set, unsigned int held,
+/* Runs @helper with @held pages mapped, which must not change. */
+static bool try_helper(struct model *model, struct page_set *set, unsigned int held,
 		       helper_fn helper, size_t off, size_t len)
 {
-	struct plain *plain = bench->plain;
+	struct sample *sample = model->sample;
 	void *addr[WALK_MAPS];
 	bool right;
 
 	map_all(set, addr, held);
-	right = helper(bench, off, len) && !count_pages_wrong(set, addr, held, 120);
+	right = helper(model, off, len) && !count_pages_wrong(set, addr, held, 120);
 	unmap_all(addr, held);
-	return right && !map_depth(current) && !memcmp(plain->view, bench->model, plain->size);
+	return right && !map_depth(current) && !memcmp(sample->view, model->expected, sample->size);
 }
 
-static struct bench *get_bench(struct kunit *test, bool high, unsigned int order)
+static struct model *get_model(struct kunit *test, bool high, unsigned int order)
 {
-	struct bench *bench = hmk_zalloc(test, sizeof(*bench));
+	struct model *model = hmk_zalloc(test, sizeof(*model));
 
-	bench->plain = get_plain(test, high, order);
-	bench->model = hmk_get_vbuf(test, bench->plain->size);
-	bench->noise = hmk_get_vbuf(test, bench->plain->size + PAGE_SIZE);
-	bench->out = hmk_get_vbuf(test, bench->plain->size + 1);
-	memcpy(bench->model, bench->plain->view, bench->plain->size);
-	prandom_bytes_state(&bench->plain->rnd, bench->noise, bench->plain->size + PAGE_SIZE);
-	return bench;
+	model->sample = get_sample(test, high, order);
+	model->expected = hmk_get_vbuf(test, model->sample->size);
+	model->noise = hmk_get_vbuf(test, model->sample->size + PAGE_SIZE);
+	model->out = hmk_get_vbuf(test, model->sample->size + 1);
+	memcpy(model->expected, model->sample->view, model->sample->size);
+	prandom_bytes_state(&model->sample->rnd, model->noise, model->sample->size + PAGE_SIZE);
+	return model;
 }
 
-static void check_nested(struct kunit *test, struct bench *bench, struct page_set *set,
-			 unsigned int held)
+static void check_helpers(struct kunit *test, struct model *model, struct page_set *set,
+			  unsigned int held)
 {
 	unsigned int i, j;
 	size_t from, to;
 
 	for (i = 0; i < ARRAY_SIZE(helpers); i++) {
 		for (j = 0; j < 12; j++) {
-			/* Some edges, chosen at random, and some random places */
-			unsigned int k = j < 6 ? prandom_u32_state(&bench->plain->rnd) %
-						 (NR_EDGES * NR_EDGES) : UINT_MAX;
+			/* Some of the bounds, at random, and some random offsets. */
+			unsigned int k = j < 6 ? prandom_u32_state(&model->sample->rnd) %
+						 (NR_BOUNDS * NR_BOUNDS) : UINT_MAX;
 
-			if (next_edges(bench->plain, k, &from, &to) &&
-			    !try_nested(bench, set, held, helpers[i].helper, from, to - from))
+			if (next_bounds(model->sample, k, &from, &to) &&
+			    !try_helper(model, set, held, helpers[i].helper, from, to - from))
 				KUNIT_FAIL_AND_ABORT(test, "%s(), %zu to %zu with %u held",
 						     helpers[i].name, from, to, held);
 		}
 	}
 }
 
-static void helpers_nested(struct kunit *test)
+static void helpers_with_mappings_held(struct kunit *test)
 {
 	static const unsigned int held[] = { 0, 3, 8, 9, 12, 15 };
 	struct page_set *set = hmk_get_page_set(test, true, WALK_MAPS);
 	unsigned int i, order, high;
 
-	NEEDS_MAPPING(test);
+	REQUIRES_MAPPING(test);
 	for (i = 0; i < WALK_MAPS; i++)
 		stamp_page(set->page[i], 120);
 	for (high = 0; high < 2; high++) {
-		for (order = 0; order <= SPAN_MAX_ORDER; order++) {
-			struct bench *bench = get_bench(test, high, order);
+		for (order = 0; order <= RUN_MAX_ORDER; order++) {
+			struct model *model = get_model(test, high, order);
 
 			for (i = 0; i < ARRAY_SIZE(held); i++)
-				check_nested(test, bench, set, held[i]);
+				check_helpers(test, model, set, held[i]);
 		}
 	}
 }
 
 #else
 
-static void needs_folio_map_local(struct kunit *test)
+static void requires_folio_map_local(struct kunit *test)
 {
 	kunit_skip(test, "needs folio_map_local()");
 }
 
 #endif
 
-static struct kunit_case highmem_span_cases[] = {
+static struct kunit_case highmem_run_cases[] = {
 #ifdef folio_map_local
-	KUNIT_CASE(span_shows_bytes),
-	KUNIT_CASE(span_takes_bytes),
-	KUNIT_CASE(span_shrinks),
-	KUNIT_CASE(spans_nest),
-	KUNIT_CASE(span_has_guards),
-	KUNIT_CASE(span_again_is_free),
-	KUNIT_CASE(span_survives_sleep),
-	KUNIT_CASE(span_out_of_order),
-	KUNIT_CASE(span_that_is_none),
-	KUNIT_CASE(span_given_back_too_long),
-	KUNIT_CASE(span_given_back_in_part),
+	KUNIT_CASE(kmap_local_span_reads_folio),
+	KUNIT_CASE(kmap_local_span_writes_folio),
+	KUNIT_CASE(kmap_local_span_is_shorter_when_deep),
+	KUNIT_CASE(kmap_local_span_nested),
+	KUNIT_CASE(kmap_local_span_has_guards),
+	KUNIT_CASE(kmap_local_span_again_writes_no_pte),
+	KUNIT_CASE(kmap_local_span_across_sleep),
+	KUNIT_CASE(kunmap_local_span_out_of_order),
+	KUNIT_CASE(kunmap_local_span_of_single_pages),
+	KUNIT_CASE(kunmap_local_span_too_long),
+	KUNIT_CASE(kunmap_local_span_too_short),
 	KUNIT_CASE(folio_map_local_shows_folio),
 	KUNIT_CASE(folio_map_local_three_held),
 	KUNIT_CASE(folio_map_local_without_space),
 	KUNIT_CASE(folio_map_local_without_memory),
 	KUNIT_CASE_SLOW(folio_map_local_in_atomic_context),
-	KUNIT_CASE(helpers_nested),
+	KUNIT_CASE(helpers_with_mappings_held),
 #else
-	KUNIT_CASE(needs_folio_map_local),
+	KUNIT_CASE(requires_folio_map_local),
 #endif
 	{}
 };
 
-static struct kunit_suite highmem_span_suite = {
-	.name = "highmem_span",
+static struct kunit_suite highmem_run_suite = {
+	.name = "highmem_run",
 	.init = hmk_remember_task,
 	.exit = hmk_check_task,
-	.test_cases = highmem_span_cases,
+	.test_cases = highmem_run_cases,
 };
 
-kunit_test_suites(&highmem_span_suite);
+kunit_test_suites(&highmem_run_suite);
 
 MODULE_DESCRIPTION("KUnit suite for high memory: several pages side by side");
 MODULE_LICENSE("GPL");

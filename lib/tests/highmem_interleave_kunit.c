@@ -1,44 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite "highmem_window": what comes in between two steps that take no lock.
- * See highmem_kunit.h and highmem_kunit_inside.h.
+ * KUnit suite "highmem_interleave": one operation between two lock-free steps of another.
+ * See highmem_kunit.h and highmem_kunit_whitebox.h.
  *
- * Where another CPU could come in between, CONFIG_DEBUG_HIGHMEM_RACES has a window.
- * A case lets an operation be visited in its first window, then in its second and
- * so on, as often as it has windows: what the visitor does there is what another
- * task might have done. That makes sure of what the suite highmem_race leaves to
- * chance.
+ * CONFIG_DEBUG_HIGHMEM_RACES adds a call of highmem_race_window() where another CPU can
+ * come between two steps. A case runs an operation many times. In run n the n-th window
+ * calls a visit function, which does what another task can do there. So each interleaving
+ * is tested once, while the suite highmem_race tests some of them by chance.
  */
 
 #include <linux/preempt.h>
 #include <linux/sched/mm.h>
 
-#include "highmem_kunit_inside.h"
+#include "highmem_kunit_whitebox.h"
 
-#if OURS && defined(CONFIG_DEBUG_HIGHMEM_RACES)
+#if HAVE_INTERNALS && defined(CONFIG_DEBUG_HIGHMEM_RACES)
 
 /* -------------------------------------------------------------------- visits */
 
 struct visit {
-	struct task_struct *task;	/* whose windows count */
-	unsigned int at;		/* the one that is visited */
-	unsigned int seen;		/* how many there were */
+	struct task_struct *task;	/* only windows of this task count */
+	unsigned int at;		/* the number of the window to visit */
+	unsigned int seen;		/* windows so far */
 	bool inside;
 	bool fills;			/* the operation fills a slot */
 	void (*act)(struct visit *visit);
 	struct page_set *set;
-	struct hoard *hoard;
+	struct filler *filler;
 	void *addr;
-	unsigned int held;		/* how often the visitor has the page mapped */
-	unsigned long sleeps;		/* of the task until then */
+	unsigned int held;		/* mappings of the page that the visit function holds */
+	unsigned long sleeps;		/* voluntary switches of the task up to the visit */
 	unsigned int bad;
 };
 
-static struct visit *expected;
+static struct visit *current_visit;
 
-static void visit_window(void)
+static void race_window(void)
 {
-	struct visit *visit = READ_ONCE(expected);
+	struct visit *visit = READ_ONCE(current_visit);
 
 	if (!visit || current != visit->task || !in_task() || visit->inside)
 		return;
@@ -52,7 +51,7 @@ static void visit_window(void)
 static void end_visits(void *unused)
 {
 	WRITE_ONCE(highmem_race_visit, NULL);
-	WRITE_ONCE(expected, NULL);
+	WRITE_ONCE(current_visit, NULL);
 }
 
 static struct visit *get_visit(struct kunit *test, unsigned int pages)
@@ -68,18 +67,21 @@ static struct visit *get_visit(struct kunit *test, unsigned int pages)
 	return visit;
 }
 
-/* Run @operation with @act in its window @at. Was there such a window? */
-static bool visited(struct visit *visit, unsigned int at, void (*act)(struct visit *),
-		    void (*operation)(struct visit *))
+/*
+ * Runs @operation and calls @act in its window number @at. Returns false if @operation
+ * has fewer windows.
+ */
+static bool visit_window(struct visit *visit, unsigned int at, void (*act)(struct visit *),
+			 void (*operation)(struct visit *))
 {
 	visit->at = at;
 	visit->seen = 0;
 	visit->act = act;
-	WRITE_ONCE(expected, visit);
-	WRITE_ONCE(highmem_race_visit, visit_window);
+	WRITE_ONCE(current_visit, visit);
+	WRITE_ONCE(highmem_race_visit, race_window);
 	operation(visit);
 	WRITE_ONCE(highmem_race_visit, NULL);
-	WRITE_ONCE(expected, NULL);
+	WRITE_ONCE(current_visit, NULL);
 	return visit->seen > at;
 }
 
@@ -88,7 +90,7 @@ static bool page_good(struct visit *visit, unsigned int i, const void *addr)
 	return stamped_nofault(addr, visit->set->page[i], 130);
 }
 
-/* ---------------------------------------------------------------- the operations */
+/* -------------------------------------------------------------------- operations */
 
 static void map_and_unmap(struct visit *visit)
 {
@@ -104,13 +106,14 @@ static void flush(struct visit *visit)
 	kmap_flush_unused();
 }
 
-/* ------------------------------------------------------------------ the visitors */
+/* ------------------------------------------------------------------- visit functions */
 
 /*
- * kmap() as far as it goes here: with a lock held only if the page has a slot that
- * can be had without it, which is not so while that is being filled.
+ * Calls kmap() where this cannot deadlock. With preemption off the operation holds
+ * pkmap_lock, and kmap() must find the page without the lock: not while a slot is filled
+ * for it.
  */
-static void map_as_well(struct visit *visit)
+static void map_page(struct visit *visit)
 {
 	struct page *page = visit->set->page[0];
 	void *addr;
@@ -123,14 +126,14 @@ static void map_as_well(struct visit *visit)
 	visit->held++;
 }
 
-static void map_and_unmap_as_well(struct visit *visit)
+static void map_and_unmap_page(struct visit *visit)
 {
-	map_as_well(visit);
+	map_page(visit);
 	for (; visit->held; visit->held--)
 		kunmap_high(visit->set->page[0]);
 }
 
-static void flush_meanwhile(struct visit *visit)
+static void flush_if_preemptible(struct visit *visit)
 {
 	if (preemptible())
 		kmap_flush_unused();
@@ -138,13 +141,13 @@ static void flush_meanwhile(struct visit *visit)
 
 /* -------------------------------------------------------------------------- cases */
 
-/* The pool is as if nothing had happened, but for what the visitor holds. */
+/* The pool is unchanged, except for the mappings that the visit function holds. */
 static void check_pool(struct kunit *test, struct visit *visit)
 {
 	struct page *page = visit->set->page[0];
 	void *addr;
 
-	/* If a holder was lost, the page goes with this */
+	/* If a holder is lost, this unmaps the page. */
 	kmap_flush_unused();
 	addr = page_address(page);
 	KUNIT_EXPECT_EQ_MSG(test, visit->bad, 0, "in window %u", visit->at);
@@ -159,9 +162,9 @@ static void check_pool(struct kunit *test, struct visit *visit)
 	KUNIT_EXPECT_NULL_MSG(test, page_address(page), "in window %u", visit->at);
 }
 
-/* With the page in a slot already, or not */
-static void sweep(struct kunit *test, bool idle, void (*act)(struct visit *),
-		  void (*operation)(struct visit *), unsigned int least)
+/* @idle: the page is in a slot at the beginning. */
+static void visit_each_window(struct kunit *test, bool idle, void (*act)(struct visit *),
+			      void (*operation)(struct visit *), unsigned int least)
 {
 	struct visit *visit = get_visit(test, 1);
 	unsigned int at = 0;
@@ -174,7 +177,7 @@ static void sweep(struct kunit *test, bool idle, void (*act)(struct visit *),
 			kmap_high(visit->set->page[0]);
 			kunmap_high(visit->set->page[0]);
 		}
-		more = visited(visit, at, act, operation);
+		more = visit_window(visit, at, act, operation);
 		check_pool(test, visit);
 	} while (more && ++at < 100);
 	KUNIT_EXPECT_GE_MSG(test, at, least, "windows");
@@ -183,31 +186,31 @@ static void sweep(struct kunit *test, bool idle, void (*act)(struct visit *),
 
 static void kmap_of_idle_while_mapped(struct kunit *test)
 {
-	sweep(test, true, map_as_well, map_and_unmap, 4);
-	sweep(test, true, map_and_unmap_as_well, map_and_unmap, 4);
+	visit_each_window(test, true, map_page, map_and_unmap, 4);
+	visit_each_window(test, true, map_and_unmap_page, map_and_unmap, 4);
 }
 
 static void kmap_of_idle_while_flushed(struct kunit *test)
 {
-	sweep(test, true, flush_meanwhile, map_and_unmap, 4);
+	visit_each_window(test, true, flush_if_preemptible, map_and_unmap, 4);
 }
 
 static void kmap_of_unmapped_while_mapped(struct kunit *test)
 {
-	sweep(test, false, map_as_well, map_and_unmap, 4);
-	sweep(test, false, map_and_unmap_as_well, map_and_unmap, 4);
+	visit_each_window(test, false, map_page, map_and_unmap, 4);
+	visit_each_window(test, false, map_and_unmap_page, map_and_unmap, 4);
 }
 
-/* Page by page, what is about to go is wanted again */
+/* The visit function maps a page that the flush is about to unmap. */
 static void flush_while_mapped(struct kunit *test)
 {
-	sweep(test, true, map_as_well, flush, 3);
-	sweep(test, true, map_and_unmap_as_well, flush, 3);
+	visit_each_window(test, true, map_page, flush, 3);
+	visit_each_window(test, true, map_and_unmap_page, flush, 3);
 }
 
-/* ------------------------------------------------------------- with a single slot */
+/* ------------------------------------------------------------------ one free slot */
 
-#define NR_COUNTED	256	/* fills that a slot tells apart */
+#define NR_COUNTED	256	/* values of a slot's fill count */
 
 static void fill_slot(struct visit *visit, unsigned int times)
 {
@@ -222,14 +225,17 @@ static void fill_slot(struct visit *visit, unsigned int times)
 	}
 }
 
-/* The slot shows another page, and the count of its fills is what it was */
-static void fill_till_it_looks_the_same(struct visit *visit)
+/* The slot maps another page, with the same fill count. */
+static void fill_256_times(struct visit *visit)
 {
 	if (visit->at == 0)
 		fill_slot(visit, NR_COUNTED);
 }
 
-/* The first time it is seen to have changed, the second time it is not */
+/*
+ * The first visit changes the fill count, which kmap() sees. The second visit changes the
+ * page, but not the count.
+ */
 static void fill_twice(struct visit *visit)
 {
 	if (visit->at == 0) {
@@ -246,10 +252,10 @@ static struct visit *leave_one_slot(struct kunit *test)
 {
 	struct visit *visit = get_visit(test, 4);
 
-	visit->hoard = hmk_start_hoard(test, POOL_END + 4, 1);
+	visit->filler = hmk_start_filler(test, POOL_END + 4, 1);
 	hmk_take_space(test, POOL_STEP);
-	hmk_hold_all_and_go(test, visit->hoard);
-	hmk_release_one(visit->hoard);
+	hmk_hold_all_and_end(test, visit->filler);
+	hmk_release_one(visit->filler);
 	kmap_flush_unused();
 	kmap_high(visit->set->page[0]);
 	kunmap_high(visit->set->page[0]);
@@ -264,70 +270,70 @@ static void check_one_slot(struct kunit *test, struct visit *visit)
 	kmap_flush_unused();
 	for (i = 0; i < visit->set->nr; i++)
 		KUNIT_EXPECT_NULL(test, page_address(visit->set->page[i]));
-	hmk_check_hoard(test, visit->hoard);
+	hmk_check_filler(test, visit->filler);
 }
 
 static void kmap_of_slot_filled_256_times(struct kunit *test)
 {
 	struct visit *visit = leave_one_slot(test);
 
-	KUNIT_EXPECT_TRUE(test, visited(visit, 0, fill_till_it_looks_the_same, map_and_unmap));
+	KUNIT_EXPECT_TRUE(test, visit_window(visit, 0, fill_256_times, map_and_unmap));
 	check_one_slot(test, visit);
 }
 
-static void kmap_of_slot_filled_again_and_again(struct kunit *test)
+static void kmap_of_slot_filled_twice(struct kunit *test)
 {
 	struct visit *visit = leave_one_slot(test);
 
-	KUNIT_EXPECT_TRUE(test, visited(visit, 0, fill_twice, map_and_unmap));
+	KUNIT_EXPECT_TRUE(test, visit_window(visit, 0, fill_twice, map_and_unmap));
 	KUNIT_EXPECT_EQ(test, visit->at, 1);
 	check_one_slot(test, visit);
 }
 
-/* A slot becomes free when kmap() has seen none, and is about to sleep: the second window */
+/* kunmap() frees a slot after kmap() has found none and before the task sleeps. */
 static void release_slot(struct visit *visit)
 {
 	visit->sleeps = current->nvcsw;
-	kunmap_high(visit->hoard->set->page[visit->hoard->released++]);
+	kunmap_high(visit->filler->set->page[visit->filler->released++]);
 }
 
-static void kmap_is_about_to_wait(struct kunit *test)
+static void kmap_rechecks_slots_before_sleep(struct kunit *test)
 {
 	struct visit *visit = get_visit(test, 1);
 
-	visit->hoard = hmk_start_hoard(test, POOL_END + 4, 1);
+	visit->filler = hmk_start_filler(test, POOL_END + 4, 1);
 	hmk_take_space(test, POOL_STEP);
-	hmk_hold_all_and_go(test, visit->hoard);
-	KUNIT_EXPECT_TRUE(test, visited(visit, 1, release_slot, map_and_unmap));
+	hmk_hold_all_and_end(test, visit->filler);
+	KUNIT_EXPECT_TRUE(test, visit_window(visit, 1, release_slot, map_and_unmap));
 	KUNIT_EXPECT_EQ(test, current->nvcsw, visit->sleeps);
 	check_one_slot(test, visit);
 }
 
-/* The page gets mapped by somebody who has more slots to choose from */
-static void map_in_need(struct visit *visit)
+/* A task with PF_MEMALLOC maps the page in a slot of the reserve. */
+static void map_with_memalloc(struct visit *visit)
 {
 	unsigned int noreclaim = memalloc_noreclaim_save();
 	unsigned int state = READ_ONCE(current->__state);
 
 	__set_current_state(TASK_RUNNING);
-	map_as_well(visit);
+	map_page(visit);
 	__set_current_state(state);
 	memalloc_noreclaim_restore(noreclaim);
 	visit->sleeps = current->nvcsw;
 }
 
-static void kmap_is_about_to_wait_for_mapped_page(struct kunit *test)
+static void kmap_rechecks_page_before_sleep(struct kunit *test)
 {
 	struct visit *visit = get_visit(test, 1);
 
-	visit->hoard = hmk_start_hoard(test, POOL_END + 4, 1);
+	visit->filler = hmk_start_filler(test, POOL_END + 4, 1);
 	hmk_take_space(test, POOL_STEP);
-	hmk_hold_all_and_go(test, visit->hoard);
-	KUNIT_EXPECT_TRUE(test, visited(visit, 1, map_in_need, map_and_unmap));
+	hmk_hold_all_and_end(test, visit->filler);
+	KUNIT_EXPECT_TRUE(test, visit_window(visit, 1, map_with_memalloc, map_and_unmap));
 	KUNIT_EXPECT_EQ(test, current->nvcsw, visit->sleeps);
 	KUNIT_EXPECT_EQ(test, visit->held, 1);
 	check_pool(test, visit);
-	hmk_check_hoard(test, visit->hoard);
+	hmk_check_filler(test, visit->filler);
 }
 
 /* ------------------------------------------------------------------ local mappings */
@@ -340,7 +346,7 @@ static void map_locally(struct visit *visit)
 	kunmap_local(addr);
 }
 
-static void map_on_top(struct visit *visit)
+static void map_above(struct visit *visit)
 {
 	void *addr = kmap_local_page(visit->set->page[1]);
 
@@ -348,8 +354,9 @@ static void map_on_top(struct visit *visit)
 	kunmap_local(addr);
 }
 
-/* In a slot that has shown page @last before */
-static void sweep_local(struct kunit *test, unsigned int last, void (*act)(struct visit *))
+/* The slot has mapped page @last before. */
+static void visit_each_local_window(struct kunit *test, unsigned int last,
+				    void (*act)(struct visit *))
 {
 	struct visit *visit = get_visit(test, 3);
 	unsigned int at = 0, depth = 0;
@@ -360,7 +367,7 @@ static void sweep_local(struct kunit *test, unsigned int last, void (*act)(struc
 	do {
 		addr = kmap_local_page(visit->set->page[last]);
 		kunmap_local(addr);
-		more = visited(visit, at, act, map_locally);
+		more = visit_window(visit, at, act, map_locally);
 		depth += map_depth(current);
 		KUNIT_EXPECT_EQ_MSG(test, visit->bad, 0, "in window %u", at);
 	} while (more && ++at < 100);
@@ -371,58 +378,58 @@ static void sweep_local(struct kunit *test, unsigned int last, void (*act)(struc
 
 static void kmap_local_page_while_interrupted(struct kunit *test)
 {
-	sweep_local(test, 0, map_on_top);
-	sweep_local(test, 2, map_on_top);
+	visit_each_local_window(test, 0, map_above);
+	visit_each_local_window(test, 2, map_above);
 }
 
 static void kmap_local_page_while_flushed(struct kunit *test)
 {
-	sweep_local(test, 0, flush_meanwhile);
-	sweep_local(test, 2, flush_meanwhile);
+	visit_each_local_window(test, 0, flush_if_preemptible);
+	visit_each_local_window(test, 2, flush_if_preemptible);
 }
 
 #else
 
-static void needs_windows(struct kunit *test)
+static void requires_windows(struct kunit *test)
 {
 	kunit_skip(test, "needs CONFIG_DEBUG_HIGHMEM_RACES");
 }
 
 #endif
 
-static struct kunit_case highmem_window_cases[] = {
-#if OURS && defined(CONFIG_DEBUG_HIGHMEM_RACES)
+static struct kunit_case highmem_interleave_cases[] = {
+#if HAVE_INTERNALS && defined(CONFIG_DEBUG_HIGHMEM_RACES)
 	KUNIT_CASE(kmap_of_idle_while_mapped),
 	KUNIT_CASE(kmap_of_idle_while_flushed),
 	KUNIT_CASE(kmap_of_unmapped_while_mapped),
 	KUNIT_CASE(flush_while_mapped),
 	KUNIT_CASE(kmap_of_slot_filled_256_times),
-	KUNIT_CASE(kmap_of_slot_filled_again_and_again),
-	KUNIT_CASE(kmap_is_about_to_wait),
-	KUNIT_CASE(kmap_is_about_to_wait_for_mapped_page),
+	KUNIT_CASE(kmap_of_slot_filled_twice),
+	KUNIT_CASE(kmap_rechecks_slots_before_sleep),
+	KUNIT_CASE(kmap_rechecks_page_before_sleep),
 	KUNIT_CASE(kmap_local_page_while_interrupted),
 	KUNIT_CASE(kmap_local_page_while_flushed),
 #else
-	KUNIT_CASE(needs_windows),
+	KUNIT_CASE(requires_windows),
 #endif
 	{}
 };
 
-/* Windows are counted: no probe may add some of its own. */
+/* A probe would add windows. */
 static int count_windows(struct kunit *test)
 {
-	hmk_be_alone(test);
+	hmk_pause_probes(test);
 	return hmk_remember_task_and_pool(test);
 }
 
-static struct kunit_suite highmem_window_suite = {
-	.name = "highmem_window",
+static struct kunit_suite highmem_interleave_suite = {
+	.name = "highmem_interleave",
 	.init = count_windows,
 	.exit = hmk_check_task,
-	.test_cases = highmem_window_cases,
+	.test_cases = highmem_interleave_cases,
 };
 
-kunit_test_suites(&highmem_window_suite);
+kunit_test_suites(&highmem_interleave_suite);
 
 MODULE_DESCRIPTION("KUnit suite for high memory: between two steps");
 MODULE_LICENSE("GPL");

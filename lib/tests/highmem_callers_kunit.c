@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite highmem_users: code elsewhere in the kernel that was converted to
- * kmap_local_span(), and hardened usercopy, which has to know runs of pages.
+ * KUnit suite "highmem_callers": callers of kmap_local_span(), and hardened usercopy,
+ * which checks runs of pages.
  */
 
 #include <linux/buildid.h>
@@ -46,7 +46,10 @@ static void setup_copy(struct kunit *test, struct copy *copy, unsigned int order
 
 typedef bool (*range_fn)(struct copy *copy, size_t off, size_t len);
 
-/* @run with offsets and ends around each page boundary; how often it failed */
+/*
+ * Calls @run with offsets and ends around each page boundary. Returns the number of
+ * failures.
+ */
 static unsigned int try_ranges(struct copy *copy, range_fn run)
 {
 	size_t from, to, off, end;
@@ -124,7 +127,7 @@ static void copy_page_to_iter_nofault_ranges(struct kunit *test)
 	for_ranges(test, read_range_nofault);
 }
 
-/* Is the folio all 0x55 but for @len bytes of noise at @off? */
+/* Is the folio 0x55, except for @len bytes of noise at @off? */
 static bool wrote_range(struct copy *copy, size_t off, size_t len)
 {
 	return !memchr_inv(copy->view, 0x55, off) &&
@@ -164,8 +167,8 @@ static void copy_page_from_iter_atomic_ranges(struct kunit *test)
 	for_ranges(test, write_range_atomic);
 }
 
-/* An iterator that has less to give or to take than was asked for ends it */
-static void copy_page_iter_short(struct kunit *test)
+/* A short iterator ends the copy. */
+static void copy_page_with_short_iter(struct kunit *test)
 {
 	size_t len = PAGE_SIZE + 17, n;
 	struct iov_iter iter;
@@ -186,9 +189,9 @@ static void copy_page_iter_short(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, memcmp(copy.buf, copy.noise + 5, len), 0);
 }
 
-#ifdef folio_map_local /* and spans */
-/* With CONFIG_HARDENED_USERCOPY this would end the task if it were not known */
-static void usercopy_of_span(struct kunit *test)
+#ifdef folio_map_local /* and kmap_local_span() */
+/* A hardened usercopy that does not recognise the run kills the task. */
+static void usercopy_of_run(struct kunit *test)
 {
 	unsigned long user, left;
 	size_t len, reach = 0;
@@ -214,7 +217,7 @@ static void usercopy_of_span(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, memcmp(copy.buf, copy.noise + 50, len), 0);
 	if (is_kmap_addr(addr)) {
 		KUNIT_EXPECT_EQ(test, reach, PAGE_ALIGN(50 + len) - 50);
-		/* Nothing is mapped there now, and nothing may be copied */
+		/* Nothing is mapped there any more. */
 		KUNIT_EXPECT_EQ(test, kmap_addr_reach(addr), 0);
 	}
 }
@@ -226,8 +229,8 @@ static void kmap_addr_reach_of_pages(struct kunit *test)
 	size_t reach[3];
 	void *a, *b;
 
-	NEEDS_HIGHMEM(test);
-	/* Two mappings: a page that ends at its end, and one that does, too */
+	REQUIRES_HIGHMEM(test);
+	/* Two single mappings that are not a run. */
 	a = kmap_local_page(folio_page(folio, 0));
 	b = kmap_local_page(other);
 	reach[0] = kmap_addr_reach(a + 1);
@@ -243,7 +246,7 @@ static void kmap_addr_reach_of_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, reach[2], PAGE_SIZE - 4000);
 }
 #else
-static void usercopy_of_span(struct kunit *test)
+static void usercopy_of_run(struct kunit *test)
 {
 	kunit_skip(test, "needs kmap_local_span()");
 }
@@ -254,12 +257,12 @@ static void kmap_addr_reach_of_pages(struct kunit *test)
 }
 #endif
 
-/* The largest folio that the page cache can have in this kernel */
+/* The largest folio in the page cache of this kernel. */
 #define FILE_ORDER	(IS_ENABLED(CONFIG_XARRAY_MULTI) ? 3 : 0)
 #define PHDR_OFF	(IS_ENABLED(CONFIG_XARRAY_MULTI) ? PAGE_SIZE - 8 : 64)
 #define NOTE_OFF	(IS_ENABLED(CONFIG_XARRAY_MULTI) ? 5 * PAGE_SIZE - 20 : 256)
 
-/* An ELF file whose tables lie across page boundaries, if a folio has those */
+/* An ELF file whose tables cross page boundaries if the folio is large. */
 static void write_elf(u8 *image)
 {
 	struct elf32_hdr *ehdr = (void *)image;
@@ -291,7 +294,7 @@ static void release_file(void *data)
 	fput(file);
 }
 
-/* A file whose page cache is one folio; nobody reads or writes it as a file */
+/* A file whose page cache is one folio. It is only mapped, not read or written. */
 static struct file *get_file_of(struct kunit *test, struct folio *folio)
 {
 	struct file *file = shmem_file_setup("highmem", folio_size(folio), FILE_NORESERVE);
@@ -318,7 +321,7 @@ static void build_id_across_pages(struct kunit *test)
 	__u32 size = 0;
 	int err;
 
-	NEEDS(test, FILE_ORDER, "no page cache of this kernel has large folios");
+	REQUIRES(test, FILE_ORDER, "no page cache of this kernel has large folios");
 	memset(image, 0, PAGE_SIZE << FILE_ORDER);
 	write_elf(image);
 	memcpy_to_folio(folio, 0, image, PAGE_SIZE << FILE_ORDER);
@@ -332,23 +335,23 @@ static void build_id_across_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bad, 0);
 }
 
-static struct kunit_case highmem_users_cases[] = {
+static struct kunit_case highmem_callers_cases[] = {
 	KUNIT_CASE(copy_page_to_iter_ranges),
 	KUNIT_CASE(copy_page_to_iter_nofault_ranges),
 	KUNIT_CASE(copy_page_from_iter_ranges),
 	KUNIT_CASE(copy_page_from_iter_atomic_ranges),
-	KUNIT_CASE(copy_page_iter_short),
-	KUNIT_CASE(usercopy_of_span),
+	KUNIT_CASE(copy_page_with_short_iter),
+	KUNIT_CASE(usercopy_of_run),
 	KUNIT_CASE(kmap_addr_reach_of_pages),
 	KUNIT_CASE(build_id_across_pages),
 	{}
 };
 
-static struct kunit_suite highmem_users_suite = {
-	.name = "highmem_users",
+static struct kunit_suite highmem_callers_suite = {
+	.name = "highmem_callers",
 	.init = hmk_remember_task,
 	.exit = hmk_check_task,
-	.test_cases = highmem_users_cases,
+	.test_cases = highmem_callers_cases,
 };
 
-kunit_test_suites(&highmem_users_suite);
+kunit_test_suites(&highmem_callers_suite);
