@@ -117,35 +117,6 @@ static pte_t km_page_pte __maybe_unused __read_mostly;
  * A task with mappings stays on its CPU. A task without may look up an address with
  * preemption enabled: it has not mapped the address on any CPU.
  */
-#if defined(arch_kmap_local_map_idx) || \
-	defined(CONFIG_KMAP_LOCAL_NON_LINEAR_PTE_ARRAY)
-
-#ifndef arch_kmap_local_map_idx
-static inline int arch_kmap_local_map_idx(int n, unsigned long pfn)
-{
-	return n + KM_MAX_IDX * raw_smp_processor_id();
-}
-#endif
-
-static const unsigned int km_limit = KM_LIMIT;
-
-static void km_init(void) { }
-
-static __always_inline unsigned long slot_vaddr(unsigned int n, unsigned long pfn)
-{
-	return __fix_to_virt(FIX_KMAP_BEGIN + arch_kmap_local_map_idx(n, pfn));
-}
-
-/* Only the fast path calls this, and these architectures have none. */
-static __always_inline unsigned int slot_of(unsigned long addr) { return 0; }
-
-static __always_inline pte_t *slot_pte(unsigned int n, unsigned long vaddr)
-{
-	return virt_to_kpte(vaddr);
-}
-
-#else /* PTEs that follow each other as the slots do */
-
 /* The last byte of slot 0 of each CPU, and the slot's PTE. */
 static DEFINE_PER_CPU_READ_MOSTLY(struct km_window {
 	unsigned long last;
@@ -172,14 +143,20 @@ static void km_init(void)
 	km_limit = KM_LIMIT;
 }
 
+/* Where caches alias, a slot has an address for each colour. */
 static __always_inline unsigned long slot_vaddr(unsigned int n, unsigned long pfn)
 {
+#ifdef arch_kmap_local_map_idx
+	return __fix_to_virt(FIX_KMAP_BEGIN + arch_kmap_local_map_idx(n, pfn));
+#else
 	return raw_cpu_read(km_window.last) + 1 - (n + 1) * PAGE_SIZE;
+#endif
 }
 
 /*
  * The number of the slot that has @addr, or a greater number than that of all slots. Such
- * a number may match an idx above KM_LIMIT. kmap_ctrl::slow is not 0 then.
+ * a number may match an idx above KM_LIMIT. kmap_ctrl::slow is not 0 then. Only lazy
+ * architectures call this: they have no colours.
  */
 static __always_inline unsigned int slot_of(unsigned long addr)
 {
@@ -188,10 +165,9 @@ static __always_inline unsigned int slot_of(unsigned long addr)
 
 static __always_inline pte_t *slot_pte(unsigned int n, unsigned long vaddr)
 {
-	return raw_cpu_read(km_window.ptep) - n;
+	/* Lazy architectures have PTEs that follow each other as the slots do. */
+	return KMAP_LOCAL_LAZY ? raw_cpu_read(km_window.ptep) - n : virt_to_kpte(vaddr);
 }
-
-#endif
 
 static __always_inline void install_pte(unsigned long vaddr, pte_t *ptep,
 					pte_t pteval)
