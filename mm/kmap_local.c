@@ -7,8 +7,8 @@
  * The way of a page: kmap_local_page() calls __kmap_local_page(), which takes the next
  * slot of the task's stack, saves the PTE in the stack, and writes it to the page table
  * if the slot maps another page. kunmap_local() calls kunmap_local_indexed(), which
- * drops the slot from the stack. __kmap_local_pages() and __kunmap_local_pages() do the
- * same for a run. All else goes through kmap_local_push_slow() and kunmap_local_slow().
+ * drops the slot from the stack. __kmap_local_pages() maps a run. All else goes through
+ * kmap_local_push_slow() and kunmap_local_slow().
  *
  * Each CPU owns KM_MAX_IDX neighbouring fixmap slots. Each task owns a stack,
  * task_struct::kmap_ctrl, that records what its slots map:
@@ -19,7 +19,7 @@
  *   holes	 bit n is set: the slots 2n and 2n + 1 were unmapped before a later
  *		 mapping was. They stay taken until the stack shrinks below them.
  *   special	 number of mappings that kunmap_local_indexed() cannot unmap by itself:
- *		 runs, eager mappings, and those in the reserve
+ *		 eager ones and those in the reserve
  *   slow	 holes and special in one word, which kunmap_local_indexed() tests
  *   pinned	 __schedule() has called migrate_disable() for the mappings
  *   mapper[n]	 debug kernels: the caller that mapped slot n
@@ -210,14 +210,17 @@ static __always_inline void replace_pte(unsigned long vaddr, pte_t *ptep,
 	}
 }
 
-/* Makes slot @n map what @pteval, from pteval[], says. Preemption is off. */
-static void set_slot(unsigned int n, pte_t pteval)
+/* Makes slot @n map what @pteval, from pteval[], says. The task stays on its CPU. */
+static __always_inline void set_slot(unsigned int n, pte_t pteval)
 {
 	unsigned long vaddr = slot_vaddr(n, pte_pfn(pteval));
 	pte_t *ptep = slot_pte(n, vaddr);
 
-	if (!pte_same(ptep_get(ptep), pteval))
+	if (!pte_same(ptep_get(ptep), pteval)) {
+		preempt_disable();
 		replace_pte(vaddr, ptep, pteval);
+		preempt_enable();
+	}
 }
 
 /* The stack ----------------------------------------------------------- */
@@ -310,16 +313,6 @@ static int find_slot(const struct kmap_ctrl *ctrl, unsigned long addr)
 			break;
 	}
 	return n;
-}
-
-/* The number of pages in slot @n and below. A guard or a free slot ends the run. */
-static unsigned int run_length(const struct kmap_ctrl *ctrl, unsigned int n)
-{
-	const pte_t *saved = &ctrl->pteval[n];
-
-	while (pteval_used(*saved))
-		saved--;
-	return &ctrl->pteval[n] - saved;
 }
 
 /*
@@ -567,43 +560,7 @@ static void clear_slot(const struct kmap_ctrl *ctrl, unsigned int n)
 }
 
 /*
- * Maps @nr pages from frame @pfn on. This is for eager mappings, for the first mapping of
- * all, and for a stack that is full. @ip is the caller to report.
- */
-static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot,
-					   unsigned int nr, unsigned long ip)
-{
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int top = ctrl->idx + slots_of(nr) - 1, n;
-	pte_t pteval = pfn_pte(pfn, prot);
-
-	/* Hard interrupts that nest need slots for each level. */
-	WARN_ON_ONCE(in_hardirq() && !irqs_disabled());
-
-	if (unlikely(!km_limit))
-		km_init();
-	if (unlikely(top >= KM_LIMIT))
-		return reserve_map(ctrl, pteval, ip);
-
-	/* The hooks of an architecture need preemption off. */
-	preempt_disable();
-	if (nr > 1 || is_eager(pteval))
-		ctrl->special++;
-	set_idx(ctrl, top + 1);
-	highmem_count_maps(nr, top + 1);
-	for (n = top; n > top - nr; n--) {
-		pteval = pfn_pte(pfn++, prot);
-		save_mapper(ctrl, n, ip);
-		save_pte(ctrl, n, pteval);
-		set_slot(n, pteval);
-	}
-	preempt_enable();
-
-	return (void *)slot_addr(ctrl, top);
-}
-
-/*
- * The fast path: maps @nr pages lazily, which takes the stack to @depth.
+ * Maps @nr pages, which takes the stack to @depth. @pteval is for the first page, at @pfn.
  *
  * From set_idx() on, interrupts push above the new slots and the CPU stays.
  *
@@ -612,30 +569,67 @@ static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot,
  * scheduled out earlier, it reads the PTE only afterwards.
  */
 static __always_inline void *kmap_local_push(struct kmap_ctrl *ctrl, unsigned int depth,
-					     struct page *page, unsigned int nr)
+					     unsigned long pfn, pte_t pteval,
+					     unsigned int nr, bool eager,
+					     unsigned long ip)
 {
-	unsigned long pfn = page_to_pfn(page);
 	unsigned int n = depth - 1;
 
-	if (nr > 1)
+	if (eager)
 		ctrl->special++;
 	set_idx(ctrl, depth);
 	highmem_count_maps(nr, depth);
-	do {
-		pte_t pteval = arch_kmap_local_page_pte(pfn, km_page_pte);
-		pte_t *ptep = slot_pte(n, 0);
-
+	for (;;) {
+		save_mapper(ctrl, n, ip);
 		save_pte(ctrl, n, pteval);
-		if (!pte_same(ptep_get(ptep), pteval)) {
-			preempt_disable();
-			replace_pte(slot_vaddr(n, 0), ptep, pteval);
-			preempt_enable();
-		}
+		set_slot(n, pteval);
+		if (!--nr)
+			break;
 		n--;
-		pfn++;
-	} while (--nr);
+		pteval = arch_kmap_local_page_pte(++pfn, km_page_pte);
+	}
+	return (void *)slot_addr(ctrl, depth - 1);
+}
 
-	return (void *)slot_vaddr(depth - 1, 0);
+/*
+ * Maps @nr pages from frame @pfn on. This is for eager mappings, for the first mapping of
+ * all, and for a stack that is full. A run has kmap_prot. @ip is the caller to report.
+ */
+static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot,
+					   unsigned int nr, unsigned long ip)
+{
+	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
+	unsigned int depth = ctrl->idx + slots_of(nr);
+	pte_t pteval = pfn_pte(pfn, prot);
+	void *addr;
+
+	/* Hard interrupts that nest need slots for each level. */
+	WARN_ON_ONCE(in_hardirq() && !irqs_disabled());
+
+	if (unlikely(!km_limit))
+		km_init();
+	if (unlikely(depth > KM_LIMIT))
+		return reserve_map(ctrl, pteval, ip);
+
+	/*
+	 * An eager mapping has no PTE before: __schedule() must not restore the new one
+	 * between the look at the PTE and the store.
+	 */
+	preempt_disable();
+	addr = kmap_local_push(ctrl, depth, pfn, pteval, nr, is_eager(pteval), ip);
+	preempt_enable();
+	return addr;
+}
+
+/* The fast path: maps @nr pages with kmap_prot lazily. */
+static __always_inline void *kmap_local_push_lazy(struct kmap_ctrl *ctrl,
+						  unsigned int depth,
+						  struct page *page, unsigned int nr)
+{
+	unsigned long pfn = page_to_pfn(page);
+
+	return kmap_local_push(ctrl, depth, pfn,
+			       arch_kmap_local_page_pte(pfn, km_page_pte), nr, false, 0);
 }
 
 static void *km_map_page(struct page *page, pgprot_t prot, unsigned int nr,
@@ -696,29 +690,29 @@ void *__kmap_local_page(struct page *page)
 
 	if (!kmap_local_is_lazy() || unlikely(depth > km_limit))
 		return km_map_page(page, kmap_prot, 1, _RET_IP_);
-	return kmap_local_push(ctrl, depth, page, 1);
+	return kmap_local_push_lazy(ctrl, depth, page, 1);
 }
 EXPORT_SYMBOL(__kmap_local_page);
 
-/* Unmaps the @nr pages of the mapping whose first page is in slot @top. */
-static void unmap_slots(struct kmap_ctrl *ctrl, unsigned int top, unsigned int nr)
+/* Unmaps all pages of the mapping whose first page is in slot @top. */
+static void unmap_slots(struct kmap_ctrl *ctrl, unsigned int top)
 {
-	bool special = nr > 1 || is_eager(ctrl->pteval[top]);
-	unsigned int depth = ctrl->idx, n;
+	bool eager = is_eager(ctrl->pteval[top]);
+	unsigned int n = top;
 
 	preempt_disable();
-	for (n = top; n > top - nr; n--) {
-		clear_slot(ctrl, n);
+	do {
+		if (eager)
+			clear_slot(ctrl, n);
 		clear_saved(ctrl, n);
-	}
-	if (top == depth - 1) {
-		km_pop_to(ctrl, depth - slots_of(nr));
-	} else {
-		/* The slots stay taken: a later mapping is above them. */
-		for (n = top; n + slots_of(nr) > top; n -= KM_STEP)
-			ctrl->holes |= BIT(n / KM_STEP);
-	}
-	if (special)
+	} while (pteval_used(ctrl->pteval[--n]));
+
+	/* n is the guard now. Below a later mapping the slots stay taken. */
+	if (top == ctrl->idx - 1)
+		km_pop_to(ctrl, round_down(n, KM_STEP));
+	else
+		ctrl->holes |= GENMASK(top / KM_STEP, n / KM_STEP);
+	if (eager)
 		ctrl->special--;
 	end_unmap(ctrl);
 }
@@ -751,15 +745,12 @@ static void unmap_foreign(unsigned long addr)
 }
 
 /*
- * Unmaps the mapping that contains @addr, in which the caller has mapped @nr pages. All
- * misuse ends up here. Each kind is reported once, and ends that mapping alone:
- * Documentation/mm/highmem.rst has the table.
+ * Unmaps the mapping that contains @addr. All misuse ends up here. Each kind is reported
+ * once, and ends that mapping alone: Documentation/mm/highmem-debug.rst has the table.
  */
-static noinline void kunmap_local_slow(unsigned long addr, unsigned int nr)
+static noinline void kunmap_local_slow(unsigned long addr)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int depth = ctrl->idx, real;
-	unsigned long vaddr;
 	int top = find_slot(ctrl, addr);
 
 	/*
@@ -767,7 +758,7 @@ static noinline void kunmap_local_slow(unsigned long addr, unsigned int nr)
 	 * byte of a guard may be the end of a mapping that is unmapped already. The last
 	 * guard is what reserve_map() returns without a reserve.
 	 */
-	if (top < 0 && offset_in_page(addr) && (km_reserve_end || depth < KM_LIMIT))
+	if (top < 0 && offset_in_page(addr) && (km_reserve_end || ctrl->idx < KM_LIMIT))
 		top = find_slot(ctrl, addr + PAGE_SIZE);
 	if (top < 0) {
 		if (is_kmap_local_reserve(addr))
@@ -777,31 +768,25 @@ static noinline void kunmap_local_slow(unsigned long addr, unsigned int nr)
 		return;
 	}
 
-	/* Up to the first page of the run. */
-	vaddr = slot_addr(ctrl, top);
+	if (unlikely(addr - slot_addr(ctrl, top) >= PAGE_SIZE))
+		report_outside(addr);
+	/* Up to the first page of a run. */
 	while (pteval_used(ctrl->pteval[top + 1]))
 		top++;
-	real = run_length(ctrl, top);
-
-	if (unlikely(addr - vaddr >= PAGE_SIZE))
-		report_outside(addr);
-	else if (unlikely(real != nr || slot_addr(ctrl, top) != vaddr))
-		WARN_ONCE(1, "highmem: %s/%d gives back %u pages of a run of %u\n",
-			  current->comm, current->pid, nr, real);
-	if (unlikely(top != depth - 1)) {
+	if (unlikely(top != ctrl->idx - 1)) {
 		WARN_ONCE(1, "highmem: kunmap_local() out of order: %s/%d gives back mapping %d of %d\n",
 			  current->comm, current->pid, top / KM_STEP + 1,
-			  depth / KM_STEP);
+			  ctrl->idx / KM_STEP);
 		DO_ONCE_LITE(report_mappers, ctrl);
 	}
-	unmap_slots(ctrl, top, real);
+	unmap_slots(ctrl, top);
 }
 
 /**
  * kunmap_local_indexed() - out-of-line part of kunmap_local()
- * @vaddr: any address inside the mapped page
+ * @vaddr: any address inside the mapped page or run
  *
- * The fast path is for a mapping of one page on top of a stack of such mappings.
+ * The fast path is for the mapping on top of a stack of lazy mappings.
  *
  * Context: the one that made the mapping; does not sleep.
  */
@@ -813,11 +798,18 @@ void kunmap_local_indexed(const void *vaddr)
 	/* Else gcc keeps depth - 1 in one more register, which it has to save. */
 	OPTIMIZER_HIDE_VAR(depth);
 	if (!KMAP_LOCAL_LAZY || unlikely(ctrl->idx != depth) || unlikely(ctrl->slow)) {
-		kunmap_local_slow((unsigned long)vaddr, 1);
+		kunmap_local_slow((unsigned long)vaddr);
 		return;
 	}
 	clear_saved(ctrl, depth - 1);
-	set_idx(ctrl, depth - slots_of(1));
+	depth -= KM_STEP;
+	/* The rest of a run: the next slot is a page of the run or the guard. */
+	while (unlikely(pteval_used(ctrl->pteval[depth]))) {
+		clear_saved(ctrl, depth);
+		clear_saved(ctrl, depth - 1);
+		depth -= KM_STEP;
+	}
+	set_idx(ctrl, depth);
 	/* Last: __schedule() may pin the task until idx is 0. */
 	if (unlikely(ctrl->pinned))
 		km_unpin(ctrl);
@@ -908,9 +900,9 @@ unsigned int kmap_local_room(unsigned int nr)
  * @page: the first page
  * @nr: the number of pages wanted, at least 1; returns the number of pages mapped
  *
- * The out-of-line part of kmap_local_span(). Unmap all of them at once with
- * __kunmap_local_pages(). Both are exported for any module, because
- * memcpy_from_folio(), which is inline, calls them.
+ * The out-of-line part of kmap_local_span(). kunmap_local_indexed() unmaps all of them at
+ * once. Both are exported for any module, because memcpy_from_folio(), which is inline,
+ * calls them.
  *
  * Context: any, NMI on x86 only; does not sleep.
  * Return: the address of the first byte of @page.
@@ -922,7 +914,7 @@ void *__kmap_local_pages(struct page *page, unsigned int *nr)
 
 	if (kmap_local_is_lazy() && likely(*nr <= KM_RUN_MAX) &&
 	    likely(depth + KM_RUN_SPARE * KM_STEP <= km_limit))
-		return kmap_local_push(ctrl, depth, page, *nr);
+		return kmap_local_push_lazy(ctrl, depth, page, *nr);
 
 	*nr = kmap_local_room(*nr);
 	return km_map_page(page, kmap_prot, *nr, _RET_IP_);
@@ -949,42 +941,18 @@ size_t kmap_addr_reach(const void *vaddr)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	unsigned long addr = (unsigned long)vaddr;
-	unsigned int nr = 1;
+	size_t reach = PAGE_SIZE - offset_in_page(addr);
 	int n;
 
 	if (is_kmap_local_fixmap(addr)) {
 		n = find_slot(ctrl, addr | ~PAGE_MASK);
-		nr = n < 0 ? 0 : run_length(ctrl, n);
+		if (n < 0)
+			return 0;
+		while (pteval_used(ctrl->pteval[--n]))
+			reach += PAGE_SIZE;
 	}
-	return nr ? nr * PAGE_SIZE - offset_in_page(vaddr) : 0;
+	return reach;
 }
-
-/**
- * __kunmap_local_pages() - unmap what __kmap_local_pages() mapped
- * @vaddr: any address inside the first page
- * @nr: the number of pages mapped, at least 2: kunmap_local() unmaps a single page
- *
- * Context: the one that made the mapping; does not sleep.
- */
-void __kunmap_local_pages(const void *vaddr, unsigned int nr)
-{
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int top = slot_of((unsigned long)vaddr), n;
-
-	/* An idx above KM_LIMIT counts the reserve, which has no pteval[]. */
-	if (!kmap_local_is_lazy() || unlikely(ctrl->idx != top + 1 || top >= KM_LIMIT) ||
-	    unlikely(ctrl->holes || run_length(ctrl, top) != nr)) {
-		kunmap_local_slow((unsigned long)vaddr, nr);
-		return;
-	}
-	for (n = top; n > top - nr; n--)
-		clear_saved(ctrl, n);
-	set_idx(ctrl, top + 1 - slots_of(nr));
-	ctrl->special--;
-	if (unlikely(ctrl->pinned))
-		km_unpin(ctrl);
-}
-EXPORT_SYMBOL(__kunmap_local_pages);
 
 /* The scheduler and fork ------------------------------------------------ */
 

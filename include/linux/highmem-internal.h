@@ -199,7 +199,6 @@ void *__kmap_local_page(struct page *page);
 void *__kmap_local_page_prot(struct page *page, pgprot_t prot);
 void *__kmap_local_pfn_prot(unsigned long pfn, pgprot_t prot);
 void *__kmap_local_pages(struct page *page, unsigned int *nr);
-void __kunmap_local_pages(const void *vaddr, unsigned int nr);
 unsigned int kmap_local_room(unsigned int nr);
 void kunmap_local_indexed(const void *vaddr);
 void __kmap_local_sched_out(void);
@@ -429,20 +428,13 @@ static inline void *kmap_local_page_span(struct page *page, size_t offset,
 	return addr + offset;
 }
 
-/* @addr: an address inside the first page of the run */
+/* A run is one mapping. In the direct mapping each page is one. */
 static inline void kunmap_local_span(const void *addr, size_t len)
 {
-	unsigned int nr = PFN_UP(offset_in_page(addr) + len);
+	unsigned int nr = KMAP_LOCAL_MAPS_PAGES ? 1 : PFN_UP(offset_in_page(addr) + len);
 
-	if (!KMAP_LOCAL_MAPS_PAGES) {
-		for (; nr--; addr += PAGE_SIZE)
-			kunmap_direct(addr);
-	} else if (!is_kmap_local_direct(addr)) {
-		if (nr > 1)
-			__kunmap_local_pages(addr, nr);
-		else
-			kunmap_local_indexed(addr);
-	}
+	for (; nr--; addr += PAGE_SIZE)
+		__kunmap_local(addr);
 }
 
 static inline void *kmap_local_span(struct folio *folio, size_t offset, size_t *len)

@@ -102,8 +102,7 @@ static inline void *kmap_local_span(struct folio *folio, size_t offset, size_t *
  * @addr: the address that it returned
  * @len: the number of bytes that it mapped
  *
- * The whole run is unmapped. Another length, or an address in another page of the
- * run, is reported once. For an example see kmap_local_span().
+ * The whole run is unmapped. For an example see kmap_local_span().
  *
  * Context: the one that made the mapping; does not sleep.
  */

@@ -65,11 +65,13 @@ typedef unsigned int gfp_t;
 #define static_assert		_Static_assert
 #define BUILD_BUG_ON_MSG(cond, msg)	_Static_assert(!(cond), msg)
 #define BIT(n)			(1UL << (n))
+#define GENMASK(h, l)		((BIT(h) << 1) - BIT(l))
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define sizeof_field(type, m)	sizeof(((type *)0)->m)
 #define container_of(p, type, m) ((type *)((char *)(p) - offsetof(type, m)))
 #define IS_ERR_VALUE(x)		((unsigned long)(x) >= -4095UL)
 #define ALIGN(x, a)		(((x) + (a) - 1) / (a) * (a))
+#define round_down(x, a)	((x) / (a) * (a))
 #define PTR_ALIGN_DOWN(p, a)	((typeof(p))((unsigned long)(p) & ~((a) - 1)))
 #define min(a, b)							\
 ({									\
