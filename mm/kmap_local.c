@@ -414,11 +414,10 @@ static void report_mappers(const struct kmap_ctrl *ctrl) { }
 static struct task_struct *km_reserve[KM_RESERVE_SLOTS];
 static unsigned int reserve_slots __ro_after_init;
 static unsigned long km_reserve_start __ro_after_init;
-static unsigned long km_reserve_end __ro_after_init;
 
 static bool is_kmap_local_reserve(unsigned long addr)
 {
-	return addr >= km_reserve_start && addr < km_reserve_end;
+	return addr - km_reserve_start < KM_RESERVE_SIZE;
 }
 
 static unsigned long reserve_vaddr(unsigned int n)
@@ -431,8 +430,7 @@ static unsigned long reserve_vaddr(unsigned int n)
  * mapped there: an access faults, and reaches no page of another mapping. NULL would be
  * no better, as callers do not check for failure.
  */
-static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval,
-				  unsigned long ip)
+static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval)
 {
 	unsigned long vaddr;
 	unsigned int n;
@@ -456,14 +454,8 @@ static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval,
 		WARN_ONCE(1, "highmem: no slot is left for a local mapping of %s/%d, which holds %u\n",
 			  current->comm, current->pid, nr_mappings(ctrl));
 		DO_ONCE_LITE(report_mappers, ctrl);
-		/* Nothing is mapped there. Without vmalloc space, that is the last guard. */
-		return (void *)(km_reserve_end ? vaddr :
-				slot_vaddr(KM_LIMIT, pte_pfn(pteval)));
+		return (void *)vaddr;
 	}
-	/* A tracer may hold the lock of the run queue, which the console takes to wake a task. */
-	DO_ONCE_LITE(printk_deferred,
-		     KERN_INFO "highmem: %s/%d nests more than %d local mappings, in %pS\n",
-		     current->comm, current->pid, KM_LIMIT / KM_STEP, (void *)ip);
 
 	preempt_disable();
 	ctrl->special++;
@@ -526,14 +518,11 @@ static int __init kmap_local_reserve_init(void)
 	struct vm_struct *area = get_vm_area(KM_RESERVE_SIZE, VM_MAP);
 
 	km_init();
-	if (!area)
-		return -ENOMEM;
-	km_reserve_start = (unsigned long)area->addr;
-	km_reserve_end = km_reserve_start + KM_RESERVE_SIZE;
 	/* NULL: allocates the page tables, and calls no function for the PTEs. */
-	if (apply_to_page_range(&init_mm, km_reserve_start, KM_RESERVE_SIZE,
-				NULL, NULL))
-		return -ENOMEM;
+	if (!area || apply_to_page_range(&init_mm, (unsigned long)area->addr,
+					 KM_RESERVE_SIZE, NULL, NULL))
+		panic("highmem: no memory for the reserve of local mappings");
+	km_reserve_start = (unsigned long)area->addr;
 #ifndef arch_kmap_local_map_idx
 	reserve_slots = KM_RESERVE_SLOTS;
 #endif
@@ -609,7 +598,7 @@ static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot,
 	if (unlikely(!km_limit))
 		km_init();
 	if (unlikely(depth > KM_LIMIT))
-		return reserve_map(ctrl, pteval, ip);
+		return reserve_map(ctrl, pteval);
 
 	/*
 	 * An eager mapping has no PTE before: __schedule() must not restore the new one
@@ -755,10 +744,9 @@ static noinline void kunmap_local_slow(unsigned long addr)
 
 	/*
 	 * An address in the guard before a mapping was moved back too far. The first
-	 * byte of a guard may be the end of a mapping that is unmapped already. The last
-	 * guard is what reserve_map() returns without a reserve.
+	 * byte of a guard may be the end of a mapping that is unmapped already.
 	 */
-	if (top < 0 && offset_in_page(addr) && (km_reserve_end || ctrl->idx < KM_LIMIT))
+	if (top < 0 && offset_in_page(addr))
 		top = find_slot(ctrl, addr + PAGE_SIZE);
 	if (top < 0) {
 		if (is_kmap_local_reserve(addr))

@@ -213,8 +213,7 @@ bool __printf(1, 2) sim_warn(const char *format, ...);
 #define WARN_ON_ONCE(cond)	WARN_ONCE(cond, "%s", #cond)
 #define DEBUG_LOCKS_WARN_ON(cond) WARN_ON_ONCE(cond)
 #define pr_warn(...)		shim_trace("", __VA_ARGS__)
-#define printk_deferred(...)	shim_trace(__VA_ARGS__)
-#define KERN_INFO
+#define panic(...)		sim_warn(__VA_ARGS__)
 #define lockdep_assert_held(l)	sim_assert_held(l)
 
 /* Pages and address space ------------------------------------------------------ */
