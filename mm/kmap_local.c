@@ -277,21 +277,15 @@ static __always_inline bool pteval_used(pte_t pteval)
 
 /*
  * The next slot below @n that maps a page, or -1. A walk over the task's stack, from the
- * latest mapping to the first, is
- * for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n)).
+ * latest mapping to the first, is for (n = ctrl->idx; (n = page_below(ctrl, n)) >= 0;).
  */
 static int page_below(const struct kmap_ctrl *ctrl, int n)
 {
-	while (--n >= 0) {
-		if (pteval_used(ctrl->pteval[n]))
-			return n;
-	}
-	return -1;
-}
-
-static int latest_page(const struct kmap_ctrl *ctrl)
-{
-	return page_below(ctrl, min(ctrl->idx, KM_LIMIT));
+	/* Above KM_LIMIT, idx counts the reserve, which has no pteval[]. */
+	n = min(n, KM_LIMIT);
+	while (--n >= 0 && !pteval_used(ctrl->pteval[n]))
+		;
+	return n;
 }
 
 static unsigned int nr_mappings(const struct kmap_ctrl *ctrl)
@@ -304,7 +298,7 @@ static int find_slot(const struct kmap_ctrl *ctrl, unsigned long addr)
 {
 	int n;
 
-	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n)) {
+	for (n = ctrl->idx; (n = page_below(ctrl, n)) >= 0; ) {
 		unsigned long offset = addr - slot_addr(ctrl, n);
 
 		/* In a run, the byte behind a page belongs to the next page. */
@@ -383,7 +377,7 @@ static void report_mappers(const struct kmap_ctrl *ctrl)
 {
 	int n;
 
-	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n))
+	for (n = ctrl->idx; (n = page_below(ctrl, n)) >= 0; )
 		pr_warn("highmem: %s/%d: mapping %d, frame %#lx, made by %pS\n",
 			current->comm, current->pid, n / KM_STEP + 1,
 			pte_pfn(ctrl->pteval[n]), (void *)ctrl->mapper[n]);
@@ -955,7 +949,7 @@ void __kmap_local_sched_out(void)
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
-	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n))
+	for (n = ctrl->idx; (n = page_below(ctrl, n)) >= 0; )
 		clear_slot(ctrl, n);
 }
 
@@ -970,13 +964,12 @@ void __kmap_local_sched_in(void)
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
-	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n))
+	for (n = ctrl->idx; (n = page_below(ctrl, n)) >= 0; )
 		set_slot(n, ctrl->pteval[n]);
 }
 
 /**
  * kmap_local_leaked() - report and unmap the mappings that the current task leaks
- * @where: what the task does
  *
  * Without this the mappings would stay, and pin the task to its CPU. A CPU cannot go
  * offline with a pinned task, not even with a dead one. A debug kernel reports the
@@ -986,17 +979,18 @@ void __kmap_local_sched_in(void)
  * __schedule()); do_exit(), for a kernel thread or after an oops, where the task may
  * still be moved.
  */
-void kmap_local_leaked(const char *where)
+void kmap_local_leaked(void)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
 	WARN_ONCE(1, "highmem: %s/%d %s with %u local mappings\n", current->comm,
-		  current->pid, where, nr_mappings(ctrl));
+		  current->pid, current->flags & PF_EXITING ? "ends" : "returns to user space",
+		  nr_mappings(ctrl));
 	DO_ONCE_LITE(report_mappers, ctrl);
 
 	preempt_disable();
-	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n)) {
+	for (n = ctrl->idx; (n = page_below(ctrl, n)) >= 0; ) {
 		clear_slot(ctrl, n);
 		clear_saved(ctrl, n);
 	}

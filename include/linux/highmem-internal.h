@@ -220,20 +220,13 @@ static inline bool kmap_local_flush(bool flush_tlb) { return false; }
 /* A mapping takes a multiple of so many slots: a page and a guard take two. */
 #define KMAP_LOCAL_STEP		2
 
-void kmap_local_leaked(const char *where);
+void kmap_local_leaked(void);
 
-/* For the return to user space. */
+/* For the return to user space and for do_exit(). */
 static inline void kmap_assert_nomap(void)
 {
 	if (unlikely(current->kmap_ctrl.idx))
-		kmap_local_leaked("returns to user space");
-}
-
-/* For do_exit(). */
-static inline void kmap_local_exit(void)
-{
-	if (unlikely(current->kmap_ctrl.idx))
-		kmap_local_leaked("ends");
+		kmap_local_leaked();
 }
 
 /* Must @p stay on its CPU, because it has local mappings? */
@@ -276,7 +269,6 @@ static inline bool is_kmap_local_fixmap(unsigned long addr)
 #else
 static inline void kmap_local_fork(struct task_struct *tsk) { }
 static inline void kmap_assert_nomap(void) { }
-static inline void kmap_local_exit(void) { }
 static __always_inline bool kmap_local_held(const struct task_struct *p) { return false; }
 static inline void kmap_local_pin(struct task_struct *p) { }
 #endif /* CONFIG_KMAP_LOCAL */

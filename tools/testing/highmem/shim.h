@@ -415,6 +415,7 @@ struct task_struct {
 };
 
 #define PF_MEMALLOC		1
+#define PF_EXITING		2
 #define TASK_RUNNING		0
 #define TASK_UNINTERRUPTIBLE	2
 
