@@ -530,7 +530,7 @@ early_initcall(kmap_local_reserve_init);
 static bool is_eager(pte_t pteval)
 {
 	return !kmap_local_is_lazy() ||
-	       !pte_same(pteval, pfn_pte(pte_pfn(pteval), kmap_prot));
+	       !pte_same(pteval, arch_kmap_local_page_pte(pte_pfn(pteval), km_page_pte));
 }
 
 /* Removes the PTE of slot @n if its mapping is eager. Preemption is off. */
@@ -544,6 +544,7 @@ static void clear_slot(const struct kmap_ctrl *ctrl, unsigned int n)
 
 /*
  * Maps @nr pages, which takes the stack to @depth. @pteval is for the first page, at @pfn.
+ * All others have kmap_prot.
  *
  * From set_idx() on, interrupts push above the new slots and the CPU stays.
  *
@@ -575,8 +576,8 @@ static __always_inline void *kmap_local_push(struct kmap_ctrl *ctrl, unsigned in
 }
 
 /*
- * Maps @nr pages from frame @pfn on. This is for eager mappings, for the first mapping of
- * all, and for a stack that is full. A run has kmap_prot. @ip is the caller to report.
+ * Maps @nr pages from frame @pfn on. This is for runs, for eager mappings, for the first
+ * mapping of all, and for a stack that is full. @ip is the caller to report.
  */
 static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot,
 					   unsigned int nr, unsigned long ip)
@@ -602,17 +603,6 @@ static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot,
 	addr = kmap_local_push(ctrl, depth, pfn, pteval, nr, is_eager(pteval), ip);
 	preempt_enable();
 	return addr;
-}
-
-/* The fast path: maps @nr pages with kmap_prot lazily. */
-static __always_inline void *kmap_local_push_lazy(struct kmap_ctrl *ctrl,
-						  unsigned int depth,
-						  struct page *page, unsigned int nr)
-{
-	unsigned long pfn = page_to_pfn(page);
-
-	return kmap_local_push(ctrl, depth, pfn,
-			       arch_kmap_local_page_pte(pfn, km_page_pte), nr, false, 0);
 }
 
 static void *km_map_page(struct page *page, pgprot_t prot, unsigned int nr,
@@ -670,10 +660,12 @@ void *__kmap_local_page(struct page *page)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	unsigned int depth = ctrl->idx + slots_of(1);
+	unsigned long pfn = page_to_pfn(page);
 
 	if (!kmap_local_is_lazy() || unlikely(depth > km_limit))
 		return km_map_page(page, kmap_prot, 1, _RET_IP_);
-	return kmap_local_push_lazy(ctrl, depth, page, 1);
+	return kmap_local_push(ctrl, depth, pfn,
+			       arch_kmap_local_page_pte(pfn, km_page_pte), 1, false, 0);
 }
 EXPORT_SYMBOL(__kmap_local_page);
 
@@ -891,13 +883,6 @@ unsigned int kmap_local_room(unsigned int nr)
  */
 void *__kmap_local_pages(struct page *page, unsigned int *nr)
 {
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int depth = ctrl->idx + slots_of(*nr);
-
-	if (kmap_local_is_lazy() && likely(*nr <= KM_RUN_MAX) &&
-	    likely(depth + KM_RUN_SPARE * KM_STEP <= km_limit))
-		return kmap_local_push_lazy(ctrl, depth, page, *nr);
-
 	*nr = kmap_local_room(*nr);
 	return km_map_page(page, kmap_prot, *nr, _RET_IP_);
 }
