@@ -203,11 +203,13 @@ unsigned int kmap_local_room(unsigned int nr);
 void kunmap_local_indexed(const void *vaddr);
 void __kmap_local_sched_out(void);
 void __kmap_local_sched_in(void);
+size_t kmap_addr_reach(const void *vaddr);
 
 #ifdef CONFIG_KMAP_LOCAL
 #if IS_ENABLED(CONFIG_KUNIT)
 bool kmap_local_is_lazy(void);
 #endif
+bool is_kmap_addr(const void *x);
 void kmap_local_fork(struct task_struct *tsk);
 struct page *kmap_local_to_page(const void *vaddr);
 
@@ -267,6 +269,7 @@ static inline bool is_kmap_local_fixmap(unsigned long addr)
 }
 
 #else
+static inline bool is_kmap_addr(const void *x) { return false; }
 static inline void kmap_local_fork(struct task_struct *tsk) { }
 static inline void kmap_assert_nomap(void) { }
 static __always_inline bool kmap_local_held(const struct task_struct *p) { return false; }
@@ -298,14 +301,7 @@ static inline bool is_pkmap_addr(unsigned long addr) { return false; }
 
 static inline bool page_needs_kmap_local(const struct page *page)
 {
-	if (IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP))
-		return true;
-#ifdef CONFIG_HIGHMEM
-	/* This decides for most pages. PageHighMem() also knows ZONE_MOVABLE. */
-	if (page_zonenum(page) < ZONE_HIGHMEM)
-		return false;
-#endif
-	return PageHighMem(page);
+	return IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP) || PageHighMem(page);
 }
 
 /* kunmap() and kunmap_local() of an address in the direct mapping. */
@@ -510,14 +506,6 @@ static inline unsigned long totalhigh_pages(void)
 {
 	return IS_ENABLED(CONFIG_HIGHMEM) ? __totalhigh_pages() : 0;
 }
-
-#ifdef CONFIG_KMAP_LOCAL
-bool is_kmap_addr(const void *x);
-size_t kmap_addr_reach(const void *vaddr);
-#else
-static inline bool is_kmap_addr(const void *x) { return false; }
-static inline size_t kmap_addr_reach(const void *vaddr) { return 0; }
-#endif
 
 /* Fails to compile if the argument is the page instead of the address. */
 #define __kunmap_local_arg(addr)					\

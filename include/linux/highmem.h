@@ -440,15 +440,6 @@ static inline size_t highmem_clamp_end(struct page *page, size_t end)
 	return WARN_ON_ONCE(end > size) ? size : end;
 }
 
-/* How many of @len bytes from @offset one kmap_local_folio() makes reachable. */
-static inline size_t kmap_local_reach(struct folio *folio, size_t offset,
-				      size_t len)
-{
-	if (!page_needs_kmap_local(&folio->page))
-		return len;
-	return min_t(size_t, len, PAGE_SIZE - offset_in_page(offset));
-}
-
 /* Helpers: clear and copy whole pages -------------------------------------- */
 
 #ifndef clear_user_highpage
@@ -797,15 +788,8 @@ static inline void memcpy_to_page(struct page *page, size_t offset,
  */
 static inline void memzero_page(struct page *page, size_t offset, size_t len)
 {
-	char *kaddr;
-
-	if (highmem_bad_range(offset, len, PAGE_SIZE))
-		return;
-
-	kaddr = kmap_local_page(page);
-	memset(kaddr + offset, 0, len);
+	memset_page(page, offset, 0, len);
 	flush_dcache_page(page);
-	kunmap_local(kaddr);
 }
 
 /* Helpers: parts of a folio or compound page ------------------------------- */
@@ -1037,8 +1021,10 @@ static inline __must_check void *folio_zero_tail(struct folio *folio,
 						 size_t offset, void *kaddr)
 {
 	size_t len = folio_size(folio) - offset;
-	size_t reach = kmap_local_reach(folio, offset, len);
+	size_t reach = len;
 
+	if (page_needs_kmap_local(&folio->page))
+		reach = min_t(size_t, len, PAGE_SIZE - offset_in_page(offset));
 	memset(kaddr, 0, reach);
 	if (reach < len) {
 		kunmap_local(kaddr);
@@ -1085,8 +1071,7 @@ static inline void folio_fill_tail(struct folio *folio, size_t offset,
  * @pos: position in the file, bytes
  * @len: bytes wanted
  *
- * Copies as much as one mapping reaches, at most to the end of the folio. Call
- * it again for the rest.
+ * Copies at most to the end of the folio. The rest is in the next folio of the file.
  *
  * Example::
  *
@@ -1105,16 +1090,9 @@ static inline size_t memcpy_from_file_folio(char *to, struct folio *folio,
 					    loff_t pos, size_t len)
 {
 	size_t offset = offset_in_folio(folio, pos);
-	const char *kaddr;
 
 	len = min(len, folio_size(folio) - offset);
-	if (!len)
-		return 0;
-
-	kaddr = kmap_local_span(folio, offset, &len);
-	memcpy(to, kaddr, len);
-	kunmap_local_span(kaddr, len);
-
+	memcpy_from_folio(to, folio, offset, len);
 	return len;
 }
 

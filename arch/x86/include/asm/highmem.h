@@ -37,9 +37,7 @@
 extern unsigned long highstart_pfn, highend_pfn;
 void add_highpages_with_active_regions(int nid, unsigned long start_pfn,
 				       unsigned long end_pfn);
-#endif
 
-#ifdef CONFIG_X86_32
 /*
  * kunmap_local() leaves the PTE until the slot maps another page. Without high memory it
  * does not: local mappings are of device memory.
