@@ -79,12 +79,11 @@
  * and none to find their misuse.)
  */
 
-#include <kunit/visibility.h>
 #include <linux/bitops.h>
 #include <linux/cpuhotplug.h>
 #include <linux/export.h>
 #include <linux/highmem.h>
-#include <linux/kstrtox.h>
+#include <linux/moduleparam.h>
 #include <linux/once_lite.h>
 #include <linux/smp.h>
 #include <linux/vmalloc.h>
@@ -324,7 +323,7 @@ static void km_pop_to(struct kmap_ctrl *ctrl, int depth)
 }
 
 /* Does kunmap_local() leave the PTEs of mappings with kmap_prot in their slots? */
-VISIBLE_IF_KUNIT bool kmap_local_is_lazy(void)
+bool kmap_local_is_lazy(void)
 {
 	return KMAP_LOCAL_LAZY && !static_branch_unlikely(&kmap_local_eager);
 }
@@ -1101,26 +1100,25 @@ static int kmap_local_dying(unsigned int cpu)
 	return 0;
 }
 
-static int __init kmap_local_set_lazy(char *value)
-{
-	bool lazy;
-	int error = kstrtobool(value, &lazy);
-
-	if (!error && !lazy)
-		static_branch_enable(&kmap_local_eager);
-	return error;
-}
-early_param("kmap_local_lazy", kmap_local_set_lazy);
+static bool km_lazy = true;
+core_param(kmap_local_lazy, km_lazy, bool, 0);
 
 static int __init kmap_local_lazy_init(void)
 {
 	/* debug_pagealloc is to find each access to a free page. */
-	if (debug_pagealloc_enabled())
+	if (!km_lazy || debug_pagealloc_enabled())
 		static_branch_enable(&kmap_local_eager);
 	return cpuhp_setup_state_nocalls(CPUHP_AP_KMAP_LOCAL_DYING,
 					 "mm/kmap_local:dying", NULL,
 					 kmap_local_dying);
 }
 early_initcall(kmap_local_lazy_init);
+
+#else
+
+bool kmap_local_flush(bool flush_tlb)
+{
+	return false;
+}
 
 #endif /* KMAP_LOCAL_LAZY */

@@ -206,18 +206,12 @@ void __kmap_local_sched_in(void);
 size_t kmap_addr_reach(const void *vaddr);
 
 #ifdef CONFIG_KMAP_LOCAL
-#if IS_ENABLED(CONFIG_KUNIT)
 bool kmap_local_is_lazy(void);
-#endif
 bool is_kmap_addr(const void *x);
 void kmap_local_fork(struct task_struct *tsk);
 struct page *kmap_local_to_page(const void *vaddr);
 
-#if KMAP_LOCAL_LAZY
 bool kmap_local_flush(bool flush_tlb);
-#else
-static inline bool kmap_local_flush(bool flush_tlb) { return false; }
-#endif
 
 /* A mapping takes a multiple of so many slots: a page and a guard take two. */
 #define KMAP_LOCAL_STEP		2
@@ -373,18 +367,12 @@ static inline void *kmap_local_pfn(unsigned long pfn)
 	return lowmem_page_address(pfn_to_page(pfn));
 }
 
-/* Is @addr in the direct mapping, so that kmap_local has not mapped it? */
-static inline bool is_kmap_local_direct(const void *addr)
-{
-	return !IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP) &&
-	       addr < high_memory && (unsigned long)addr >= PAGE_OFFSET;
-}
-
 static inline void __kunmap_local(const void *addr)
 {
 	if (!KMAP_LOCAL_MAPS_PAGES)
 		kunmap_direct(addr);
-	else if (!is_kmap_local_direct(addr))
+	else if (IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP) ||
+		 addr >= high_memory || (unsigned long)addr < PAGE_OFFSET)
 		kunmap_local_indexed(addr);
 }
 

@@ -90,7 +90,7 @@ typedef unsigned int gfp_t;
 #define const_ilog2(n)		(31 - __builtin_clz(n))
 #define EXPORT_SYMBOL(x)	struct shim_##x
 #define EXPORT_SYMBOL_GPL(x)	struct shim_##x
-#define early_param(name, f)	struct shim_##f { int (*p)(char *); }
+#define core_param(name, var, type, perm)	struct shim_##name { type *p; }
 #define early_initcall(f)	int (*const shim_call_##f)(void) = f
 #define ENOMEM			12
 #define EAGAIN			11
@@ -527,7 +527,6 @@ void finish_wait(wait_queue_head_t *queue, int *wait);
 long schedule_timeout(long timeout);
 
 /* CPU hotplug is not simulated, and there is no command line. */
-#define kstrtobool(s, res)		((void)(s), *(res) = true, 0)
 #define CPUHP_AP_KMAP_LOCAL_DYING	0
 #define debug_pagealloc_enabled()	false
 #define cpuhp_setup_state_nocalls(state, name, up, down) ((void)(down), 0)
