@@ -496,16 +496,6 @@ static void reserve_unmap(struct kmap_ctrl *ctrl, unsigned long addr)
 	end_unmap(ctrl);
 }
 
-static void reserve_drop_all(void)
-{
-	unsigned int n;
-
-	for (n = 0; n < reserve_slots; n++) {
-		if (READ_ONCE(km_reserve[n]) == current)
-			reserve_clear(n);
-	}
-}
-
 static int __init kmap_local_reserve_init(void)
 {
 	struct vm_struct *area = get_vm_area(KM_RESERVE_SIZE, VM_MAP);
@@ -798,15 +788,14 @@ EXPORT_SYMBOL(kunmap_local_indexed);
  */
 struct page *kmap_local_to_page(const void *vaddr)
 {
-	unsigned long addr = (unsigned long)vaddr & PAGE_MASK;
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
-	if (is_kmap_local_reserve(addr))
+	if (is_kmap_local_reserve((unsigned long)vaddr))
 		return vmalloc_to_page(vaddr);
 
 	/* The last byte, as find_slot() accepts the byte behind a mapping. */
-	n = find_slot(ctrl, addr + PAGE_SIZE - 1);
+	n = find_slot(ctrl, (unsigned long)vaddr | ~PAGE_MASK);
 	return n < 0 ? NULL : pte_page(ctrl->pteval[n]);
 }
 
@@ -978,11 +967,12 @@ void kmap_local_leaked(void)
 		clear_slot(ctrl, n);
 		clear_saved(ctrl, n);
 	}
-	if (ctrl->idx > KM_LIMIT)
-		reserve_drop_all();
-	ctrl->holes = 0;
+	for (n = 0; n < reserve_slots; n++) {
+		if (READ_ONCE(km_reserve[n]) == current)
+			reserve_clear(n);
+	}
+	ctrl->slow = 0;
 	set_idx(ctrl, 0);
-	ctrl->special = 0;
 	end_unmap(ctrl);
 }
 EXPORT_SYMBOL_GPL(kmap_local_leaked);

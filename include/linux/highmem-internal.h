@@ -256,10 +256,8 @@ static __always_inline void kmap_local_pin(struct task_struct *p)
 /* The fixmap counts downwards: the first slot has the highest address. */
 static inline bool is_kmap_local_fixmap(unsigned long addr)
 {
-	unsigned long lowest = __fix_to_virt(FIX_KMAP_END);
-	unsigned long highest = __fix_to_virt(FIX_KMAP_BEGIN);
-
-	return addr - lowest < highest + PAGE_SIZE - lowest;
+	return addr - __fix_to_virt(FIX_KMAP_END) <
+	       (FIX_KMAP_END - FIX_KMAP_BEGIN + 1) * PAGE_SIZE;
 }
 
 #else
@@ -452,15 +450,6 @@ static inline void kmap_atomic_enter(void)
 	pagefault_disable();
 }
 
-static inline void kmap_atomic_leave(void)
-{
-	pagefault_enable();
-	if (IS_ENABLED(CONFIG_PREEMPT_RT))
-		migrate_enable();
-	else
-		preempt_enable();
-}
-
 static inline void *kmap_atomic_prot(struct page *page, pgprot_t prot)
 {
 	kmap_atomic_enter();
@@ -482,7 +471,11 @@ static inline void *kmap_atomic_pfn(unsigned long pfn)
 static inline void __kunmap_atomic(const void *addr)
 {
 	__kunmap_local(addr);
-	kmap_atomic_leave();
+	pagefault_enable();
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		migrate_enable();
+	else
+		preempt_enable();
 }
 
 static inline unsigned long nr_free_highpages(void)

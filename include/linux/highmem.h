@@ -408,26 +408,17 @@ static inline void tag_clear_highpage(struct page *page) { }
 /* Helpers: what bounds them ----------------------------------------------- */
 
 /*
- * A range that does not fit is a bug of the caller. Kernels with DEBUG_VM
- * report it and touch no page, rather than write over what comes behind.
+ * A range that does not fit is a bug of the caller. Kernels with DEBUG_VM report it and
+ * touch no page, rather than write over what comes behind. A caller that reads to @to goes
+ * on with what is there. That must not be what its stack held before, so it is zeroed. A
+ * length of more than INT_MAX is one that was counted down below 0: no buffer is so long.
  */
-static inline bool highmem_bad_range(size_t offset, size_t len, size_t size)
+static inline bool highmem_bad_range(size_t offset, size_t len, size_t size, void *to)
 {
-	return IS_ENABLED(CONFIG_DEBUG_VM) &&
-	       WARN_ON_ONCE(offset > size || len > size - offset);
-}
+	bool bad = IS_ENABLED(CONFIG_DEBUG_VM) &&
+		   WARN_ON_ONCE(offset > size || len > size - offset);
 
-/*
- * The same for a range that is to be read to @to. The caller goes on with what is
- * there, and that must not be what its stack held before. A length of more than
- * INT_MAX is one that was counted down below 0: no buffer is so long.
- */
-static inline bool highmem_bad_read(void *to, size_t offset, size_t len,
-				    size_t size)
-{
-	bool bad = highmem_bad_range(offset, len, size);
-
-	if (bad && len <= INT_MAX)
+	if (bad && to && len <= INT_MAX)
 		memset(to, 0, len);
 	return bad;
 }
@@ -682,8 +673,8 @@ static inline void memcpy_page(struct page *dst_page, size_t dst_off,
 {
 	char *src, *dst;
 
-	if (highmem_bad_range(dst_off, len, PAGE_SIZE) ||
-	    highmem_bad_range(src_off, len, PAGE_SIZE))
+	if (highmem_bad_range(dst_off, len, PAGE_SIZE, NULL) ||
+	    highmem_bad_range(src_off, len, PAGE_SIZE, NULL))
 		return;
 
 	src = kmap_local_page(src_page);
@@ -713,7 +704,7 @@ static inline void memset_page(struct page *page, size_t offset, int val,
 {
 	char *kaddr;
 
-	if (highmem_bad_range(offset, len, PAGE_SIZE))
+	if (highmem_bad_range(offset, len, PAGE_SIZE, NULL))
 		return;
 
 	kaddr = kmap_local_page(page);
@@ -739,7 +730,7 @@ static inline void memcpy_from_page(char *to, struct page *page,
 {
 	const char *kaddr;
 
-	if (highmem_bad_read(to, offset, len, PAGE_SIZE))
+	if (highmem_bad_range(offset, len, PAGE_SIZE, to))
 		return;
 
 	kaddr = kmap_local_page(page);
@@ -765,7 +756,7 @@ static inline void memcpy_to_page(struct page *page, size_t offset,
 {
 	char *kaddr;
 
-	if (highmem_bad_range(offset, len, PAGE_SIZE))
+	if (highmem_bad_range(offset, len, PAGE_SIZE, NULL))
 		return;
 
 	kaddr = kmap_local_page(page);
@@ -944,7 +935,7 @@ static inline void folio_zero_range(struct folio *folio, size_t start,
 static inline void memcpy_from_folio(char *to, struct folio *folio,
 				     size_t offset, size_t len)
 {
-	if (highmem_bad_read(to, offset, len, folio_size(folio)))
+	if (highmem_bad_range(offset, len, folio_size(folio), to))
 		return;
 
 	while (len) {
@@ -976,7 +967,7 @@ static inline void memcpy_from_folio(char *to, struct folio *folio,
 static inline void memcpy_to_folio(struct folio *folio, size_t offset,
 				   const char *from, size_t len)
 {
-	if (highmem_bad_range(offset, len, folio_size(folio)))
+	if (highmem_bad_range(offset, len, folio_size(folio), NULL))
 		return;
 
 	while (len) {
@@ -1057,7 +1048,7 @@ static inline __must_check void *folio_zero_tail(struct folio *folio,
 static inline void folio_fill_tail(struct folio *folio, size_t offset,
 				   const char *from, size_t len)
 {
-	if (highmem_bad_range(offset, len, folio_size(folio)))
+	if (highmem_bad_range(offset, len, folio_size(folio), NULL))
 		return;
 
 	memcpy_to_folio(folio, offset, from, len);
