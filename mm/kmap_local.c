@@ -185,19 +185,25 @@ static __always_inline void remove_pte(unsigned long vaddr, pte_t *ptep)
 }
 
 /*
- * Writes @pteval to a slot that may still hold an old PTE, and flushes if it did.
- * Preemption is off.
+ * Makes slot @n map what @pteval, from pteval[], says. Writes to the slot if its PTE is
+ * another, and flushes the old PTE if there was one. The task stays on its CPU.
  *
  * A lazy architecture overwrites the old PTE so that neither a page walk nor
  * flush_this_cpu() sees half of it. An NMI always flushes: it may find a slot empty
  * that flush_this_cpu() has cleared but not yet flushed. On an eager architecture
  * kunmap_local() leaves no PTE. There an old PTE is a bug, and is removed first.
  */
-static __always_inline void replace_pte(unsigned long vaddr, pte_t *ptep,
-					pte_t pteval)
+static __always_inline void set_slot(unsigned int n, pte_t pteval)
 {
-	bool stale = !pte_none(ptep_get(ptep));
+	unsigned long vaddr = slot_vaddr(n, pte_pfn(pteval));
+	pte_t *ptep = slot_pte(n, vaddr);
+	bool stale;
 
+	if (likely(pte_same(ptep_get(ptep), pteval)))
+		return;
+
+	preempt_disable();
+	stale = !pte_none(ptep_get(ptep));
 	highmem_race_window();
 	if (!KMAP_LOCAL_LAZY && WARN_ON_ONCE(stale))
 		remove_pte(vaddr, ptep);
@@ -207,19 +213,7 @@ static __always_inline void replace_pte(unsigned long vaddr, pte_t *ptep,
 		arch_kmap_local_post_unmap(vaddr);
 		highmem_count(HIGHMEM_STAT_LOCAL_FLUSH, 1);
 	}
-}
-
-/* Makes slot @n map what @pteval, from pteval[], says. The task stays on its CPU. */
-static __always_inline void set_slot(unsigned int n, pte_t pteval)
-{
-	unsigned long vaddr = slot_vaddr(n, pte_pfn(pteval));
-	pte_t *ptep = slot_pte(n, vaddr);
-
-	if (!pte_same(ptep_get(ptep), pteval)) {
-		preempt_disable();
-		replace_pte(vaddr, ptep, pteval);
-		preempt_enable();
-	}
+	preempt_enable();
 }
 
 /* The stack ----------------------------------------------------------- */
