@@ -409,9 +409,9 @@ static inline void tag_clear_highpage(struct page *page) { }
 
 /*
  * A range that does not fit is a bug of the caller. Kernels with DEBUG_VM report it and
- * touch no page, rather than write over what comes behind. A caller that reads to @to goes
- * on with what is there. That must not be what its stack held before, so it is zeroed. A
- * length of more than INT_MAX is one that was counted down below 0: no buffer is so long.
+ * touch no page, rather than write over what comes behind. They zero @to, the buffer of a
+ * read, because the caller goes on to use the buffer. A length of more than INT_MAX is one
+ * that was counted down below 0: no buffer is so long.
  */
 static inline bool highmem_bad_range(size_t offset, size_t len, size_t size, void *to)
 {
@@ -919,6 +919,23 @@ static inline void folio_zero_range(struct folio *folio, size_t start,
 	folio_zero_segment(folio, start, start + length);
 }
 
+/* Copies @len bytes from @buf to @folio or back, as many at a time as a mapping reaches. */
+static __always_inline void folio_copy_buf(struct folio *folio, size_t offset,
+					   char *buf, size_t len, bool to_folio)
+{
+	while (len) {
+		size_t reach = len;
+		char *kaddr = kmap_local_span(folio, offset, &reach);
+
+		memcpy(to_folio ? kaddr : buf, to_folio ? buf : kaddr, reach);
+		kunmap_local_span(kaddr, reach);
+
+		buf += reach;
+		len -= reach;
+		offset += reach;
+	}
+}
+
 /**
  * memcpy_from_folio() - read bytes of a folio
  * @to: buffer of @len bytes
@@ -935,20 +952,8 @@ static inline void folio_zero_range(struct folio *folio, size_t start,
 static inline void memcpy_from_folio(char *to, struct folio *folio,
 				     size_t offset, size_t len)
 {
-	if (highmem_bad_range(offset, len, folio_size(folio), to))
-		return;
-
-	while (len) {
-		size_t reach = len;
-		const char *kaddr = kmap_local_span(folio, offset, &reach);
-
-		memcpy(to, kaddr, reach);
-		kunmap_local_span(kaddr, reach);
-
-		to += reach;
-		len -= reach;
-		offset += reach;
-	}
+	if (!highmem_bad_range(offset, len, folio_size(folio), to))
+		folio_copy_buf(folio, offset, to, len, false);
 }
 
 /**
@@ -970,17 +975,7 @@ static inline void memcpy_to_folio(struct folio *folio, size_t offset,
 	if (highmem_bad_range(offset, len, folio_size(folio), NULL))
 		return;
 
-	while (len) {
-		size_t reach = len;
-		char *kaddr = kmap_local_span(folio, offset, &reach);
-
-		memcpy(kaddr, from, reach);
-		kunmap_local_span(kaddr, reach);
-
-		from += reach;
-		len -= reach;
-		offset += reach;
-	}
+	folio_copy_buf(folio, offset, (char *)from, len, true);
 	flush_dcache_folio(folio);
 }
 

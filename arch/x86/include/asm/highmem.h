@@ -24,7 +24,6 @@
 /* LAST_PKMAP and PKMAP_BASE: one page table, see <asm/pgtable_32_areas.h>. */
 #define PKMAP_ADDR(nr)		(PKMAP_BASE + ((nr) << PAGE_SHIFT))
 #define PKMAP_NR(virt)		(((virt) - PKMAP_BASE) >> PAGE_SHIFT)
-#define LAST_PKMAP_MASK		(LAST_PKMAP - 1)
 
 /* Caches are physically tagged. */
 #define flush_cache_kmaps()	do { } while (0)
