@@ -54,10 +54,8 @@ void __folio_unmap_local(struct folio *folio, const void *addr)
 	unsigned int nr = folio_nr_pages(folio);
 
 	/* A single page may be in any window. A run is in fixmap slots. */
-	if (nr == 1)
+	if (nr == 1 || is_kmap_local_fixmap((unsigned long)addr))
 		kunmap_local_indexed(addr);
-	else if (is_kmap_local_fixmap((unsigned long)addr))
-		__kunmap_local_pages(addr, nr);
 	else
 		vm_unmap_ram(PTR_ALIGN_DOWN(addr, PAGE_SIZE), nr);
 }

@@ -7,8 +7,8 @@
  * The way of a page: kmap_local_page() calls __kmap_local_page(), which takes the next
  * slot of the task's stack, saves the PTE in the stack, and writes it to the page table
  * if the slot maps another page. kunmap_local() calls kunmap_local_indexed(), which
- * drops the slot from the stack. __kmap_local_pages() and __kunmap_local_pages() do the
- * same for a run. All else goes through kmap_local_push_slow() and kunmap_local_slow().
+ * drops the slot from the stack. __kmap_local_pages() maps a run. All else goes through
+ * kmap_local_push_slow() and kunmap_local_slow().
  *
  * Each CPU owns KM_MAX_IDX neighbouring fixmap slots. Each task owns a stack,
  * task_struct::kmap_ctrl, that records what its slots map:
@@ -19,7 +19,7 @@
  *   holes	 bit n is set: the slots 2n and 2n + 1 were unmapped before a later
  *		 mapping was. They stay taken until the stack shrinks below them.
  *   special	 number of mappings that kunmap_local_indexed() cannot unmap by itself:
- *		 runs, eager mappings, and those in the reserve
+ *		 eager ones and those in the reserve
  *   slow	 holes and special in one word, which kunmap_local_indexed() tests
  *   pinned	 __schedule() has called migrate_disable() for the mappings
  *   mapper[n]	 debug kernels: the caller that mapped slot n
@@ -79,12 +79,11 @@
  * and none to find their misuse.)
  */
 
-#include <kunit/visibility.h>
 #include <linux/bitops.h>
 #include <linux/cpuhotplug.h>
 #include <linux/export.h>
 #include <linux/highmem.h>
-#include <linux/kstrtox.h>
+#include <linux/moduleparam.h>
 #include <linux/once_lite.h>
 #include <linux/smp.h>
 #include <linux/vmalloc.h>
@@ -117,35 +116,6 @@ static pte_t km_page_pte __maybe_unused __read_mostly;
  * A task with mappings stays on its CPU. A task without may look up an address with
  * preemption enabled: it has not mapped the address on any CPU.
  */
-#if defined(arch_kmap_local_map_idx) || \
-	defined(CONFIG_KMAP_LOCAL_NON_LINEAR_PTE_ARRAY)
-
-#ifndef arch_kmap_local_map_idx
-static inline int arch_kmap_local_map_idx(int n, unsigned long pfn)
-{
-	return n + KM_MAX_IDX * raw_smp_processor_id();
-}
-#endif
-
-static const unsigned int km_limit = KM_LIMIT;
-
-static void km_init(void) { }
-
-static __always_inline unsigned long slot_vaddr(unsigned int n, unsigned long pfn)
-{
-	return __fix_to_virt(FIX_KMAP_BEGIN + arch_kmap_local_map_idx(n, pfn));
-}
-
-/* Only the fast path calls this, and these architectures have none. */
-static __always_inline unsigned int slot_of(unsigned long addr) { return 0; }
-
-static __always_inline pte_t *slot_pte(unsigned int n, unsigned long vaddr)
-{
-	return virt_to_kpte(vaddr);
-}
-
-#else /* PTEs that follow each other as the slots do */
-
 /* The last byte of slot 0 of each CPU, and the slot's PTE. */
 static DEFINE_PER_CPU_READ_MOSTLY(struct km_window {
 	unsigned long last;
@@ -172,14 +142,20 @@ static void km_init(void)
 	km_limit = KM_LIMIT;
 }
 
+/* Where caches alias, a slot has an address for each colour. */
 static __always_inline unsigned long slot_vaddr(unsigned int n, unsigned long pfn)
 {
+#ifdef arch_kmap_local_map_idx
+	return __fix_to_virt(FIX_KMAP_BEGIN + arch_kmap_local_map_idx(n, pfn));
+#else
 	return raw_cpu_read(km_window.last) + 1 - (n + 1) * PAGE_SIZE;
+#endif
 }
 
 /*
  * The number of the slot that has @addr, or a greater number than that of all slots. Such
- * a number may match an idx above KM_LIMIT. kmap_ctrl::slow is not 0 then.
+ * a number may match an idx above KM_LIMIT. kmap_ctrl::slow is not 0 then. Only lazy
+ * architectures call this: they have no colours.
  */
 static __always_inline unsigned int slot_of(unsigned long addr)
 {
@@ -188,10 +164,9 @@ static __always_inline unsigned int slot_of(unsigned long addr)
 
 static __always_inline pte_t *slot_pte(unsigned int n, unsigned long vaddr)
 {
-	return raw_cpu_read(km_window.ptep) - n;
+	/* Lazy architectures have PTEs that follow each other as the slots do. */
+	return KMAP_LOCAL_LAZY ? raw_cpu_read(km_window.ptep) - n : virt_to_kpte(vaddr);
 }
-
-#endif
 
 static __always_inline void install_pte(unsigned long vaddr, pte_t *ptep,
 					pte_t pteval)
@@ -210,19 +185,25 @@ static __always_inline void remove_pte(unsigned long vaddr, pte_t *ptep)
 }
 
 /*
- * Writes @pteval to a slot that may still hold an old PTE, and flushes if it did.
- * Preemption is off.
+ * Makes slot @n map what @pteval, from pteval[], says. Writes to the slot if its PTE is
+ * another, and flushes the old PTE if there was one. The task stays on its CPU.
  *
  * A lazy architecture overwrites the old PTE so that neither a page walk nor
  * flush_this_cpu() sees half of it. An NMI always flushes: it may find a slot empty
  * that flush_this_cpu() has cleared but not yet flushed. On an eager architecture
  * kunmap_local() leaves no PTE. There an old PTE is a bug, and is removed first.
  */
-static __always_inline void replace_pte(unsigned long vaddr, pte_t *ptep,
-					pte_t pteval)
+static __always_inline void set_slot(unsigned int n, pte_t pteval)
 {
-	bool stale = !pte_none(ptep_get(ptep));
+	unsigned long vaddr = slot_vaddr(n, pte_pfn(pteval));
+	pte_t *ptep = slot_pte(n, vaddr);
+	bool stale;
 
+	if (likely(pte_same(ptep_get(ptep), pteval)))
+		return;
+
+	preempt_disable();
+	stale = !pte_none(ptep_get(ptep));
 	highmem_race_window();
 	if (!KMAP_LOCAL_LAZY && WARN_ON_ONCE(stale))
 		remove_pte(vaddr, ptep);
@@ -232,16 +213,7 @@ static __always_inline void replace_pte(unsigned long vaddr, pte_t *ptep,
 		arch_kmap_local_post_unmap(vaddr);
 		highmem_count(HIGHMEM_STAT_LOCAL_FLUSH, 1);
 	}
-}
-
-/* Makes slot @n map what @pteval, from pteval[], says. Preemption is off. */
-static void set_slot(unsigned int n, pte_t pteval)
-{
-	unsigned long vaddr = slot_vaddr(n, pte_pfn(pteval));
-	pte_t *ptep = slot_pte(n, vaddr);
-
-	if (!pte_same(ptep_get(ptep), pteval))
-		replace_pte(vaddr, ptep, pteval);
+	preempt_enable();
 }
 
 /* The stack ----------------------------------------------------------- */
@@ -298,21 +270,15 @@ static __always_inline bool pteval_used(pte_t pteval)
 
 /*
  * The next slot below @n that maps a page, or -1. A walk over the task's stack, from the
- * latest mapping to the first, is
- * for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n)).
+ * latest mapping to the first, is for (n = ctrl->idx; (n = page_below(ctrl, n)) >= 0;).
  */
 static int page_below(const struct kmap_ctrl *ctrl, int n)
 {
-	while (--n >= 0) {
-		if (pteval_used(ctrl->pteval[n]))
-			return n;
-	}
-	return -1;
-}
-
-static int latest_page(const struct kmap_ctrl *ctrl)
-{
-	return page_below(ctrl, min(ctrl->idx, KM_LIMIT));
+	/* Above KM_LIMIT, idx counts the reserve, which has no pteval[]. */
+	n = min(n, KM_LIMIT);
+	while (--n >= 0 && !pteval_used(ctrl->pteval[n]))
+		;
+	return n;
 }
 
 static unsigned int nr_mappings(const struct kmap_ctrl *ctrl)
@@ -325,7 +291,7 @@ static int find_slot(const struct kmap_ctrl *ctrl, unsigned long addr)
 {
 	int n;
 
-	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n)) {
+	for (n = ctrl->idx; (n = page_below(ctrl, n)) >= 0; ) {
 		unsigned long offset = addr - slot_addr(ctrl, n);
 
 		/* In a run, the byte behind a page belongs to the next page. */
@@ -334,16 +300,6 @@ static int find_slot(const struct kmap_ctrl *ctrl, unsigned long addr)
 			break;
 	}
 	return n;
-}
-
-/* The number of pages in slot @n and below. A guard or a free slot ends the run. */
-static unsigned int run_length(const struct kmap_ctrl *ctrl, unsigned int n)
-{
-	const pte_t *saved = &ctrl->pteval[n];
-
-	while (pteval_used(*saved))
-		saved--;
-	return &ctrl->pteval[n] - saved;
 }
 
 /*
@@ -361,7 +317,7 @@ static void km_pop_to(struct kmap_ctrl *ctrl, int depth)
 }
 
 /* Does kunmap_local() leave the PTEs of mappings with kmap_prot in their slots? */
-VISIBLE_IF_KUNIT bool kmap_local_is_lazy(void)
+bool kmap_local_is_lazy(void)
 {
 	return KMAP_LOCAL_LAZY && !static_branch_unlikely(&kmap_local_eager);
 }
@@ -414,7 +370,7 @@ static void report_mappers(const struct kmap_ctrl *ctrl)
 {
 	int n;
 
-	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n))
+	for (n = ctrl->idx; (n = page_below(ctrl, n)) >= 0; )
 		pr_warn("highmem: %s/%d: mapping %d, frame %#lx, made by %pS\n",
 			current->comm, current->pid, n / KM_STEP + 1,
 			pte_pfn(ctrl->pteval[n]), (void *)ctrl->mapper[n]);
@@ -445,11 +401,10 @@ static void report_mappers(const struct kmap_ctrl *ctrl) { }
 static struct task_struct *km_reserve[KM_RESERVE_SLOTS];
 static unsigned int reserve_slots __ro_after_init;
 static unsigned long km_reserve_start __ro_after_init;
-static unsigned long km_reserve_end __ro_after_init;
 
 static bool is_kmap_local_reserve(unsigned long addr)
 {
-	return addr >= km_reserve_start && addr < km_reserve_end;
+	return addr - km_reserve_start < KM_RESERVE_SIZE;
 }
 
 static unsigned long reserve_vaddr(unsigned int n)
@@ -462,8 +417,7 @@ static unsigned long reserve_vaddr(unsigned int n)
  * mapped there: an access faults, and reaches no page of another mapping. NULL would be
  * no better, as callers do not check for failure.
  */
-static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval,
-				  unsigned long ip)
+static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval)
 {
 	unsigned long vaddr;
 	unsigned int n;
@@ -487,14 +441,8 @@ static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval,
 		WARN_ONCE(1, "highmem: no slot is left for a local mapping of %s/%d, which holds %u\n",
 			  current->comm, current->pid, nr_mappings(ctrl));
 		DO_ONCE_LITE(report_mappers, ctrl);
-		/* Nothing is mapped there. Without vmalloc space, that is the last guard. */
-		return (void *)(km_reserve_end ? vaddr :
-				slot_vaddr(KM_LIMIT, pte_pfn(pteval)));
+		return (void *)vaddr;
 	}
-	/* A tracer may hold the lock of the run queue, which the console takes to wake a task. */
-	DO_ONCE_LITE(printk_deferred,
-		     KERN_INFO "highmem: %s/%d nests more than %d local mappings, in %pS\n",
-		     current->comm, current->pid, KM_LIMIT / KM_STEP, (void *)ip);
 
 	preempt_disable();
 	ctrl->special++;
@@ -542,29 +490,16 @@ static void reserve_unmap(struct kmap_ctrl *ctrl, unsigned long addr)
 	end_unmap(ctrl);
 }
 
-static void reserve_drop_all(void)
-{
-	unsigned int n;
-
-	for (n = 0; n < reserve_slots; n++) {
-		if (READ_ONCE(km_reserve[n]) == current)
-			reserve_clear(n);
-	}
-}
-
 static int __init kmap_local_reserve_init(void)
 {
 	struct vm_struct *area = get_vm_area(KM_RESERVE_SIZE, VM_MAP);
 
 	km_init();
-	if (!area)
-		return -ENOMEM;
-	km_reserve_start = (unsigned long)area->addr;
-	km_reserve_end = km_reserve_start + KM_RESERVE_SIZE;
 	/* NULL: allocates the page tables, and calls no function for the PTEs. */
-	if (apply_to_page_range(&init_mm, km_reserve_start, KM_RESERVE_SIZE,
-				NULL, NULL))
-		return -ENOMEM;
+	if (!area || apply_to_page_range(&init_mm, (unsigned long)area->addr,
+					 KM_RESERVE_SIZE, NULL, NULL))
+		panic("highmem: no memory for the reserve of local mappings");
+	km_reserve_start = (unsigned long)area->addr;
 #ifndef arch_kmap_local_map_idx
 	reserve_slots = KM_RESERVE_SLOTS;
 #endif
@@ -578,7 +513,7 @@ early_initcall(kmap_local_reserve_init);
 static bool is_eager(pte_t pteval)
 {
 	return !kmap_local_is_lazy() ||
-	       !pte_same(pteval, pfn_pte(pte_pfn(pteval), kmap_prot));
+	       !pte_same(pteval, arch_kmap_local_page_pte(pte_pfn(pteval), km_page_pte));
 }
 
 /* Removes the PTE of slot @n if its mapping is eager. Preemption is off. */
@@ -591,43 +526,8 @@ static void clear_slot(const struct kmap_ctrl *ctrl, unsigned int n)
 }
 
 /*
- * Maps @nr pages from frame @pfn on. This is for eager mappings, for the first mapping of
- * all, and for a stack that is full. @ip is the caller to report.
- */
-static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot,
-					   unsigned int nr, unsigned long ip)
-{
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int top = ctrl->idx + slots_of(nr) - 1, n;
-	pte_t pteval = pfn_pte(pfn, prot);
-
-	/* Hard interrupts that nest need slots for each level. */
-	WARN_ON_ONCE(in_hardirq() && !irqs_disabled());
-
-	if (unlikely(!km_limit))
-		km_init();
-	if (unlikely(top >= KM_LIMIT))
-		return reserve_map(ctrl, pteval, ip);
-
-	/* The hooks of an architecture need preemption off. */
-	preempt_disable();
-	if (nr > 1 || is_eager(pteval))
-		ctrl->special++;
-	set_idx(ctrl, top + 1);
-	highmem_count_maps(nr, top + 1);
-	for (n = top; n > top - nr; n--) {
-		pteval = pfn_pte(pfn++, prot);
-		save_mapper(ctrl, n, ip);
-		save_pte(ctrl, n, pteval);
-		set_slot(n, pteval);
-	}
-	preempt_enable();
-
-	return (void *)slot_addr(ctrl, top);
-}
-
-/*
- * The fast path: maps @nr pages lazily, which takes the stack to @depth.
+ * Maps @nr pages, which takes the stack to @depth. @pteval is for the first page, at @pfn.
+ * All others have kmap_prot.
  *
  * From set_idx() on, interrupts push above the new slots and the CPU stays.
  *
@@ -636,30 +536,56 @@ static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot,
  * scheduled out earlier, it reads the PTE only afterwards.
  */
 static __always_inline void *kmap_local_push(struct kmap_ctrl *ctrl, unsigned int depth,
-					     struct page *page, unsigned int nr)
+					     unsigned long pfn, pte_t pteval,
+					     unsigned int nr, bool eager,
+					     unsigned long ip)
 {
-	unsigned long pfn = page_to_pfn(page);
 	unsigned int n = depth - 1;
 
-	if (nr > 1)
+	if (eager)
 		ctrl->special++;
 	set_idx(ctrl, depth);
 	highmem_count_maps(nr, depth);
-	do {
-		pte_t pteval = arch_kmap_local_page_pte(pfn, km_page_pte);
-		pte_t *ptep = slot_pte(n, 0);
-
+	for (;;) {
+		save_mapper(ctrl, n, ip);
 		save_pte(ctrl, n, pteval);
-		if (!pte_same(ptep_get(ptep), pteval)) {
-			preempt_disable();
-			replace_pte(slot_vaddr(n, 0), ptep, pteval);
-			preempt_enable();
-		}
+		set_slot(n, pteval);
+		if (!--nr)
+			break;
 		n--;
-		pfn++;
-	} while (--nr);
+		pteval = arch_kmap_local_page_pte(++pfn, km_page_pte);
+	}
+	return (void *)slot_addr(ctrl, depth - 1);
+}
 
-	return (void *)slot_vaddr(depth - 1, 0);
+/*
+ * Maps @nr pages from frame @pfn on. This is for runs, for eager mappings, for the first
+ * mapping of all, and for a stack that is full. @ip is the caller to report.
+ */
+static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot,
+					   unsigned int nr, unsigned long ip)
+{
+	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
+	unsigned int depth = ctrl->idx + slots_of(nr);
+	pte_t pteval = pfn_pte(pfn, prot);
+	void *addr;
+
+	/* Hard interrupts that nest need slots for each level. */
+	WARN_ON_ONCE(in_hardirq() && !irqs_disabled());
+
+	if (unlikely(!km_limit))
+		km_init();
+	if (unlikely(depth > KM_LIMIT))
+		return reserve_map(ctrl, pteval);
+
+	/*
+	 * An eager mapping has no PTE before: __schedule() must not restore the new one
+	 * between the look at the PTE and the store.
+	 */
+	preempt_disable();
+	addr = kmap_local_push(ctrl, depth, pfn, pteval, nr, is_eager(pteval), ip);
+	preempt_enable();
+	return addr;
 }
 
 static void *km_map_page(struct page *page, pgprot_t prot, unsigned int nr,
@@ -717,32 +643,34 @@ void *__kmap_local_page(struct page *page)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	unsigned int depth = ctrl->idx + slots_of(1);
+	unsigned long pfn = page_to_pfn(page);
 
 	if (!kmap_local_is_lazy() || unlikely(depth > km_limit))
 		return km_map_page(page, kmap_prot, 1, _RET_IP_);
-	return kmap_local_push(ctrl, depth, page, 1);
+	return kmap_local_push(ctrl, depth, pfn,
+			       arch_kmap_local_page_pte(pfn, km_page_pte), 1, false, 0);
 }
 EXPORT_SYMBOL(__kmap_local_page);
 
-/* Unmaps the @nr pages of the mapping whose first page is in slot @top. */
-static void unmap_slots(struct kmap_ctrl *ctrl, unsigned int top, unsigned int nr)
+/* Unmaps all pages of the mapping whose first page is in slot @top. */
+static void unmap_slots(struct kmap_ctrl *ctrl, unsigned int top)
 {
-	bool special = nr > 1 || is_eager(ctrl->pteval[top]);
-	unsigned int depth = ctrl->idx, n;
+	bool eager = is_eager(ctrl->pteval[top]);
+	unsigned int n = top;
 
 	preempt_disable();
-	for (n = top; n > top - nr; n--) {
-		clear_slot(ctrl, n);
+	do {
+		if (eager)
+			clear_slot(ctrl, n);
 		clear_saved(ctrl, n);
-	}
-	if (top == depth - 1) {
-		km_pop_to(ctrl, depth - slots_of(nr));
-	} else {
-		/* The slots stay taken: a later mapping is above them. */
-		for (n = top; n + slots_of(nr) > top; n -= KM_STEP)
-			ctrl->holes |= BIT(n / KM_STEP);
-	}
-	if (special)
+	} while (pteval_used(ctrl->pteval[--n]));
+
+	/* n is the guard now. Below a later mapping the slots stay taken. */
+	if (top == ctrl->idx - 1)
+		km_pop_to(ctrl, round_down(n, KM_STEP));
+	else
+		ctrl->holes |= GENMASK(top / KM_STEP, n / KM_STEP);
+	if (eager)
 		ctrl->special--;
 	end_unmap(ctrl);
 }
@@ -775,23 +703,19 @@ static void unmap_foreign(unsigned long addr)
 }
 
 /*
- * Unmaps the mapping that contains @addr, in which the caller has mapped @nr pages. All
- * misuse ends up here. Each kind is reported once, and ends that mapping alone:
- * Documentation/mm/highmem.rst has the table.
+ * Unmaps the mapping that contains @addr. All misuse ends up here. Each kind is reported
+ * once, and ends that mapping alone: Documentation/mm/highmem-debug.rst has the table.
  */
-static noinline void kunmap_local_slow(unsigned long addr, unsigned int nr)
+static noinline void kunmap_local_slow(unsigned long addr)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int depth = ctrl->idx, real;
-	unsigned long vaddr;
 	int top = find_slot(ctrl, addr);
 
 	/*
 	 * An address in the guard before a mapping was moved back too far. The first
-	 * byte of a guard may be the end of a mapping that is unmapped already. The last
-	 * guard is what reserve_map() returns without a reserve.
+	 * byte of a guard may be the end of a mapping that is unmapped already.
 	 */
-	if (top < 0 && offset_in_page(addr) && (km_reserve_end || depth < KM_LIMIT))
+	if (top < 0 && offset_in_page(addr))
 		top = find_slot(ctrl, addr + PAGE_SIZE);
 	if (top < 0) {
 		if (is_kmap_local_reserve(addr))
@@ -801,31 +725,25 @@ static noinline void kunmap_local_slow(unsigned long addr, unsigned int nr)
 		return;
 	}
 
-	/* Up to the first page of the run. */
-	vaddr = slot_addr(ctrl, top);
+	if (unlikely(addr - slot_addr(ctrl, top) >= PAGE_SIZE))
+		report_outside(addr);
+	/* Up to the first page of a run. */
 	while (pteval_used(ctrl->pteval[top + 1]))
 		top++;
-	real = run_length(ctrl, top);
-
-	if (unlikely(addr - vaddr >= PAGE_SIZE))
-		report_outside(addr);
-	else if (unlikely(real != nr || slot_addr(ctrl, top) != vaddr))
-		WARN_ONCE(1, "highmem: %s/%d gives back %u pages of a run of %u\n",
-			  current->comm, current->pid, nr, real);
-	if (unlikely(top != depth - 1)) {
+	if (unlikely(top != ctrl->idx - 1)) {
 		WARN_ONCE(1, "highmem: kunmap_local() out of order: %s/%d gives back mapping %d of %d\n",
 			  current->comm, current->pid, top / KM_STEP + 1,
-			  depth / KM_STEP);
+			  ctrl->idx / KM_STEP);
 		DO_ONCE_LITE(report_mappers, ctrl);
 	}
-	unmap_slots(ctrl, top, real);
+	unmap_slots(ctrl, top);
 }
 
 /**
  * kunmap_local_indexed() - out-of-line part of kunmap_local()
- * @vaddr: any address inside the mapped page
+ * @vaddr: any address inside the mapped page or run
  *
- * The fast path is for a mapping of one page on top of a stack of such mappings.
+ * The fast path is for the mapping on top of a stack of lazy mappings.
  *
  * Context: the one that made the mapping; does not sleep.
  */
@@ -837,11 +755,18 @@ void kunmap_local_indexed(const void *vaddr)
 	/* Else gcc keeps depth - 1 in one more register, which it has to save. */
 	OPTIMIZER_HIDE_VAR(depth);
 	if (!KMAP_LOCAL_LAZY || unlikely(ctrl->idx != depth) || unlikely(ctrl->slow)) {
-		kunmap_local_slow((unsigned long)vaddr, 1);
+		kunmap_local_slow((unsigned long)vaddr);
 		return;
 	}
 	clear_saved(ctrl, depth - 1);
-	set_idx(ctrl, depth - slots_of(1));
+	depth -= KM_STEP;
+	/* The rest of a run: the next slot is a page of the run or the guard. */
+	while (unlikely(pteval_used(ctrl->pteval[depth]))) {
+		clear_saved(ctrl, depth);
+		clear_saved(ctrl, depth - 1);
+		depth -= KM_STEP;
+	}
+	set_idx(ctrl, depth);
 	/* Last: __schedule() may pin the task until idx is 0. */
 	if (unlikely(ctrl->pinned))
 		km_unpin(ctrl);
@@ -857,15 +782,14 @@ EXPORT_SYMBOL(kunmap_local_indexed);
  */
 struct page *kmap_local_to_page(const void *vaddr)
 {
-	unsigned long addr = (unsigned long)vaddr & PAGE_MASK;
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
-	if (is_kmap_local_reserve(addr))
+	if (is_kmap_local_reserve((unsigned long)vaddr))
 		return vmalloc_to_page(vaddr);
 
 	/* The last byte, as find_slot() accepts the byte behind a mapping. */
-	n = find_slot(ctrl, addr + PAGE_SIZE - 1);
+	n = find_slot(ctrl, (unsigned long)vaddr | ~PAGE_MASK);
 	return n < 0 ? NULL : pte_page(ctrl->pteval[n]);
 }
 
@@ -932,22 +856,15 @@ unsigned int kmap_local_room(unsigned int nr)
  * @page: the first page
  * @nr: the number of pages wanted, at least 1; returns the number of pages mapped
  *
- * The out-of-line part of kmap_local_span(). Unmap all of them at once with
- * __kunmap_local_pages(). Both are exported for any module, because
- * memcpy_from_folio(), which is inline, calls them.
+ * The out-of-line part of kmap_local_span(). kunmap_local_indexed() unmaps all of them at
+ * once. Both are exported for any module, because memcpy_from_folio(), which is inline,
+ * calls them.
  *
  * Context: any, NMI on x86 only; does not sleep.
  * Return: the address of the first byte of @page.
  */
 void *__kmap_local_pages(struct page *page, unsigned int *nr)
 {
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int depth = ctrl->idx + slots_of(*nr);
-
-	if (kmap_local_is_lazy() && likely(*nr <= KM_RUN_MAX) &&
-	    likely(depth + KM_RUN_SPARE * KM_STEP <= km_limit))
-		return kmap_local_push(ctrl, depth, page, *nr);
-
 	*nr = kmap_local_room(*nr);
 	return km_map_page(page, kmap_prot, *nr, _RET_IP_);
 }
@@ -973,42 +890,18 @@ size_t kmap_addr_reach(const void *vaddr)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	unsigned long addr = (unsigned long)vaddr;
-	unsigned int nr = 1;
+	size_t reach = PAGE_SIZE - offset_in_page(addr);
 	int n;
 
 	if (is_kmap_local_fixmap(addr)) {
 		n = find_slot(ctrl, addr | ~PAGE_MASK);
-		nr = n < 0 ? 0 : run_length(ctrl, n);
+		if (n < 0)
+			return 0;
+		while (pteval_used(ctrl->pteval[--n]))
+			reach += PAGE_SIZE;
 	}
-	return nr ? nr * PAGE_SIZE - offset_in_page(vaddr) : 0;
+	return reach;
 }
-
-/**
- * __kunmap_local_pages() - unmap what __kmap_local_pages() mapped
- * @vaddr: any address inside the first page
- * @nr: the number of pages mapped, at least 2: kunmap_local() unmaps a single page
- *
- * Context: the one that made the mapping; does not sleep.
- */
-void __kunmap_local_pages(const void *vaddr, unsigned int nr)
-{
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int top = slot_of((unsigned long)vaddr), n;
-
-	/* An idx above KM_LIMIT counts the reserve, which has no pteval[]. */
-	if (!kmap_local_is_lazy() || unlikely(ctrl->idx != top + 1 || top >= KM_LIMIT) ||
-	    unlikely(ctrl->holes || run_length(ctrl, top) != nr)) {
-		kunmap_local_slow((unsigned long)vaddr, nr);
-		return;
-	}
-	for (n = top; n > top - nr; n--)
-		clear_saved(ctrl, n);
-	set_idx(ctrl, top + 1 - slots_of(nr));
-	ctrl->special--;
-	if (unlikely(ctrl->pinned))
-		km_unpin(ctrl);
-}
-EXPORT_SYMBOL(__kunmap_local_pages);
 
 /* The scheduler and fork ------------------------------------------------ */
 
@@ -1023,7 +916,7 @@ void __kmap_local_sched_out(void)
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
-	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n))
+	for (n = ctrl->idx; (n = page_below(ctrl, n)) >= 0; )
 		clear_slot(ctrl, n);
 }
 
@@ -1038,13 +931,12 @@ void __kmap_local_sched_in(void)
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
-	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n))
+	for (n = ctrl->idx; (n = page_below(ctrl, n)) >= 0; )
 		set_slot(n, ctrl->pteval[n]);
 }
 
 /**
  * kmap_local_leaked() - report and unmap the mappings that the current task leaks
- * @where: what the task does
  *
  * Without this the mappings would stay, and pin the task to its CPU. A CPU cannot go
  * offline with a pinned task, not even with a dead one. A debug kernel reports the
@@ -1054,25 +946,27 @@ void __kmap_local_sched_in(void)
  * __schedule()); do_exit(), for a kernel thread or after an oops, where the task may
  * still be moved.
  */
-void kmap_local_leaked(const char *where)
+void kmap_local_leaked(void)
 {
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
 	WARN_ONCE(1, "highmem: %s/%d %s with %u local mappings\n", current->comm,
-		  current->pid, where, nr_mappings(ctrl));
+		  current->pid, current->flags & PF_EXITING ? "ends" : "returns to user space",
+		  nr_mappings(ctrl));
 	DO_ONCE_LITE(report_mappers, ctrl);
 
 	preempt_disable();
-	for (n = latest_page(ctrl); n >= 0; n = page_below(ctrl, n)) {
+	for (n = ctrl->idx; (n = page_below(ctrl, n)) >= 0; ) {
 		clear_slot(ctrl, n);
 		clear_saved(ctrl, n);
 	}
-	if (ctrl->idx > KM_LIMIT)
-		reserve_drop_all();
-	ctrl->holes = 0;
+	for (n = 0; n < reserve_slots; n++) {
+		if (READ_ONCE(km_reserve[n]) == current)
+			reserve_clear(n);
+	}
+	ctrl->slow = 0;
 	set_idx(ctrl, 0);
-	ctrl->special = 0;
 	end_unmap(ctrl);
 }
 EXPORT_SYMBOL_GPL(kmap_local_leaked);
@@ -1190,26 +1084,25 @@ static int kmap_local_dying(unsigned int cpu)
 	return 0;
 }
 
-static int __init kmap_local_set_lazy(char *value)
-{
-	bool lazy;
-	int error = kstrtobool(value, &lazy);
-
-	if (!error && !lazy)
-		static_branch_enable(&kmap_local_eager);
-	return error;
-}
-early_param("kmap_local_lazy", kmap_local_set_lazy);
+static bool km_lazy = true;
+core_param(kmap_local_lazy, km_lazy, bool, 0);
 
 static int __init kmap_local_lazy_init(void)
 {
 	/* debug_pagealloc is to find each access to a free page. */
-	if (debug_pagealloc_enabled())
+	if (!km_lazy || debug_pagealloc_enabled())
 		static_branch_enable(&kmap_local_eager);
 	return cpuhp_setup_state_nocalls(CPUHP_AP_KMAP_LOCAL_DYING,
 					 "mm/kmap_local:dying", NULL,
 					 kmap_local_dying);
 }
 early_initcall(kmap_local_lazy_init);
+
+#else
+
+bool kmap_local_flush(bool flush_tlb)
+{
+	return false;
+}
 
 #endif /* KMAP_LOCAL_LAZY */

@@ -199,42 +199,30 @@ void *__kmap_local_page(struct page *page);
 void *__kmap_local_page_prot(struct page *page, pgprot_t prot);
 void *__kmap_local_pfn_prot(unsigned long pfn, pgprot_t prot);
 void *__kmap_local_pages(struct page *page, unsigned int *nr);
-void __kunmap_local_pages(const void *vaddr, unsigned int nr);
 unsigned int kmap_local_room(unsigned int nr);
 void kunmap_local_indexed(const void *vaddr);
 void __kmap_local_sched_out(void);
 void __kmap_local_sched_in(void);
+size_t kmap_addr_reach(const void *vaddr);
 
 #ifdef CONFIG_KMAP_LOCAL
-#if IS_ENABLED(CONFIG_KUNIT)
 bool kmap_local_is_lazy(void);
-#endif
+bool is_kmap_addr(const void *x);
 void kmap_local_fork(struct task_struct *tsk);
 struct page *kmap_local_to_page(const void *vaddr);
 
-#if KMAP_LOCAL_LAZY
 bool kmap_local_flush(bool flush_tlb);
-#else
-static inline bool kmap_local_flush(bool flush_tlb) { return false; }
-#endif
 
 /* A mapping takes a multiple of so many slots: a page and a guard take two. */
 #define KMAP_LOCAL_STEP		2
 
-void kmap_local_leaked(const char *where);
+void kmap_local_leaked(void);
 
-/* For the return to user space. */
+/* For the return to user space and for do_exit(). */
 static inline void kmap_assert_nomap(void)
 {
 	if (unlikely(current->kmap_ctrl.idx))
-		kmap_local_leaked("returns to user space");
-}
-
-/* For do_exit(). */
-static inline void kmap_local_exit(void)
-{
-	if (unlikely(current->kmap_ctrl.idx))
-		kmap_local_leaked("ends");
+		kmap_local_leaked();
 }
 
 /* Must @p stay on its CPU, because it has local mappings? */
@@ -268,16 +256,14 @@ static __always_inline void kmap_local_pin(struct task_struct *p)
 /* The fixmap counts downwards: the first slot has the highest address. */
 static inline bool is_kmap_local_fixmap(unsigned long addr)
 {
-	unsigned long lowest = __fix_to_virt(FIX_KMAP_END);
-	unsigned long highest = __fix_to_virt(FIX_KMAP_BEGIN);
-
-	return addr - lowest < highest + PAGE_SIZE - lowest;
+	return addr - __fix_to_virt(FIX_KMAP_END) <
+	       (FIX_KMAP_END - FIX_KMAP_BEGIN + 1) * PAGE_SIZE;
 }
 
 #else
+static inline bool is_kmap_addr(const void *x) { return false; }
 static inline void kmap_local_fork(struct task_struct *tsk) { }
 static inline void kmap_assert_nomap(void) { }
-static inline void kmap_local_exit(void) { }
 static __always_inline bool kmap_local_held(const struct task_struct *p) { return false; }
 static inline void kmap_local_pin(struct task_struct *p) { }
 #endif /* CONFIG_KMAP_LOCAL */
@@ -307,14 +293,7 @@ static inline bool is_pkmap_addr(unsigned long addr) { return false; }
 
 static inline bool page_needs_kmap_local(const struct page *page)
 {
-	if (IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP))
-		return true;
-#ifdef CONFIG_HIGHMEM
-	/* This decides for most pages. PageHighMem() also knows ZONE_MOVABLE. */
-	if (page_zonenum(page) < ZONE_HIGHMEM)
-		return false;
-#endif
-	return PageHighMem(page);
+	return IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP) || PageHighMem(page);
 }
 
 /* kunmap() and kunmap_local() of an address in the direct mapping. */
@@ -386,18 +365,12 @@ static inline void *kmap_local_pfn(unsigned long pfn)
 	return lowmem_page_address(pfn_to_page(pfn));
 }
 
-/* Is @addr in the direct mapping, so that kmap_local has not mapped it? */
-static inline bool is_kmap_local_direct(const void *addr)
-{
-	return !IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP) &&
-	       addr < high_memory && (unsigned long)addr >= PAGE_OFFSET;
-}
-
 static inline void __kunmap_local(const void *addr)
 {
 	if (!KMAP_LOCAL_MAPS_PAGES)
 		kunmap_direct(addr);
-	else if (!is_kmap_local_direct(addr))
+	else if (IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP) ||
+		 addr >= high_memory || (unsigned long)addr < PAGE_OFFSET)
 		kunmap_local_indexed(addr);
 }
 
@@ -429,20 +402,13 @@ static inline void *kmap_local_page_span(struct page *page, size_t offset,
 	return addr + offset;
 }
 
-/* @addr: an address inside the first page of the run */
+/* A run is one mapping. In the direct mapping each page is one. */
 static inline void kunmap_local_span(const void *addr, size_t len)
 {
-	unsigned int nr = PFN_UP(offset_in_page(addr) + len);
+	unsigned int nr = KMAP_LOCAL_MAPS_PAGES ? 1 : PFN_UP(offset_in_page(addr) + len);
 
-	if (!KMAP_LOCAL_MAPS_PAGES) {
-		for (; nr--; addr += PAGE_SIZE)
-			kunmap_direct(addr);
-	} else if (!is_kmap_local_direct(addr)) {
-		if (nr > 1)
-			__kunmap_local_pages(addr, nr);
-		else
-			kunmap_local_indexed(addr);
-	}
+	for (; nr--; addr += PAGE_SIZE)
+		__kunmap_local(addr);
 }
 
 static inline void *kmap_local_span(struct folio *folio, size_t offset, size_t *len)
@@ -484,15 +450,6 @@ static inline void kmap_atomic_enter(void)
 	pagefault_disable();
 }
 
-static inline void kmap_atomic_leave(void)
-{
-	pagefault_enable();
-	if (IS_ENABLED(CONFIG_PREEMPT_RT))
-		migrate_enable();
-	else
-		preempt_enable();
-}
-
 static inline void *kmap_atomic_prot(struct page *page, pgprot_t prot)
 {
 	kmap_atomic_enter();
@@ -514,7 +471,11 @@ static inline void *kmap_atomic_pfn(unsigned long pfn)
 static inline void __kunmap_atomic(const void *addr)
 {
 	__kunmap_local(addr);
-	kmap_atomic_leave();
+	pagefault_enable();
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		migrate_enable();
+	else
+		preempt_enable();
 }
 
 static inline unsigned long nr_free_highpages(void)
@@ -526,14 +487,6 @@ static inline unsigned long totalhigh_pages(void)
 {
 	return IS_ENABLED(CONFIG_HIGHMEM) ? __totalhigh_pages() : 0;
 }
-
-#ifdef CONFIG_KMAP_LOCAL
-bool is_kmap_addr(const void *x);
-size_t kmap_addr_reach(const void *vaddr);
-#else
-static inline bool is_kmap_addr(const void *x) { return false; }
-static inline size_t kmap_addr_reach(const void *vaddr) { return 0; }
-#endif
 
 /* Fails to compile if the argument is the page instead of the address. */
 #define __kunmap_local_arg(addr)					\

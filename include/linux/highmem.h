@@ -102,8 +102,7 @@ static inline void *kmap_local_span(struct folio *folio, size_t offset, size_t *
  * @addr: the address that it returned
  * @len: the number of bytes that it mapped
  *
- * The whole run is unmapped. Another length, or an address in another page of the
- * run, is reported once. For an example see kmap_local_span().
+ * The whole run is unmapped. For an example see kmap_local_span().
  *
  * Context: the one that made the mapping; does not sleep.
  */
@@ -409,26 +408,17 @@ static inline void tag_clear_highpage(struct page *page) { }
 /* Helpers: what bounds them ----------------------------------------------- */
 
 /*
- * A range that does not fit is a bug of the caller. Kernels with DEBUG_VM
- * report it and touch no page, rather than write over what comes behind.
+ * A range that does not fit is a bug of the caller. Kernels with DEBUG_VM report it and
+ * touch no page, rather than write over what comes behind. They zero @to, the buffer of a
+ * read, because the caller goes on to use the buffer. A length of more than INT_MAX is one
+ * that was counted down below 0: no buffer is so long.
  */
-static inline bool highmem_bad_range(size_t offset, size_t len, size_t size)
+static inline bool highmem_bad_range(size_t offset, size_t len, size_t size, void *to)
 {
-	return IS_ENABLED(CONFIG_DEBUG_VM) &&
-	       WARN_ON_ONCE(offset > size || len > size - offset);
-}
+	bool bad = IS_ENABLED(CONFIG_DEBUG_VM) &&
+		   WARN_ON_ONCE(offset > size || len > size - offset);
 
-/*
- * The same for a range that is to be read to @to. The caller goes on with what is
- * there, and that must not be what its stack held before. A length of more than
- * INT_MAX is one that was counted down below 0: no buffer is so long.
- */
-static inline bool highmem_bad_read(void *to, size_t offset, size_t len,
-				    size_t size)
-{
-	bool bad = highmem_bad_range(offset, len, size);
-
-	if (bad && len <= INT_MAX)
+	if (bad && to && len <= INT_MAX)
 		memset(to, 0, len);
 	return bad;
 }
@@ -439,15 +429,6 @@ static inline size_t highmem_clamp_end(struct page *page, size_t end)
 	size_t size = page_size(page);
 
 	return WARN_ON_ONCE(end > size) ? size : end;
-}
-
-/* How many of @len bytes from @offset one kmap_local_folio() makes reachable. */
-static inline size_t kmap_local_reach(struct folio *folio, size_t offset,
-				      size_t len)
-{
-	if (!page_needs_kmap_local(&folio->page))
-		return len;
-	return min_t(size_t, len, PAGE_SIZE - offset_in_page(offset));
 }
 
 /* Helpers: clear and copy whole pages -------------------------------------- */
@@ -692,8 +673,8 @@ static inline void memcpy_page(struct page *dst_page, size_t dst_off,
 {
 	char *src, *dst;
 
-	if (highmem_bad_range(dst_off, len, PAGE_SIZE) ||
-	    highmem_bad_range(src_off, len, PAGE_SIZE))
+	if (highmem_bad_range(dst_off, len, PAGE_SIZE, NULL) ||
+	    highmem_bad_range(src_off, len, PAGE_SIZE, NULL))
 		return;
 
 	src = kmap_local_page(src_page);
@@ -723,7 +704,7 @@ static inline void memset_page(struct page *page, size_t offset, int val,
 {
 	char *kaddr;
 
-	if (highmem_bad_range(offset, len, PAGE_SIZE))
+	if (highmem_bad_range(offset, len, PAGE_SIZE, NULL))
 		return;
 
 	kaddr = kmap_local_page(page);
@@ -749,7 +730,7 @@ static inline void memcpy_from_page(char *to, struct page *page,
 {
 	const char *kaddr;
 
-	if (highmem_bad_read(to, offset, len, PAGE_SIZE))
+	if (highmem_bad_range(offset, len, PAGE_SIZE, to))
 		return;
 
 	kaddr = kmap_local_page(page);
@@ -775,7 +756,7 @@ static inline void memcpy_to_page(struct page *page, size_t offset,
 {
 	char *kaddr;
 
-	if (highmem_bad_range(offset, len, PAGE_SIZE))
+	if (highmem_bad_range(offset, len, PAGE_SIZE, NULL))
 		return;
 
 	kaddr = kmap_local_page(page);
@@ -798,15 +779,8 @@ static inline void memcpy_to_page(struct page *page, size_t offset,
  */
 static inline void memzero_page(struct page *page, size_t offset, size_t len)
 {
-	char *kaddr;
-
-	if (highmem_bad_range(offset, len, PAGE_SIZE))
-		return;
-
-	kaddr = kmap_local_page(page);
-	memset(kaddr + offset, 0, len);
+	memset_page(page, offset, 0, len);
 	flush_dcache_page(page);
-	kunmap_local(kaddr);
 }
 
 /* Helpers: parts of a folio or compound page ------------------------------- */
@@ -945,6 +919,23 @@ static inline void folio_zero_range(struct folio *folio, size_t start,
 	folio_zero_segment(folio, start, start + length);
 }
 
+/* Copies @len bytes from @buf to @folio or back, as many at a time as a mapping reaches. */
+static __always_inline void folio_copy_buf(struct folio *folio, size_t offset,
+					   char *buf, size_t len, bool to_folio)
+{
+	while (len) {
+		size_t reach = len;
+		char *kaddr = kmap_local_span(folio, offset, &reach);
+
+		memcpy(to_folio ? kaddr : buf, to_folio ? buf : kaddr, reach);
+		kunmap_local_span(kaddr, reach);
+
+		buf += reach;
+		len -= reach;
+		offset += reach;
+	}
+}
+
 /**
  * memcpy_from_folio() - read bytes of a folio
  * @to: buffer of @len bytes
@@ -961,20 +952,8 @@ static inline void folio_zero_range(struct folio *folio, size_t start,
 static inline void memcpy_from_folio(char *to, struct folio *folio,
 				     size_t offset, size_t len)
 {
-	if (highmem_bad_read(to, offset, len, folio_size(folio)))
-		return;
-
-	while (len) {
-		size_t reach = len;
-		const char *kaddr = kmap_local_span(folio, offset, &reach);
-
-		memcpy(to, kaddr, reach);
-		kunmap_local_span(kaddr, reach);
-
-		to += reach;
-		len -= reach;
-		offset += reach;
-	}
+	if (!highmem_bad_range(offset, len, folio_size(folio), to))
+		folio_copy_buf(folio, offset, to, len, false);
 }
 
 /**
@@ -993,20 +972,10 @@ static inline void memcpy_from_folio(char *to, struct folio *folio,
 static inline void memcpy_to_folio(struct folio *folio, size_t offset,
 				   const char *from, size_t len)
 {
-	if (highmem_bad_range(offset, len, folio_size(folio)))
+	if (highmem_bad_range(offset, len, folio_size(folio), NULL))
 		return;
 
-	while (len) {
-		size_t reach = len;
-		char *kaddr = kmap_local_span(folio, offset, &reach);
-
-		memcpy(kaddr, from, reach);
-		kunmap_local_span(kaddr, reach);
-
-		from += reach;
-		len -= reach;
-		offset += reach;
-	}
+	folio_copy_buf(folio, offset, (char *)from, len, true);
 	flush_dcache_folio(folio);
 }
 
@@ -1038,8 +1007,10 @@ static inline __must_check void *folio_zero_tail(struct folio *folio,
 						 size_t offset, void *kaddr)
 {
 	size_t len = folio_size(folio) - offset;
-	size_t reach = kmap_local_reach(folio, offset, len);
+	size_t reach = len;
 
+	if (page_needs_kmap_local(&folio->page))
+		reach = min_t(size_t, len, PAGE_SIZE - offset_in_page(offset));
 	memset(kaddr, 0, reach);
 	if (reach < len) {
 		kunmap_local(kaddr);
@@ -1072,7 +1043,7 @@ static inline __must_check void *folio_zero_tail(struct folio *folio,
 static inline void folio_fill_tail(struct folio *folio, size_t offset,
 				   const char *from, size_t len)
 {
-	if (highmem_bad_range(offset, len, folio_size(folio)))
+	if (highmem_bad_range(offset, len, folio_size(folio), NULL))
 		return;
 
 	memcpy_to_folio(folio, offset, from, len);
@@ -1086,8 +1057,7 @@ static inline void folio_fill_tail(struct folio *folio, size_t offset,
  * @pos: position in the file, bytes
  * @len: bytes wanted
  *
- * Copies as much as one mapping reaches, at most to the end of the folio. Call
- * it again for the rest.
+ * Copies at most to the end of the folio. The rest is in the next folio of the file.
  *
  * Example::
  *
@@ -1106,16 +1076,9 @@ static inline size_t memcpy_from_file_folio(char *to, struct folio *folio,
 					    loff_t pos, size_t len)
 {
 	size_t offset = offset_in_folio(folio, pos);
-	const char *kaddr;
 
 	len = min(len, folio_size(folio) - offset);
-	if (!len)
-		return 0;
-
-	kaddr = kmap_local_span(folio, offset, &len);
-	memcpy(to, kaddr, len);
-	kunmap_local_span(kaddr, len);
-
+	memcpy_from_folio(to, folio, offset, len);
 	return len;
 }
 

@@ -6,7 +6,6 @@
 #include <linux/init.h>
 #include <linux/memblock.h>
 #include <linux/mmzone.h>
-#include <linux/printk.h>
 
 #include <asm/numa.h>
 
@@ -23,14 +22,9 @@ void __init set_highmem_pages_init(void)
 	reset_all_zones_managed_pages();
 
 	for_each_populated_zone(zone) {
-		if (!is_highmem(zone))
-			continue;
-
-		pr_info("%s of node %d: page frames %#lx to %#lx\n", zone->name,
-			zone_to_nid(zone), zone->zone_start_pfn,
-			zone_end_pfn(zone));
-		add_highpages_with_active_regions(zone_to_nid(zone),
-						  zone->zone_start_pfn,
-						  zone_end_pfn(zone));
+		if (is_highmem(zone))
+			add_highpages_with_active_regions(zone_to_nid(zone),
+							  zone->zone_start_pfn,
+							  zone_end_pfn(zone));
 	}
 }

@@ -64,11 +64,13 @@ typedef unsigned int gfp_t;
 #define static_assert		_Static_assert
 #define BUILD_BUG_ON_MSG(cond, msg)	_Static_assert(!(cond), msg)
 #define BIT(n)			(1UL << (n))
+#define GENMASK(h, l)		((BIT(h) << 1) - BIT(l))
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define sizeof_field(type, m)	sizeof(((type *)0)->m)
 #define container_of(p, type, m) ((type *)((char *)(p) - offsetof(type, m)))
 #define IS_ERR_VALUE(x)		((unsigned long)(x) >= -4095UL)
 #define ALIGN(x, a)		(((x) + (a) - 1) / (a) * (a))
+#define round_down(x, a)	((x) / (a) * (a))
 #define PTR_ALIGN_DOWN(p, a)	((typeof(p))((unsigned long)(p) & ~((a) - 1)))
 #define min(a, b)							\
 ({									\
@@ -87,7 +89,7 @@ typedef unsigned int gfp_t;
 #define const_ilog2(n)		(31 - __builtin_clz(n))
 #define EXPORT_SYMBOL(x)	struct shim_##x
 #define EXPORT_SYMBOL_GPL(x)	struct shim_##x
-#define early_param(name, f)	struct shim_##f { int (*p)(char *); }
+#define core_param(name, var, type, perm)	struct shim_##name { type *p; }
 #define early_initcall(f)	int (*const shim_call_##f)(void) = f
 #define ENOMEM			12
 #define EAGAIN			11
@@ -215,8 +217,7 @@ bool __printf(1, 2) sim_warn(const char *format, ...);
 #define WARN_ON_ONCE(cond)	WARN_ONCE(cond, "%s", #cond)
 #define DEBUG_LOCKS_WARN_ON(cond) WARN_ON_ONCE(cond)
 #define pr_warn(...)		shim_trace("", __VA_ARGS__)
-#define printk_deferred(...)	shim_trace(__VA_ARGS__)
-#define KERN_INFO
+#define panic(...)		sim_warn(__VA_ARGS__)
 #define lockdep_assert_held(l)	sim_assert_held(l)
 
 /* Pages and address space ------------------------------------------------------ */
@@ -416,6 +417,7 @@ struct task_struct {
 };
 
 #define PF_MEMALLOC		1
+#define PF_EXITING		2
 #define TASK_RUNNING		0
 #define TASK_UNINTERRUPTIBLE	2
 
@@ -527,7 +529,6 @@ void finish_wait(wait_queue_head_t *queue, int *wait);
 long schedule_timeout(long timeout);
 
 /* CPU hotplug is not simulated, and there is no command line. */
-#define kstrtobool(s, res)		((void)(s), *(res) = true, 0)
 #define CPUHP_AP_KMAP_LOCAL_DYING	0
 #define debug_pagealloc_enabled()	false
 #define cpuhp_setup_state_nocalls(state, name, up, down) ((void)(down), 0)

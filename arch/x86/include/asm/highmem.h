@@ -24,7 +24,6 @@
 /* LAST_PKMAP and PKMAP_BASE: one page table, see <asm/pgtable_32_areas.h>. */
 #define PKMAP_ADDR(nr)		(PKMAP_BASE + ((nr) << PAGE_SHIFT))
 #define PKMAP_NR(virt)		(((virt) - PKMAP_BASE) >> PAGE_SHIFT)
-#define LAST_PKMAP_MASK		(LAST_PKMAP - 1)
 
 /* Caches are physically tagged. */
 #define flush_cache_kmaps()	do { } while (0)
@@ -37,9 +36,7 @@
 extern unsigned long highstart_pfn, highend_pfn;
 void add_highpages_with_active_regions(int nid, unsigned long start_pfn,
 				       unsigned long end_pfn);
-#endif
 
-#ifdef CONFIG_X86_32
 /*
  * kunmap_local() leaves the PTE until the slot maps another page. Without high memory it
  * does not: local mappings are of device memory.
