@@ -618,7 +618,7 @@ EXPORT_SYMBOL_GPL(__kmap_local_pfn_prot);
 
 /**
  * __kmap_local_page_prot() - out-of-line part of kmap_local_page_prot()
- * @page: a page without a direct mapping, or any page with FORCE_MAP
+ * @page: any page
  * @prot: protection of the mapping
  *
  * Context: any, NMI on x86 only; does not sleep.
@@ -626,13 +626,15 @@ EXPORT_SYMBOL_GPL(__kmap_local_pfn_prot);
  */
 void *__kmap_local_page_prot(struct page *page, pgprot_t prot)
 {
+	if (!page_needs_kmap_local(page))
+		return lowmem_page_address(page);
 	return km_map_page(page, prot, 1, _RET_IP_);
 }
 EXPORT_SYMBOL(__kmap_local_page_prot);
 
 /**
  * __kmap_local_page() - out-of-line part of kmap_local_page()
- * @page: a page without a direct mapping, or any page with FORCE_MAP
+ * @page: any page
  *
  * The fast path of __kmap_local_page_prot() for kmap_prot.
  *
@@ -645,6 +647,8 @@ void *__kmap_local_page(struct page *page)
 	unsigned int depth = ctrl->idx + slots_of(1);
 	unsigned long pfn = page_to_pfn(page);
 
+	if (!page_needs_kmap_local(page))
+		return lowmem_page_address(page);
 	if (!kmap_local_is_lazy() || unlikely(depth > km_limit))
 		return km_map_page(page, kmap_prot, 1, _RET_IP_);
 	return kmap_local_push(ctrl, depth, pfn,

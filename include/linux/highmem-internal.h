@@ -337,16 +337,14 @@ static inline void kmap_flush_unused(void)
 
 static inline void *kmap_local_page_prot(struct page *page, pgprot_t prot)
 {
-	if (page_needs_kmap_local(page))
-		return __kmap_local_page_prot(page, prot);
-	return lowmem_page_address(page);
+	return KMAP_LOCAL_MAPS_PAGES ? __kmap_local_page_prot(page, prot) :
+				       lowmem_page_address(page);
 }
 
 static inline void *kmap_local_page(struct page *page)
 {
-	if (page_needs_kmap_local(page))
-		return __kmap_local_page(page);
-	return lowmem_page_address(page);
+	return KMAP_LOCAL_MAPS_PAGES ? __kmap_local_page(page) :
+				       lowmem_page_address(page);
 }
 
 static inline void *kmap_local_folio(struct folio *folio, size_t offset)
@@ -397,7 +395,7 @@ static inline void *kmap_local_page_span(struct page *page, size_t offset,
 	page = nth_page(page, offset / PAGE_SIZE);
 	offset = offset_in_page(offset);
 	nr = PFN_UP(offset + *len);
-	addr = nr > 1 ? __kmap_local_pages(page, &nr) : __kmap_local_page(page);
+	addr = nr > 1 ? __kmap_local_pages(page, &nr) : kmap_local_page(page);
 	*len = min_t(size_t, *len, nr * PAGE_SIZE - offset);
 	return addr + offset;
 }
