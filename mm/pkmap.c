@@ -148,36 +148,17 @@ static DEFINE_SPINLOCK(pkmap_lock);
 /* One reclaim at a time. Held while TLBs are flushed. */
 static DEFINE_MUTEX(pkmap_reclaim_lock);
 
-#ifdef DCACHE_N_COLORS
-#define PKMAP_COLORS	DCACHE_N_COLORS
+#ifdef get_pkmap_color
+#define PKMAP_COLORS			DCACHE_N_COLORS
+#define pkmap_color(slot)		DCACHE_ALIAS((unsigned long)(slot)->vaddr)
 #else
-#define PKMAP_COLORS	1
-#endif
-
-#ifndef get_pkmap_color
 /* One colour: any page fits in any slot. */
-static inline unsigned int get_pkmap_color(const struct page *page)
-{
-	return 0;
-}
-
+#define PKMAP_COLORS			1
+#define pkmap_color(slot)		((void)(slot), 0)
+#define get_pkmap_color(page)		((void)(page), 0)
 static DECLARE_WAIT_QUEUE_HEAD(pkmap_wait_queue);
-
-static inline wait_queue_head_t *get_pkmap_wait_queue_head(unsigned int color)
-{
-	return &pkmap_wait_queue;
-}
+#define get_pkmap_wait_queue_head(color) ((void)(color), &pkmap_wait_queue)
 #endif
-
-/* The colour of the slot at @vaddr, which is that of every page in it. */
-static unsigned int pkmap_color(const void *vaddr)
-{
-#ifdef DCACHE_ALIAS
-	return DCACHE_ALIAS((unsigned long)vaddr);
-#else
-	return 0;
-#endif
-}
 
 /* One of enum pkmap_state, more than PKMAP_IDLE, or negative after a leak. */
 static int pkmap_state(const struct pkmap_slot *slot)
@@ -193,10 +174,6 @@ static __always_inline bool pkmap_change(struct pkmap_slot *slot, int *old, int 
 }
 
 /* From page to slot ------------------------------------------------------- */
-
-#ifndef HASHED_PAGE_VIRTUAL
-#error "a page with a field for its address (WANT_PAGE_VIRTUAL) has no use for HIGHMEM's table"
-#endif
 
 #define PKMAP_HASH_BITS							\
 	const_ilog2(LAST_PKMAP + PKMAP_GROW_AREAS * PKMAP_GROW_SLOTS)
@@ -283,9 +260,9 @@ static noinline void pkmap_wake_queue(wait_queue_head_t *queue)
  * this function sees the waiter, or the waiter sees the slot. Else the task could sleep
  * beside a free slot.
  */
-static __always_inline void pkmap_wake(const void *vaddr)
+static __always_inline void pkmap_wake(const struct pkmap_slot *slot)
 {
-	wait_queue_head_t *queue = get_pkmap_wait_queue_head(pkmap_color(vaddr));
+	wait_queue_head_t *queue = get_pkmap_wait_queue_head(pkmap_color(slot));
 
 	/* Ordered as said above. */
 	if (unlikely(waitqueue_active(queue)))
@@ -310,7 +287,7 @@ static __always_inline bool pkmap_drop(struct pkmap_slot *slot)
 
 	highmem_race_window();
 	if (new < PKMAP_WORD(PKMAP_IDLE + 1))
-		pkmap_wake(slot->vaddr);
+		pkmap_wake(slot);
 	return true;
 }
 
@@ -402,7 +379,7 @@ static unsigned int pkmap_add_clean(struct pkmap_slot *slot)
 	lockdep_assert_held(&pkmap_lock);
 
 	for (; slot; slot = next) {
-		clean = &pkmap_clean[pkmap_color(slot->vaddr)];
+		clean = &pkmap_clean[pkmap_color(slot)];
 		next = slot->next;
 		slot->next = clean->first;
 		clean->first = slot;
@@ -763,7 +740,7 @@ static bool pkmap_room(unsigned int color)
 	for (slot = pkmap_slots_all(); slot; slot = slot->all) {
 		unsigned int state = pkmap_state(slot);
 
-		room += state <= PKMAP_IDLE && pkmap_color(slot->vaddr) == color;
+		room += state <= PKMAP_IDLE && pkmap_color(slot) == color;
 	}
 	return room > pkmap_reserve();
 }
@@ -839,7 +816,7 @@ static noinline void *kmap_high_slow(struct page *page)
 	 * that slot before this.
 	 */
 	if (unlikely(waited))
-		pkmap_wake(slot->vaddr);
+		pkmap_wake(slot);
 	return slot->vaddr;
 }
 
