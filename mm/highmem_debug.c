@@ -22,12 +22,8 @@ DEFINE_STATIC_KEY_FALSE(highmem_stats_on);
 static const char * const stat_names[] = {
 	[HIGHMEM_STAT_KMAP_HIT]		= "kmap_hits",
 	[HIGHMEM_STAT_KMAP_MISS]	= "kmap_misses",
-	[HIGHMEM_STAT_PKMAP_RECLAIM]	= "pkmap_reclaims",
 	[HIGHMEM_STAT_PKMAP_FREED]	= "pkmap_slots_freed",
-	[HIGHMEM_STAT_PKMAP_SPARED]	= "pkmap_slots_spared",
 	[HIGHMEM_STAT_PKMAP_FLUSH]	= "pkmap_tlb_flushes",
-	[HIGHMEM_STAT_PKMAP_GROWN]	= "pkmap_areas_added",
-	[HIGHMEM_STAT_PKMAP_NOT_GROWN]	= "pkmap_areas_refused",
 	[HIGHMEM_STAT_PKMAP_WAIT]	= "pkmap_waits",
 	[HIGHMEM_STAT_LOCAL_MAP]	= "kmap_local_maps",
 	[HIGHMEM_STAT_LOCAL_PTE]	= "kmap_local_ptes_written",

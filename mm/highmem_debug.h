@@ -14,14 +14,9 @@ enum highmem_stat {
 	/* kmap(): the page was mapped; it was not, and a slot was filled */
 	HIGHMEM_STAT_KMAP_HIT,
 	HIGHMEM_STAT_KMAP_MISS,
-	/* reclaim: rounds, slots freed, hot slots spared, TLB flushes */
-	HIGHMEM_STAT_PKMAP_RECLAIM,
+	/* reclaim: slots freed, TLB flushes; exhaustion: sleeps */
 	HIGHMEM_STAT_PKMAP_FREED,
-	HIGHMEM_STAT_PKMAP_SPARED,
 	HIGHMEM_STAT_PKMAP_FLUSH,
-	/* exhaustion: areas added, areas not to be had, sleeps */
-	HIGHMEM_STAT_PKMAP_GROWN,
-	HIGHMEM_STAT_PKMAP_NOT_GROWN,
 	HIGHMEM_STAT_PKMAP_WAIT,
 	/*
 	 * kmap_local: pages mapped, PTEs written, TLB entries flushed because

@@ -455,10 +455,8 @@ static unsigned int pkmap_condemn(bool all)
 			continue;
 		if (READ_ONCE(slot->hot)) {
 			WRITE_ONCE(slot->hot, false);
-			if (!all) {
-				highmem_count(HIGHMEM_STAT_PKMAP_SPARED, 1);
+			if (!all)
 				continue;
-			}
 		}
 		condemned += pkmap_change(slot, &old, old - PKMAP_WORD(1));
 	}
@@ -536,7 +534,6 @@ static unsigned int pkmap_reclaim(bool all)
 	spin_unlock_irqrestore(&pkmap_lock, flags);
 
 	trace_pkmap_reclaim(all, condemned, freed);
-	highmem_count(HIGHMEM_STAT_PKMAP_RECLAIM, 1);
 	highmem_count(HIGHMEM_STAT_PKMAP_FREED, freed);
 	return freed;
 }
@@ -659,13 +656,10 @@ static bool pkmap_add_vmalloc(struct pkmap_area *area, unsigned int nr)
 	}
 	memalloc_noreclaim_restore(noreclaim);
 
-	trace_pkmap_grow(start, nr);
 	if (!start) {
-		highmem_count(HIGHMEM_STAT_PKMAP_NOT_GROWN, 1);
 		kvfree(slots);
 		return false;
 	}
-	highmem_count(HIGHMEM_STAT_PKMAP_GROWN, 1);
 	/* Once: flush_cache_kmaps() covers these slots as well from now on. */
 	flush_cache_vmap(start, start + size);
 	pkmap_add_area(area, slots, start, nr);
@@ -762,7 +756,6 @@ static void pkmap_wait(const struct page *page, unsigned int color, long *patien
 	struct pkmap_slot *slot;
 	DEFINE_WAIT(wait);
 
-	trace_pkmap_wait_begin(page);
 	highmem_count(HIGHMEM_STAT_PKMAP_WAIT, 1);
 
 	if (current->flags & PF_MEMALLOC)
@@ -776,7 +769,6 @@ static void pkmap_wait(const struct page *page, unsigned int color, long *patien
 		sleep = 0;
 	finish_wait(queue, &wait);
 
-	trace_pkmap_wait_end(page);
 	WARN_ONCE(*patience > 0 && *patience <= sleep,
 		  "highmem: kmap() by %s/%d has waited %u s for a slot: all are held\n",
 		  current->comm, current->pid, READ_ONCE(pkmap_patience) / HZ);

@@ -84,9 +84,6 @@ static struct point {
 	{ .name = "preempt_enable", .every = 256 },
 	{ .name = "pkmap_fill", .every = 8 },
 	{ .name = "pkmap_reclaim", .every = 1 },
-	{ .name = "pkmap_grow", .every = 1, .rare = true },
-	{ .name = "pkmap_wait_begin", .every = 1 },
-	{ .name = "pkmap_wait_end", .every = 1 },
 	{ .name = "kmap_local_overflow", .every = 1, .full = true },
 };
 

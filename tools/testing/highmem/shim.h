@@ -192,9 +192,6 @@ static inline bool atomic_try_cmpxchg_relaxed(atomic_t *v, int *old, int new)
 static inline void shim_trace(const char *what, ...) { }
 #define trace_pkmap_fill(...)		shim_trace("", __VA_ARGS__)
 #define trace_pkmap_reclaim(...)	shim_trace("", __VA_ARGS__)
-#define trace_pkmap_grow(...)		shim_trace("", __VA_ARGS__)
-#define trace_pkmap_wait_begin(...)	shim_trace("", __VA_ARGS__)
-#define trace_pkmap_wait_end(...)	shim_trace("", __VA_ARGS__)
 #define trace_kmap_local_overflow(...)	shim_trace("", __VA_ARGS__)
 
 /* Warnings: each time, not once, as the test looks at each. */
