@@ -106,37 +106,37 @@ struct pkmap_slot {
  * The first area is the architecture's window. The others are vmalloc space, with page
  * tables. The second, of PKMAP_RESERVE slots for each colour, exists from boot on.
  * pkmap_grow() adds the rest, one at a time, when reclaim leaves a task without a slot.
- * They take an eighth of vmalloc space at most, and stay.
+ * They take an eighth of vmalloc space at most. Areas stay.
  */
+struct pkmap_area {
+	struct pkmap_area *next;	/* the one added before */
+	unsigned long start;
+	unsigned int nr;
+	struct pkmap_slot slots[];
+};
+
 #define PKMAP_GROW_AREAS	4
-#define PKMAP_GROW_SLOTS	(SZ_4M >> PAGE_SHIFT)	/* at most */
 #define PKMAP_AREAS		(2 + PKMAP_GROW_AREAS)
+#define PKMAP_GROW_SLOTS	(SZ_4M >> PAGE_SHIFT)	/* at most */
 
 /* Slots of each colour for tasks that free memory, see pkmap_reserve(). */
 #define PKMAP_RESERVE		16
 
-static struct pkmap_area {
-	struct pkmap_slot *slots;
-	unsigned long start;
-	unsigned int nr;		/* slots; stored last, 0 before */
-} pkmap_areas[PKMAP_AREAS];
+/* The latest area, and how many there are. pkmap_grow_lock protects the number. */
+static struct pkmap_area *pkmap_areas;
+static unsigned int pkmap_nr_areas;
 
-static struct pkmap_slot pkmap_slots[LAST_PKMAP], *pkmap_first;
-
-/* The area after @area, or the first for NULL; NULL at the end. */
-static struct pkmap_area *next_area(struct pkmap_area *area)
+static struct pkmap_area *pkmap_first_area(void)
 {
-	area = area ? area + 1 : pkmap_areas;
-	/* Pairs with the release in pkmap_add_area(): the area is complete. */
-	return area < pkmap_areas + PKMAP_AREAS && smp_load_acquire(&area->nr) ?
-	       area : NULL;
+	/* Pairs with the release in pkmap_add_area(): area and slots are complete. */
+	return smp_load_acquire(&pkmap_areas);
 }
 
-/* The first of all slots. */
-static struct pkmap_slot *pkmap_slots_all(void)
+static struct pkmap_slot *pkmap_first_slot(void)
 {
-	/* Pairs with the release in pkmap_add_area(): the slots are complete. */
-	return smp_load_acquire(&pkmap_first);
+	struct pkmap_area *area = pkmap_first_area();
+
+	return area ? area->slots : NULL;
 }
 
 /* The page table of the window, set by the architecture. */
@@ -369,21 +369,25 @@ static bool pkmap_has_clean(unsigned int color)
 	return READ_ONCE(pkmap_clean[color].nr) > pkmap_reserve();
 }
 
-/* Adds a list of slots to the clean lists. Returns how many there are. */
+/*
+ * Adds a list of slots to the clean lists. Returns how many there are. Other CPUs and
+ * interrupts get in between any two of them: they can be thousands.
+ */
 static unsigned int pkmap_add_clean(struct pkmap_slot *slot)
 {
 	struct pkmap_slot *next;
 	struct pkmap_clean *clean;
+	unsigned long flags;
 	unsigned int nr = 0;
-
-	lockdep_assert_held(&pkmap_lock);
 
 	for (; slot; slot = next) {
 		clean = &pkmap_clean[pkmap_color(slot)];
 		next = slot->next;
+		spin_lock_irqsave(&pkmap_lock, flags);
 		slot->next = clean->first;
 		clean->first = slot;
 		WRITE_ONCE(clean->nr, clean->nr + 1);
+		spin_unlock_irqrestore(&pkmap_lock, flags);
 		nr++;
 	}
 	return nr;
@@ -448,7 +452,7 @@ static unsigned int pkmap_condemn(bool all)
 	struct pkmap_slot *slot;
 	unsigned int condemned = 0;
 
-	for (slot = pkmap_slots_all(); slot; slot = slot->all) {
+	for (slot = pkmap_first_slot(); slot; slot = slot->all) {
 		int old = atomic_read(&slot->state);
 
 		if (old >> PKMAP_FILL_BITS != PKMAP_IDLE)
@@ -472,7 +476,7 @@ static struct pkmap_slot *pkmap_clear(void)
 	struct pkmap_slot *slot, *victims = NULL;
 	unsigned long flags;
 
-	for (slot = pkmap_slots_all(); slot; slot = slot->all) {
+	for (slot = pkmap_first_slot(); slot; slot = slot->all) {
 		int old = atomic_read(&slot->state);
 
 		if (old >> PKMAP_FILL_BITS != PKMAP_CONDEMNED)
@@ -497,8 +501,10 @@ static void pkmap_flush_tlb(void)
 #ifdef pkmap_flush_tlb_all
 	pkmap_flush_tlb_all();
 #else
-	for (struct pkmap_area *a = next_area(NULL); a; a = next_area(a))
-		flush_tlb_kernel_range(a->start, a->start + a->nr * PAGE_SIZE);
+	struct pkmap_area *area;
+
+	for (area = pkmap_first_area(); area; area = area->next)
+		flush_tlb_kernel_range(area->start, area->start + area->nr * PAGE_SIZE);
 #endif
 }
 
@@ -510,7 +516,6 @@ static unsigned int pkmap_reclaim(bool all)
 {
 	struct pkmap_slot *victims = NULL;
 	unsigned int condemned, freed;
-	unsigned long flags;
 	bool flushed;
 
 	lockdep_assert_held(&pkmap_reclaim_lock);
@@ -529,9 +534,7 @@ static unsigned int pkmap_reclaim(bool all)
 			pkmap_flush_tlb();
 		highmem_count(HIGHMEM_STAT_PKMAP_FLUSH, 1);
 	}
-	spin_lock_irqsave(&pkmap_lock, flags);
 	freed = pkmap_add_clean(victims);
-	spin_unlock_irqrestore(&pkmap_lock, flags);
 
 	trace_pkmap_reclaim(all, condemned, freed);
 	highmem_count(HIGHMEM_STAT_PKMAP_FREED, freed);
@@ -595,109 +598,98 @@ bool is_pkmap_addr(unsigned long addr)
 {
 	struct pkmap_area *area;
 
-	/* Also before the window is an area. */
-	if (is_pkmap_window(addr))
-		return true;
-	for (area = next_area(NULL); area; area = next_area(area)) {
+	for (area = pkmap_first_area(); area; area = area->next) {
 		if (addr - area->start < area->nr * PAGE_SIZE)
 			return true;
 	}
-	return false;
-}
-
-/* Adds @nr slots at @start, where page tables exist, and wakes the tasks that wait. */
-static void pkmap_add_area(struct pkmap_area *area, struct pkmap_slot *slots,
-			   unsigned long start, unsigned int nr)
-{
-	unsigned int i, color;
-	unsigned long flags;
-
-	for (i = 0; i < nr; i++) {
-		slots[i].vaddr = (void *)(start + i * PAGE_SIZE);
-		slots[i].ptep = virt_to_kpte(start + i * PAGE_SIZE);
-		slots[i].next = i + 1 < nr ? &slots[i + 1] : NULL;
-		slots[i].all = i + 1 < nr ? &slots[i + 1] : pkmap_first;
-	}
-	area->slots = slots;
-	area->start = start;
-
-	/* One section: if pkmap_room() sees the slots, pkmap_map() finds them clean. */
-	spin_lock_irqsave(&pkmap_lock, flags);
-	/* Pairs with pkmap_slots_all(): a reader of the first slot sees all of them. */
-	smp_store_release(&pkmap_first, slots);
-	/* Pairs with next_area(): a reader of the size sees the area. */
-	smp_store_release(&area->nr, nr);
-	pkmap_add_clean(slots);
-	spin_unlock_irqrestore(&pkmap_lock, flags);
-	for (color = 0; color < PKMAP_COLORS; color++)
-		wake_up_all(get_pkmap_wait_queue_head(color));
+	/* Also before the window is an area. */
+	return is_pkmap_window(addr);
 }
 
 /*
- * Adds an area of vmalloc space. Its page tables come with it, so that pkmap_fill() needs
- * no memory. memalloc_noreclaim_save(): callers of kmap() hold locks that reclaim of
- * memory can take.
+ * The next area, if there is one. Its page tables come with it, so that pkmap_fill() needs
+ * no memory.
  */
-static bool pkmap_add_vmalloc(struct pkmap_area *area, unsigned int nr)
+static struct pkmap_area *pkmap_alloc_area(void)
 {
-	unsigned int noreclaim = memalloc_noreclaim_save();
-	unsigned long start = 0, size = nr * PAGE_SIZE;
-	struct pkmap_slot *slots;
+	unsigned long share = VMALLOC_TOTAL / 8 / PKMAP_GROW_AREAS / PAGE_SIZE;
+	unsigned int nr = min_t(unsigned long, share, PKMAP_GROW_SLOTS);
+	struct pkmap_area *area;
 	struct vm_struct *vm;
 
-	slots = kvcalloc(nr, sizeof(*slots), GFP_KERNEL | __GFP_NOWARN);
-	vm = slots ? get_vm_area(size, VM_MAP) : NULL;
-	if (vm) {
-		start = (unsigned long)vm->addr;
-		if (apply_to_page_range(&init_mm, start, size, NULL, NULL)) {
-			free_vm_area(vm);
-			start = 0;
-		}
-	}
-	memalloc_noreclaim_restore(noreclaim);
+	if (pkmap_nr_areas == PKMAP_AREAS)
+		return NULL;
+	if (pkmap_nr_areas < 2)
+		nr = pkmap_nr_areas ? PKMAP_RESERVE * PKMAP_COLORS : LAST_PKMAP;
+	area = kvzalloc(struct_size(area, slots, nr), GFP_KERNEL | __GFP_NOWARN);
+	if (!area)
+		return NULL;
+	area->nr = nr;
+	area->start = PKMAP_ADDR(0);
+	if (!pkmap_nr_areas)
+		return area;
 
-	if (!start) {
-		kvfree(slots);
-		return false;
+	vm = get_vm_area(nr * PAGE_SIZE, VM_MAP);
+	if (vm) {
+		area->start = (unsigned long)vm->addr;
+		/* Once: flush_cache_kmaps() covers these slots as well from now on. */
+		flush_cache_vmap(area->start, area->start + nr * PAGE_SIZE);
+		if (!apply_to_page_range(&init_mm, area->start, nr * PAGE_SIZE, NULL, NULL))
+			return area;
+		free_vm_area(vm);
 	}
-	/* Once: flush_cache_kmaps() covers these slots as well from now on. */
-	flush_cache_vmap(start, start + size);
-	pkmap_add_area(area, slots, start, nr);
+	kvfree(area);
+	return NULL;
+}
+
+/*
+ * Adds the next area, and wakes the tasks that wait. memalloc_noreclaim_save(): callers of
+ * kmap() hold locks that reclaim of memory can take.
+ */
+static bool pkmap_add_area(void)
+{
+	unsigned int noreclaim = memalloc_noreclaim_save();
+	struct pkmap_area *area = pkmap_alloc_area();
+	struct pkmap_slot *slot;
+	unsigned int i;
+
+	lockdep_assert_held(&pkmap_grow_lock);
+	memalloc_noreclaim_restore(noreclaim);
+	if (!area)
+		return false;
+
+	for (i = 0; i < area->nr; i++) {
+		slot = &area->slots[i];
+		slot->vaddr = (void *)(area->start + i * PAGE_SIZE);
+		slot->ptep = virt_to_kpte(area->start + i * PAGE_SIZE);
+		slot->next = i + 1 < area->nr ? slot + 1 : NULL;
+		slot->all = i + 1 < area->nr ? slot + 1 : pkmap_first_slot();
+	}
+	area->next = pkmap_areas;
+
+	/*
+	 * With the mutex held: a task that pkmap_room() tells of these slots before they
+	 * are clean waits for the mutex in pkmap_refill(), and does not go round.
+	 */
+	mutex_lock(&pkmap_reclaim_lock);
+	/* Pairs with pkmap_first_area(): a reader of the pointer sees area and slots. */
+	smp_store_release(&pkmap_areas, area);
+	pkmap_add_clean(area->slots);
+	mutex_unlock(&pkmap_reclaim_lock);
+	pkmap_nr_areas++;
+	for (i = 0; i < PKMAP_COLORS; i++)
+		wake_up_all(get_pkmap_wait_queue_head(i));
 	return true;
 }
 
-/* Adds the next area, if there is one. */
-static bool pkmap_add_next(void)
-{
-	unsigned long share = VMALLOC_TOTAL / 8 / PKMAP_GROW_AREAS / PAGE_SIZE;
-	struct pkmap_area *area = pkmap_areas;
-
-	lockdep_assert_held(&pkmap_grow_lock);
-
-	while (area < pkmap_areas + PKMAP_AREAS && area->nr)
-		area++;
-	switch (area - pkmap_areas) {
-	case 0:
-		pkmap_add_area(area, pkmap_slots, PKMAP_ADDR(0), LAST_PKMAP);
-		return true;
-	case 1:
-		return pkmap_add_vmalloc(area, PKMAP_RESERVE * PKMAP_COLORS);
-	case PKMAP_AREAS:
-		return false;
-	default:
-		return pkmap_add_vmalloc(area, min_t(unsigned long, share,
-						     PKMAP_GROW_SLOTS));
-	}
-}
-
-/* A kmap() before this has added the first area. */
+/* A kmap() before this has added the window. */
 static int __init pkmap_init(void)
 {
 	mutex_lock(&pkmap_grow_lock);
-	while (!pkmap_areas[1].nr && pkmap_add_next())
+	while (pkmap_nr_areas < 2 && pkmap_add_area())
 		;
 	mutex_unlock(&pkmap_grow_lock);
-	return pkmap_areas[1].nr ? 0 : -ENOMEM;
+	return pkmap_nr_areas < 2 ? -ENOMEM : 0;
 }
 early_initcall(pkmap_init);
 
@@ -714,7 +706,7 @@ static bool pkmap_grow(unsigned int color)
 	/* Another task can have added an area before this one has the lock. */
 	grown = pkmap_has_clean(color);
 	if (!grown && !time_before64(get_jiffies_64(), pkmap_grow_after)) {
-		grown = pkmap_add_next();
+		grown = pkmap_add_area();
 		if (!grown)
 			pkmap_grow_after = get_jiffies_64() + PKMAP_GROW_RETRY;
 	}
@@ -731,7 +723,7 @@ static bool pkmap_room(unsigned int color)
 	struct pkmap_slot *slot;
 	unsigned int room = 0;
 
-	for (slot = pkmap_slots_all(); slot; slot = slot->all) {
+	for (slot = pkmap_first_slot(); slot; slot = slot->all) {
 		unsigned int state = pkmap_state(slot);
 
 		room += state <= PKMAP_IDLE && pkmap_color(slot) == color;
@@ -898,7 +890,7 @@ void pkmap_show(struct seq_file *m)
 	struct pkmap_area *area;
 	struct pkmap_slot *slot;
 
-	for (area = next_area(NULL); area; area = next_area(area)) {
+	for (area = pkmap_first_area(); area; area = area->next) {
 		unsigned int clean = 0, idle = 0, holders = 0, hot = 0;
 
 		for (slot = area->slots; slot < area->slots + area->nr; slot++) {

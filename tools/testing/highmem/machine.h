@@ -78,7 +78,7 @@ struct task {
 	bool one_cpu;		/* it was there since migrate_disable() */
 	unsigned long queued_at;
 	unsigned long grown_at;	/* when it has last had page tables for an area */
-	unsigned int queued_areas; /* how many there were then */
+	struct pkmap_area *queued_area;	/* the latest one then */
 	int cpu;
 	bool done;
 #ifndef THREADS

@@ -374,7 +374,9 @@ void kvfree(const void *p);
 #define GFP_NOWAIT		0
 #define __GFP_NOMEMALLOC	0
 #define __GFP_NOWARN		0
-#define kvcalloc(n, size, gfp)	((void)(gfp), sim_alloc(n, size))
+#define kvzalloc(size, gfp)	((void)(gfp), sim_alloc(1, size))
+#define struct_size(p, member, n)					\
+	(sizeof(*(p)) + (n) * sizeof(*(p)->member))
 #define vmalloc_to_page(a)						\
 	pte_page(*virt_to_kpte((unsigned long)(a) & PAGE_MASK))
 

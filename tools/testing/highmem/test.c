@@ -28,10 +28,6 @@
 #include <mm/highmem.c>
 #include "machine.h"
 
-#define for_each_pkmap_slot(slot, area)					\
-	for (area = next_area(NULL); area; area = next_area(area))	\
-		for (slot = area->slots; slot < area->slots + area->nr; slot++)
-
 /*
  * How many pages are for kmap(). Few of them meet often; many, which tasks then
  * hoard, also use up the area of those that free memory.
@@ -734,10 +730,9 @@ static void boot(bool eager, unsigned int begin)
 	memset(sim_pages, 0, sizeof(sim_pages));
 	memset(sim_ptes, 0, sizeof(sim_ptes));
 	memset(behind, 0, sizeof(behind));
-	memset(pkmap_slots, 0, sizeof(pkmap_slots));
-	memset(pkmap_areas, 0, sizeof(pkmap_areas));
 	memset(pkmap_clean, 0, sizeof(pkmap_clean));
-	pkmap_first = NULL;
+	pkmap_areas = NULL;
+	pkmap_nr_areas = 0;
 	boot_jiffies = begins[begin % ARRAY_SIZE(begins)];
 	pkmap_grow_after = 0;
 	memset(&pkmap_grow_lock, 0, sizeof(pkmap_grow_lock));
@@ -792,12 +787,11 @@ static unsigned int count_clean(void)
 static void check_end(void)
 {
 	unsigned int vpn, cpu, nr, unmapped = 0;
-	struct pkmap_area *area;
 	struct pkmap_slot *slot;
 
 	quiet = true;
 	this_cpu = &cpus[0];
-	for_each_pkmap_slot(slot, area) {
+	for (slot = pkmap_first_slot(); slot; slot = slot->all) {
 		int state = pkmap_state(slot);
 
 		check(slot_is_stuck(slot) || state == PKMAP_IDLE || state == PKMAP_UNMAPPED,
@@ -808,7 +802,7 @@ static void check_end(void)
 	check(!pkmap_wait_queue.nr, "a sleeper is left in the queue");
 
 	kmap_flush_unused();
-	for_each_pkmap_slot(slot, area) {
+	for (slot = pkmap_first_slot(); slot; slot = slot->all) {
 		int state = pkmap_state(slot);
 
 		check(slot_is_stuck(slot) || state == PKMAP_UNMAPPED,
@@ -953,30 +947,17 @@ static void start_task(void)
 	run_task();
 }
 
-/* How many areas there are */
-static unsigned int count_areas(void)
-{
-	struct pkmap_area *area;
-	unsigned int areas = 0;
-
-	for (area = next_area(NULL); area; area = next_area(area))
-		areas++;
-	return areas;
-}
-
-/* Could @task have a slot of the first @areas, one that was not changed since? */
-static bool slot_to_be_had(const struct task *task, unsigned int areas,
+/* Could @task have a slot of @area or an older one, one that was not changed since? */
+static bool slot_to_be_had(const struct task *task, struct pkmap_area *area,
 			   unsigned long since)
 {
-	struct pkmap_area *area;
 	struct pkmap_slot *slot;
 	unsigned int nr = 0;
 
-	for_each_pkmap_slot(slot, area) {
-		unsigned int state = pkmap_state(slot);
-
-		nr += area < pkmap_areas + areas && state <= PKMAP_IDLE &&
-		      slot->state.changed_at <= since;
+	for (; area; area = area->next) {
+		for (slot = area->slots; slot < area->slots + area->nr; slot++)
+			nr += (unsigned int)pkmap_state(slot) <= PKMAP_IDLE &&
+			      slot->state.changed_at <= since;
 	}
 	return nr > (task->t.flags & PF_MEMALLOC ? 0 : PKMAP_RESERVE);
 }
@@ -984,7 +965,7 @@ static bool slot_to_be_had(const struct task *task, unsigned int areas,
 static void note_queued(struct task *task)
 {
 	task->queued_at = sim_now;
-	task->queued_areas = count_areas();
+	task->queued_area = pkmap_areas;
 }
 
 /*
@@ -996,7 +977,7 @@ static void check_sleep(const struct task *task)
 	struct pkmap_slot *slot;
 
 	quiet = true;
-	check(!slot_to_be_had(task, task->queued_areas, task->queued_at),
+	check(!slot_to_be_had(task, task->queued_area, task->queued_at),
 	      "task %d goes to sleep beside a slot", task->t.pid);
 	check(!page_slot(&sim_pages[task->wanted], &slot, NULL) ||
 	      pkmap_state(slot) == PKMAP_UNMAPPED ||
@@ -1015,11 +996,11 @@ static void all_sleep(void)
 		if (tasks[i].done)
 			continue;
 		sleepers++;
-		check(!slot_to_be_had(&tasks[i], PKMAP_AREAS, sim_now),
+		check(!slot_to_be_had(&tasks[i], pkmap_areas, sim_now),
 		      "task %d sleeps beside a slot", tasks[i].t.pid);
 	}
 	check(sleepers, "no task is left, but they are not done");
-	check(count_areas() == PKMAP_AREAS || pkmap_grow_after,
+	check(pkmap_nr_areas == PKMAP_AREAS || pkmap_grow_after,
 	      "all tasks sleep, and none has tried to add an area");
 	quiet = false;
 	/* They wait for each other. Take a page away, as an interrupt could. */
@@ -1041,12 +1022,11 @@ static void all_sleep(void)
 static void check_pool(void)
 {
 	unsigned char shown[SIM_PAGES] = { };
-	struct pkmap_area *area;
 	struct pkmap_slot *slot;
 
 	quiet = true;
 	count_clean();
-	for_each_pkmap_slot(slot, area) {
+	for (slot = pkmap_first_slot(); slot; slot = slot->all) {
 		if (pkmap_state(slot) == PKMAP_UNMAPPED)
 			continue;
 		check(slot->page && !shown[slot->page - sim_pages]++, "a page in two slots");
