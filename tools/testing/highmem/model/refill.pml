@@ -10,6 +10,8 @@
  *   - tasks do not send each other round in this loop for ever: in every cycle of
  *     states a task gets a slot or goes to sleep;
  *   - no task reclaims beside a clean slot of its kind;
+ *   - a task reclaims twice at most before it adds an area, also if other tasks take all
+ *     that it reclaims;
  *   - pkmap_refill() fails only if no slot of the task's kind was idle, or if other tasks
  *     took all slots that its two turns made clean.
  *
@@ -85,8 +87,15 @@ inline pkmap_refill()
 		if
 		:: turns == 0 -> break
 		:: turns > 0 ->
+#ifndef MUT_REFILL_ENDLESS
 			turns--;
-			d_step { pkmap_reclaim(false); left = idle[me % 2] > 0 };
+#endif
+			d_step {
+				assert(reclaims < 2 || areas == 0);
+				reclaims++;
+				pkmap_reclaim(false);
+				left = idle[me % 2] > 0
+			};
 			if
 #ifndef MUT_REFILL_ONCE
 			:: freed
@@ -103,6 +112,7 @@ inline pkmap_refill()
 	freed = false;
 	left = false;
 	turns = 2;
+	reclaims = 0;
 	reclaim_lock = false
 }
 
@@ -137,7 +147,8 @@ inline pkmap_grow()
 proctype mapper(byte me)
 {
 	bool refilled, freed, left;
-	byte turns = 2;		/* of pkmap_refill() */
+	byte turns = 2;		/* of pkmap_refill() that are left */
+	byte reclaims;		/* that it has begun */
 
 	do
 	::	do	/* kmap_high_slow() */
