@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Private to mm/: counters that cost a patched-out branch while they are off, and race
+ * Private to mm/: counters that cost a load and a branch while they are off, and race
  * windows for tests.
  */
 #ifndef _MM_HIGHMEM_DEBUG_H
 #define _MM_HIGHMEM_DEBUG_H
 
-#include <linux/jump_label.h>
 #include <linux/percpu.h>
 
 /* Everything that is counted. The names in debugfs are in highmem_debug.c. */
@@ -20,31 +19,27 @@ enum highmem_stat {
 	HIGHMEM_STAT_PKMAP_WAIT,
 	/*
 	 * kmap_local: pages mapped, PTEs written, TLB entries flushed because
-	 * the slot showed another page or in an NMI, mappings in the reserve
+	 * the slot showed another page or in an NMI, mappings in the reserve, and the
+	 * most slots of a stack in use
 	 */
 	HIGHMEM_STAT_LOCAL_MAP,
 	HIGHMEM_STAT_LOCAL_PTE,
 	HIGHMEM_STAT_LOCAL_FLUSH,
 	HIGHMEM_STAT_LOCAL_OVERFLOW,
+	HIGHMEM_STAT_LOCAL_DEEPEST,
 	NR_HIGHMEM_STATS
 };
 
-#ifdef CONFIG_DEBUG_FS
-struct highmem_stats {
-	unsigned long count[NR_HIGHMEM_STATS];
-	unsigned int deepest;	/* most slots of a kmap_local stack in use */
-};
-
-DECLARE_PER_CPU(struct highmem_stats, highmem_stats);
-DECLARE_STATIC_KEY_FALSE(highmem_stats_on);
+DECLARE_PER_CPU(unsigned long [NR_HIGHMEM_STATS], highmem_stats);
+extern u32 highmem_stats_on;
 
 unsigned long highmem_stat_sum(enum highmem_stat stat);
-unsigned int highmem_stat_deepest(void);
 
 static __always_inline void highmem_count(enum highmem_stat stat, unsigned long n)
 {
-	if (static_branch_unlikely(&highmem_stats_on))
-		this_cpu_add(highmem_stats.count[stat], n);
+	/* The switch is read without order: events near the change may not count. */
+	if (IS_ENABLED(CONFIG_DEBUG_FS) && unlikely(data_race(highmem_stats_on)))
+		this_cpu_add(highmem_stats[stat], n);
 }
 
 /*
@@ -55,27 +50,19 @@ static __always_inline void highmem_count(enum highmem_stat stat, unsigned long 
  */
 static __always_inline void highmem_count_maps(unsigned int nr, unsigned int depth)
 {
-	if (!static_branch_unlikely(&highmem_stats_on))
+	/* As in highmem_count(). */
+	if (!IS_ENABLED(CONFIG_DEBUG_FS) || likely(!data_race(highmem_stats_on)))
 		return;
-	this_cpu_add(highmem_stats.count[HIGHMEM_STAT_LOCAL_MAP], nr);
-	if (this_cpu_read(highmem_stats.deepest) < depth)
-		this_cpu_write(highmem_stats.deepest, depth);
+	this_cpu_add(highmem_stats[HIGHMEM_STAT_LOCAL_MAP], nr);
+	if (this_cpu_read(highmem_stats[HIGHMEM_STAT_LOCAL_DEEPEST]) < depth)
+		this_cpu_write(highmem_stats[HIGHMEM_STAT_LOCAL_DEEPEST], depth);
 }
-#else
-static __always_inline void highmem_count(enum highmem_stat stat, unsigned long n)
-{
-}
-
-static __always_inline void highmem_count_maps(unsigned int nr, unsigned int depth)
-{
-}
-#endif
 
 /* How long kmap() waits for a slot before it reports that, in jiffies; for tests. */
 extern unsigned int pkmap_patience;
 
 struct seq_file;
-void pkmap_show(struct seq_file *m);
+int pkmap_show(struct seq_file *m, void *unused);
 
 /*
  * Stands between two steps of a protocol that takes no lock. One call in 32 delays the

@@ -879,13 +879,15 @@ EXPORT_SYMBOL(kunmap_high);
 /**
  * pkmap_show() - a line for each area of the pool
  * @m: where it is written
+ * @unused: NULL
  *
  * The address of the area, how many slots it has, and how many of them are in
  * which state. The slots are read one by one while they change.
  *
  * Context: task context.
+ * Return: 0.
  */
-void pkmap_show(struct seq_file *m)
+int pkmap_show(struct seq_file *m, void *unused)
 {
 	struct pkmap_area *area;
 	struct pkmap_slot *slot;
@@ -905,5 +907,6 @@ void pkmap_show(struct seq_file *m)
 			   area->start, area->nr, clean, idle, area->nr - clean - idle,
 			   holders, hot);
 	}
+	return 0;
 }
 #endif

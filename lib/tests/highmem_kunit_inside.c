@@ -60,13 +60,13 @@ unsigned int hmk_slots_filled(int cpu)
 #if COUNTED
 static void stop_counting(void *unused)
 {
-	static_branch_disable(&highmem_stats_on);
+	WRITE_ONCE(highmem_stats_on, 0);
 }
 
 void hmk_count_events(struct kunit *test)
 {
 	hmk_be_alone(test);
-	static_branch_enable(&highmem_stats_on);
+	WRITE_ONCE(highmem_stats_on, 1);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, stop_counting, NULL), 0);
 }
 

@@ -478,6 +478,12 @@ extern char sim_percpu[SIM_CPUS][SIM_PERCPU_BYTES];
 	(__typeof__(&(var)))(sim_percpu[cpu] + (__p - __start_percpu_section)); \
 }))
 #define raw_cpu_read(var)	per_cpu(var, raw_smp_processor_id())
+/* For counters. They are always off. */
+#define data_race(x)		(x)
+#define DECLARE_PER_CPU(type, name) extern __typeof__(type) name
+#define this_cpu_add(var, n)	((void)(n))
+#define this_cpu_read(var)	0U
+#define this_cpu_write(var, n)	((void)(n))
 #define for_each_possible_cpu(cpu) for (cpu = 0; cpu < SIM_CPUS; cpu++)
 
 typedef struct { int locked; } spinlock_t;
