@@ -245,12 +245,6 @@ void __init page_address_init(void)
 
 /* Holders ------------------------------------------------------------------ */
 
-/* Out of line, so that its callers need fewer registers. */
-static noinline void pkmap_wake_queue(wait_queue_head_t *queue)
-{
-	wake_up(queue);
-}
-
 /*
  * Wakes a task that waits for a slot of this colour.
  *
@@ -266,7 +260,7 @@ static __always_inline void pkmap_wake(const struct pkmap_slot *slot)
 
 	/* Ordered as said above. */
 	if (unlikely(waitqueue_active(queue)))
-		pkmap_wake_queue(queue);
+		wake_up(queue);
 }
 
 /*
@@ -289,12 +283,6 @@ static __always_inline bool pkmap_drop(struct pkmap_slot *slot)
 	if (new < PKMAP_WORD(PKMAP_IDLE + 1))
 		pkmap_wake(slot);
 	return true;
-}
-
-/* pkmap_hold() was too late: the slot maps another page. */
-static noinline void pkmap_drop_mistaken(struct pkmap_slot *slot)
-{
-	pkmap_drop(slot);
 }
 
 /*
@@ -333,7 +321,7 @@ static __always_inline bool pkmap_hold(struct pkmap_slot *slot, const struct pag
 	highmem_race_window();
 	if (likely(READ_ONCE(slot->page) == page))
 		return true;
-	pkmap_drop_mistaken(slot);
+	pkmap_drop(slot);
 	return false;
 }
 
@@ -402,7 +390,6 @@ static void pkmap_fill(struct pkmap_slot *slot, struct page *page)
 	arch_pkmap_set_pte(&init_mm, (unsigned long)slot->vaddr, slot->ptep,
 			   pfn_pte(page_to_pfn(page), kmap_prot));
 	WRITE_ONCE(slot->page, page);
-	WRITE_ONCE(slot->hot, false);
 	hlist_nulls_add_head_rcu(&slot->node, &page_address_table[hash]);
 	highmem_race_window();
 	/* Pairs with the acquires in page_slot() and pkmap_hold(): no page older than this. */
@@ -733,21 +720,22 @@ static bool pkmap_room(unsigned int color)
 
 /*
  * Sleeps until pkmap_drop() or pkmap_add_area() wakes the task, or until it is time to
- * try to grow again. @patience is what is left of pkmap_patience. When it ends, the wait
- * is reported.
+ * try to grow again. From @late on, in jiffies, it reports that and sleeps longer.
  *
  * A wake-up wakes one task that waits exclusively, and all tasks that do not: these may
  * take the reserve. Else a slot could come to the reserve and the one task that is woken
  * could not take it.
  */
-static void pkmap_wait(const struct page *page, unsigned int color, long *patience)
+static void pkmap_wait(const struct page *page, unsigned int color, unsigned long late)
 {
-	long sleep = *patience > 0 ? min_t(long, *patience, PKMAP_GROW_RETRY) :
-				     PKMAP_SLEEP_LONG;
 	wait_queue_head_t *queue = get_pkmap_wait_queue_head(color);
+	bool is_late = time_after_eq(jiffies, late);
 	struct pkmap_slot *slot;
 	DEFINE_WAIT(wait);
 
+	WARN_ONCE(is_late,
+		  "highmem: kmap() by %s/%d has waited %u s for a slot: all are held\n",
+		  current->comm, current->pid, READ_ONCE(pkmap_patience) / HZ);
 	highmem_count(HIGHMEM_STAT_PKMAP_WAIT, 1);
 
 	if (current->flags & PF_MEMALLOC)
@@ -756,41 +744,28 @@ static void pkmap_wait(const struct page *page, unsigned int color, long *patien
 		prepare_to_wait_exclusive(queue, &wait, TASK_UNINTERRUPTIBLE);
 	highmem_race_window();
 	if (!pkmap_room(color) && !page_slot(page, &slot, NULL))
-		sleep -= schedule_timeout(sleep);
-	else
-		sleep = 0;
+		schedule_timeout(is_late ? PKMAP_SLEEP_LONG : PKMAP_GROW_RETRY);
 	finish_wait(queue, &wait);
-
-	WARN_ONCE(*patience > 0 && *patience <= sleep,
-		  "highmem: kmap() by %s/%d has waited %u s for a slot: all are held\n",
-		  current->comm, current->pid, READ_ONCE(pkmap_patience) / HZ);
-	*patience -= min(*patience, sleep);
 }
 
 /* kmap() and kunmap() ------------------------------------------------------ */
-
-static bool may_not_sleep(void)
-{
-	return (preempt_count() || irqs_disabled()) &&
-	       system_state >= SYSTEM_SCHEDULING;
-}
 
 /* No slot maps @page, or its slot is just being cleared. */
 static noinline void *kmap_high_slow(struct page *page)
 {
 	unsigned int color = get_pkmap_color(page);
-	long patience = READ_ONCE(pkmap_patience);
+	unsigned long late = jiffies + READ_ONCE(pkmap_patience);
 	struct pkmap_slot *slot;
 	bool waited = false;
 
 	/* The call still succeeds as long as there are clean slots. */
-	WARN_ONCE(may_not_sleep(),
+	WARN_ONCE(preempt_count() || irqs_disabled(),
 		  "highmem: kmap() in atomic context; use kmap_local_page() there\n");
 
 	while (!(slot = pkmap_map(page, color))) {
 		if (pkmap_refill(color) || pkmap_grow(color))
 			continue;
-		pkmap_wait(page, color, &patience);
+		pkmap_wait(page, color, late);
 		waited = true;
 	}
 
@@ -846,12 +821,6 @@ void *kmap_high_get(struct page *page)
 }
 #endif
 
-static noinline void kunmap_unmapped(const struct page *page)
-{
-	WARN_ONCE(1, "highmem: kunmap() of page %p (pfn %#lx) that is not mapped\n",
-		  page, page_to_pfn(page));
-}
-
 /**
  * kunmap_high() - out-of-line part of kunmap()
  * @page: a highmem page that the caller has mapped with kmap()
@@ -868,8 +837,9 @@ void kunmap_high(struct page *page)
 	struct pkmap_slot *slot;
 
 	/* The caller holds the slot: it maps the page until the drop. */
-	if (unlikely(!page_slot(page, &slot, NULL)) || unlikely(!pkmap_drop(slot)))
-		kunmap_unmapped(page);
+	WARN_ONCE(!page_slot(page, &slot, NULL) || !pkmap_drop(slot),
+		  "highmem: kunmap() of page %p (pfn %#lx) that is not mapped\n",
+		  page, page_to_pfn(page));
 }
 EXPORT_SYMBOL(kunmap_high);
 

@@ -433,8 +433,6 @@ int sim_this_cpu(void);
 #define local_irq_enable()	do { current->irqs_off = false; sim_point(); } while (0)
 #define preempt_count()							\
 	(current->preempt + current->hardirq + current->softirq)
-#define SYSTEM_SCHEDULING	1
-#define system_state		SYSTEM_SCHEDULING
 #define might_sleep()							\
 do {									\
 	if (preempt_count() || irqs_disabled())				\
@@ -517,6 +515,7 @@ typedef struct wait_queue_head {
 #define jiffies				((u32)sim_jiffies())
 #define get_jiffies_64()		sim_jiffies()
 #define time_is_after_jiffies(a)	((s32)(jiffies - (u32)(a)) < 0)
+#define time_after_eq(a, b)		((s32)((u32)(a) - (u32)(b)) >= 0)
 #define time_before64(a, b)		((s64)((a) - (b)) < 0)
 u64 sim_jiffies(void);
 bool waitqueue_active(wait_queue_head_t *queue);

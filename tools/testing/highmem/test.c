@@ -735,6 +735,8 @@ static void boot(bool eager, unsigned int begin)
 	pkmap_nr_areas = 0;
 	boot_jiffies = begins[begin % ARRAY_SIZE(begins)];
 	pkmap_grow_after = 0;
+	/* all_sleep() advances the time by seconds. */
+	pkmap_patience = INT_MAX;
 	memset(&pkmap_grow_lock, 0, sizeof(pkmap_grow_lock));
 	pkmap_page_table = virt_to_kpte(PKMAP_BASE);
 	memset(&pkmap_wait_queue, 0, sizeof(pkmap_wait_queue));
