@@ -190,6 +190,7 @@ void kunmap_high(struct page *page);
 void __kmap_flush_unused(void);
 
 /* mm/highmem.c */
+struct page *pkmap_to_page(unsigned long addr);
 struct page *__kmap_to_page(void *addr);
 unsigned long __nr_free_highpages(void);
 unsigned long __totalhigh_pages(void);
@@ -283,8 +284,6 @@ static inline void kmap_local_pin(struct task_struct *p) { }
 #endif /* CONFIG_KMAP_LOCAL */
 
 #ifdef CONFIG_HIGHMEM
-struct page *pkmap_to_page(unsigned long addr);
-
 /* Is @addr in the part of the pool that the architecture has set aside? */
 static inline bool is_pkmap_window(unsigned long addr)
 {
