@@ -53,7 +53,8 @@
  *					UNMAPPED	pkmap_clear()
  *
  * IDLE + n has n holders. With 8 million holders the word is negative, which only leaks
- * can do: the slot then keeps its page for ever, and its holders are not counted.
+ * can do: the slot then keeps its page for ever, and its holders are not counted. The
+ * next kmap() reports that.
  *
  * What always holds:
  *
@@ -309,7 +310,9 @@ static __always_inline bool pkmap_hold(struct pkmap_slot *slot, const struct pag
 		else if (old >= PKMAP_WORD(PKMAP_CONDEMNED))
 			new = old + PKMAP_WORD(PKMAP_IDLE + 1 - PKMAP_CONDEMNED);
 		else
-			return old < 0;
+			return WARN_ONCE(old < 0,
+					 "highmem: too many kmap() of page %p without kunmap()\n",
+					 page);
 		if (pkmap_change(slot, &old, new))
 			break;
 		/* As in page_slot(). */
