@@ -592,8 +592,7 @@ bool is_pkmap_addr(unsigned long addr)
 		if (addr - area->start < area->nr * PAGE_SIZE)
 			return true;
 	}
-	/* Also before the window is an area. */
-	return is_pkmap_window(addr);
+	return false;
 }
 
 /*
@@ -723,7 +722,7 @@ static bool pkmap_room(unsigned int color)
 
 /*
  * Sleeps until pkmap_drop() or pkmap_add_area() wakes the task, or until it is time to
- * try to grow again. From @late on, in jiffies, it reports that and sleeps longer.
+ * try to grow again. From @late on, in jiffies, the task reports the wait and sleeps longer.
  *
  * A wake-up wakes one task that waits exclusively, and all tasks that do not: these may
  * take the reserve. Else a slot could come to the reserve and the one task that is woken

@@ -284,13 +284,7 @@ static inline void kmap_local_pin(struct task_struct *p) { }
 #endif /* CONFIG_KMAP_LOCAL */
 
 #ifdef CONFIG_HIGHMEM
-/* Is @addr in the part of the pool that the architecture has set aside? */
-static inline bool is_pkmap_window(unsigned long addr)
-{
-	return addr >= PKMAP_ADDR(0) && addr < PKMAP_ADDR(LAST_PKMAP);
-}
-
-/* Is @addr in that part or in vmalloc space that the pool has? */
+/* Is @addr in an area of the pool? */
 bool is_pkmap_addr(unsigned long addr);
 #else
 static inline bool is_pkmap_addr(unsigned long addr) { return false; }
