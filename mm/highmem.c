@@ -68,10 +68,8 @@ struct page *__kmap_to_page(void *vaddr)
 		return virt_to_page(vaddr);
 
 	WARN_ON_ONCE(1);
-#ifdef CONFIG_HIGHMEM
 	if (is_pkmap_addr((unsigned long)vaddr))
 		return pkmap_to_page((unsigned long)vaddr);
-#endif
 	return kmap_local_to_page(vaddr);
 }
 EXPORT_SYMBOL(__kmap_to_page);
@@ -96,15 +94,6 @@ static void zero_page_range(struct page *page, size_t from, size_t to)
 	}
 }
 
-/* Are both ranges, which are not empty, in the same page? */
-static bool in_one_page(size_t start1, size_t end1, size_t start2, size_t end2)
-{
-	size_t first = start1 / PAGE_SIZE;
-
-	return (end1 - 1) / PAGE_SIZE == first && start2 / PAGE_SIZE == first &&
-	       (end2 - 1) / PAGE_SIZE == first;
-}
-
 /* The inline version in <linux/highmem.h> has the kernel-doc. */
 void zero_user_segments(struct page *page, unsigned int start1, unsigned int end1,
 			unsigned int start2, unsigned int end2)
@@ -114,9 +103,9 @@ void zero_user_segments(struct page *page, unsigned int start1, unsigned int end
 	end1 = highmem_clamp_end(page, end1);
 	end2 = highmem_clamp_end(page, end2);
 
-	/* The common case: the parts of a block before and behind data. */
-	if (start1 < end1 && start2 < end2 &&
-	    in_one_page(start1, end1, start2, end2)) {
+	/* The common case: the parts of a block, in one page, before and behind data. */
+	if (start1 < end1 && end1 <= start2 && start2 < end2 &&
+	    start1 / PAGE_SIZE == (end2 - 1) / PAGE_SIZE) {
 		page = nth_page(page, start1 / PAGE_SIZE);
 		addr = kmap_local_page(page);
 		memset(addr + offset_in_page(start1), 0, min(end1 - start1, PAGE_SIZE));

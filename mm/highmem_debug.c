@@ -8,7 +8,6 @@
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/init.h>
-#include <linux/kstrtox.h>
 #include <linux/minmax.h>
 #include <linux/seq_file.h>
 
@@ -16,7 +15,7 @@
 
 #ifdef CONFIG_DEBUG_FS
 
-DEFINE_PER_CPU(struct highmem_stats, highmem_stats);
+DEFINE_PER_CPU(unsigned long [NR_HIGHMEM_STATS], highmem_stats);
 DEFINE_STATIC_KEY_FALSE(highmem_stats_on);
 
 static const char * const stat_names[] = {
@@ -24,38 +23,31 @@ static const char * const stat_names[] = {
 	[HIGHMEM_STAT_KMAP_MISS]	= "kmap_misses",
 	[HIGHMEM_STAT_PKMAP_RECLAIM]	= "pkmap_reclaims",
 	[HIGHMEM_STAT_PKMAP_FREED]	= "pkmap_slots_freed",
-	[HIGHMEM_STAT_PKMAP_SPARED]	= "pkmap_slots_spared",
 	[HIGHMEM_STAT_PKMAP_FLUSH]	= "pkmap_tlb_flushes",
-	[HIGHMEM_STAT_PKMAP_GROWN]	= "pkmap_areas_added",
-	[HIGHMEM_STAT_PKMAP_NOT_GROWN]	= "pkmap_areas_refused",
 	[HIGHMEM_STAT_PKMAP_WAIT]	= "pkmap_waits",
 	[HIGHMEM_STAT_LOCAL_MAP]	= "kmap_local_maps",
 	[HIGHMEM_STAT_LOCAL_PTE]	= "kmap_local_ptes_written",
 	[HIGHMEM_STAT_LOCAL_FLUSH]	= "kmap_local_tlb_flushes",
 	[HIGHMEM_STAT_LOCAL_OVERFLOW]	= "kmap_local_overflows",
+	[HIGHMEM_STAT_LOCAL_DEEPEST]	= "kmap_local_deepest",
 };
 
 static_assert(ARRAY_SIZE(stat_names) == NR_HIGHMEM_STATS);
 
-/* What all CPUs have counted since boot, also those that are offline now. */
+/*
+ * What all CPUs have counted since boot, also those that are offline now. The deepest
+ * stack is the deepest of all CPUs.
+ */
 unsigned long highmem_stat_sum(enum highmem_stat stat)
 {
-	unsigned long sum = 0;
+	unsigned long count, sum = 0;
 	int cpu;
 
-	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu(highmem_stats, cpu).count[stat]);
+	for_each_possible_cpu(cpu) {
+		count = READ_ONCE(per_cpu(highmem_stats, cpu)[stat]);
+		sum = stat == HIGHMEM_STAT_LOCAL_DEEPEST ? max(sum, count) : sum + count;
+	}
 	return sum;
-}
-
-unsigned int highmem_stat_deepest(void)
-{
-	unsigned int deepest = 0;
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		deepest = max(deepest, READ_ONCE(per_cpu(highmem_stats, cpu).deepest));
-	return deepest;
 }
 
 static int stats_show(struct seq_file *m, void *unused)
@@ -64,10 +56,10 @@ static int stats_show(struct seq_file *m, void *unused)
 
 	for (stat = 0; stat < NR_HIGHMEM_STATS; stat++)
 		seq_printf(m, "%s %lu\n", stat_names[stat], highmem_stat_sum(stat));
-	seq_printf(m, "kmap_local_deepest %u\n", highmem_stat_deepest());
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
+DEFINE_SHOW_ATTRIBUTE(pkmap);
 
 static int stats_enabled_get(void *unused, u64 *value)
 {
@@ -77,37 +69,23 @@ static int stats_enabled_get(void *unused, u64 *value)
 
 static int stats_enabled_set(void *unused, u64 value)
 {
-	if (value > 1)
-		return -EINVAL;
 	if (value)
 		static_branch_enable(&highmem_stats_on);
 	else
 		static_branch_disable(&highmem_stats_on);
 	return 0;
 }
-DEFINE_DEBUGFS_ATTRIBUTE(stats_enabled_fops, stats_enabled_get,
-			 stats_enabled_set, "%llu\n");
-
-#ifdef CONFIG_HIGHMEM
-static int pkmap_file_show(struct seq_file *m, void *unused)
-{
-	pkmap_show(m);
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(pkmap_file);
-#endif
+DEFINE_DEBUGFS_ATTRIBUTE(stats_enabled_fops, stats_enabled_get, stats_enabled_set, "%llu\n");
 
 static int __init highmem_debugfs_init(void)
 {
 	struct dentry *dir = debugfs_create_dir("highmem", NULL);
 
 	debugfs_create_file("stats", 0444, dir, NULL, &stats_fops);
-	debugfs_create_file_unsafe("stats_enabled", 0644, dir, NULL,
-				   &stats_enabled_fops);
-#ifdef CONFIG_HIGHMEM
+	debugfs_create_file_unsafe("stats_enabled", 0644, dir, NULL, &stats_enabled_fops);
 	/* It has addresses in it. */
-	debugfs_create_file("pkmap", 0400, dir, NULL, &pkmap_file_fops);
-#endif
+	if (IS_ENABLED(CONFIG_HIGHMEM))
+		debugfs_create_file("pkmap", 0400, dir, NULL, &pkmap_fops);
 	return 0;
 }
 late_initcall(highmem_debugfs_init);

@@ -14,73 +14,54 @@ enum highmem_stat {
 	/* kmap(): the page was mapped; it was not, and a slot was filled */
 	HIGHMEM_STAT_KMAP_HIT,
 	HIGHMEM_STAT_KMAP_MISS,
-	/* reclaim: rounds, slots freed, hot slots spared, TLB flushes */
+	/* reclaim: rounds, slots freed, TLB flushes; all slots are held: sleeps */
 	HIGHMEM_STAT_PKMAP_RECLAIM,
 	HIGHMEM_STAT_PKMAP_FREED,
-	HIGHMEM_STAT_PKMAP_SPARED,
 	HIGHMEM_STAT_PKMAP_FLUSH,
-	/* exhaustion: areas added, areas not to be had, sleeps */
-	HIGHMEM_STAT_PKMAP_GROWN,
-	HIGHMEM_STAT_PKMAP_NOT_GROWN,
 	HIGHMEM_STAT_PKMAP_WAIT,
 	/*
 	 * kmap_local: pages mapped, PTEs written, TLB entries flushed because
-	 * the slot showed another page or in an NMI, mappings in the reserve
+	 * the slot showed another page or in an NMI, mappings in the reserve, and the
+	 * most slots of a stack in use
 	 */
 	HIGHMEM_STAT_LOCAL_MAP,
 	HIGHMEM_STAT_LOCAL_PTE,
 	HIGHMEM_STAT_LOCAL_FLUSH,
 	HIGHMEM_STAT_LOCAL_OVERFLOW,
+	HIGHMEM_STAT_LOCAL_DEEPEST,
 	NR_HIGHMEM_STATS
 };
 
-#ifdef CONFIG_DEBUG_FS
-struct highmem_stats {
-	unsigned long count[NR_HIGHMEM_STATS];
-	unsigned int deepest;	/* most slots of a kmap_local stack in use */
-};
-
-DECLARE_PER_CPU(struct highmem_stats, highmem_stats);
+DECLARE_PER_CPU(unsigned long [NR_HIGHMEM_STATS], highmem_stats);
 DECLARE_STATIC_KEY_FALSE(highmem_stats_on);
 
 unsigned long highmem_stat_sum(enum highmem_stat stat);
-unsigned int highmem_stat_deepest(void);
 
 static __always_inline void highmem_count(enum highmem_stat stat, unsigned long n)
 {
-	if (static_branch_unlikely(&highmem_stats_on))
-		this_cpu_add(highmem_stats.count[stat], n);
+	if (IS_ENABLED(CONFIG_DEBUG_FS) && static_branch_unlikely(&highmem_stats_on))
+		this_cpu_add(highmem_stats[stat], n);
 }
 
 /*
- * @nr pages were mapped locally, which takes the stack to @depth slots. The task
- * stays on this CPU, as it has something mapped. (An interrupt with a deeper stack
- * that comes in the midst of this is missed.) No call, so that fast paths need no
- * more registers.
+ * @nr pages were mapped locally, which takes the stack to @depth slots. A task with
+ * mappings stays on its CPU. An interrupt between the read and the write can have a deeper
+ * stack: the write then loses that depth.
  */
 static __always_inline void highmem_count_maps(unsigned int nr, unsigned int depth)
 {
-	if (!static_branch_unlikely(&highmem_stats_on))
+	if (!IS_ENABLED(CONFIG_DEBUG_FS) || !static_branch_unlikely(&highmem_stats_on))
 		return;
-	this_cpu_add(highmem_stats.count[HIGHMEM_STAT_LOCAL_MAP], nr);
-	if (this_cpu_read(highmem_stats.deepest) < depth)
-		this_cpu_write(highmem_stats.deepest, depth);
+	this_cpu_add(highmem_stats[HIGHMEM_STAT_LOCAL_MAP], nr);
+	if (this_cpu_read(highmem_stats[HIGHMEM_STAT_LOCAL_DEEPEST]) < depth)
+		this_cpu_write(highmem_stats[HIGHMEM_STAT_LOCAL_DEEPEST], depth);
 }
-#else
-static __always_inline void highmem_count(enum highmem_stat stat, unsigned long n)
-{
-}
-
-static __always_inline void highmem_count_maps(unsigned int nr, unsigned int depth)
-{
-}
-#endif
 
 /* How long kmap() waits for a slot before it reports that, in jiffies; for tests. */
 extern unsigned int pkmap_patience;
 
 struct seq_file;
-void pkmap_show(struct seq_file *m);
+int pkmap_show(struct seq_file *m, void *unused);
 
 /*
  * Stands between two steps of a protocol that takes no lock. One call in 32 delays the

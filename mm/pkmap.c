@@ -53,7 +53,8 @@
  *					UNMAPPED	pkmap_clear()
  *
  * IDLE + n has n holders. With 8 million holders the word is negative, which only leaks
- * can do: the slot then keeps its page for ever, and its holders are not counted.
+ * can do: the slot then keeps its page for ever, and its holders are not counted. The
+ * next kmap() reports that.
  *
  * What always holds:
  *
@@ -106,37 +107,37 @@ struct pkmap_slot {
  * The first area is the architecture's window. The others are vmalloc space, with page
  * tables. The second, of PKMAP_RESERVE slots for each colour, exists from boot on.
  * pkmap_grow() adds the rest, one at a time, when reclaim leaves a task without a slot.
- * They take an eighth of vmalloc space at most, and stay.
+ * They take an eighth of vmalloc space at most. Areas stay.
  */
+struct pkmap_area {
+	struct pkmap_area *next;	/* the one added before */
+	unsigned long start;
+	unsigned int nr;
+	struct pkmap_slot slots[];
+};
+
 #define PKMAP_GROW_AREAS	4
-#define PKMAP_GROW_SLOTS	(SZ_4M >> PAGE_SHIFT)	/* at most */
 #define PKMAP_AREAS		(2 + PKMAP_GROW_AREAS)
+#define PKMAP_GROW_SLOTS	(SZ_4M >> PAGE_SHIFT)	/* at most */
 
 /* Slots of each colour for tasks that free memory, see pkmap_reserve(). */
 #define PKMAP_RESERVE		16
 
-static struct pkmap_area {
-	struct pkmap_slot *slots;
-	unsigned long start;
-	unsigned int nr;		/* slots; stored last, 0 before */
-} pkmap_areas[PKMAP_AREAS];
+/* The latest area, and how many there are. pkmap_grow_lock protects the number. */
+static struct pkmap_area *pkmap_areas;
+static unsigned int pkmap_nr_areas;
 
-static struct pkmap_slot pkmap_slots[LAST_PKMAP], *pkmap_first;
-
-/* The area after @area, or the first for NULL; NULL at the end. */
-static struct pkmap_area *next_area(struct pkmap_area *area)
+static struct pkmap_area *pkmap_first_area(void)
 {
-	area = area ? area + 1 : pkmap_areas;
-	/* Pairs with the release in pkmap_add_area(): the area is complete. */
-	return area < pkmap_areas + PKMAP_AREAS && smp_load_acquire(&area->nr) ?
-	       area : NULL;
+	/* Pairs with the release in pkmap_add_area(): area and slots are complete. */
+	return smp_load_acquire(&pkmap_areas);
 }
 
-/* The first of all slots. */
-static struct pkmap_slot *pkmap_slots_all(void)
+static struct pkmap_slot *pkmap_first_slot(void)
 {
-	/* Pairs with the release in pkmap_add_area(): the slots are complete. */
-	return smp_load_acquire(&pkmap_first);
+	struct pkmap_area *area = pkmap_first_area();
+
+	return area ? area->slots : NULL;
 }
 
 /* The page table of the window, set by the architecture. */
@@ -148,36 +149,17 @@ static DEFINE_SPINLOCK(pkmap_lock);
 /* One reclaim at a time. Held while TLBs are flushed. */
 static DEFINE_MUTEX(pkmap_reclaim_lock);
 
-#ifdef DCACHE_N_COLORS
-#define PKMAP_COLORS	DCACHE_N_COLORS
+#ifdef get_pkmap_color
+#define PKMAP_COLORS			DCACHE_N_COLORS
+#define pkmap_color(slot)		DCACHE_ALIAS((unsigned long)(slot)->vaddr)
 #else
-#define PKMAP_COLORS	1
-#endif
-
-#ifndef get_pkmap_color
 /* One colour: any page fits in any slot. */
-static inline unsigned int get_pkmap_color(const struct page *page)
-{
-	return 0;
-}
-
+#define PKMAP_COLORS			1
+#define pkmap_color(slot)		((void)(slot), 0)
+#define get_pkmap_color(page)		((void)(page), 0)
 static DECLARE_WAIT_QUEUE_HEAD(pkmap_wait_queue);
-
-static inline wait_queue_head_t *get_pkmap_wait_queue_head(unsigned int color)
-{
-	return &pkmap_wait_queue;
-}
+#define get_pkmap_wait_queue_head(color) ((void)(color), &pkmap_wait_queue)
 #endif
-
-/* The colour of the slot at @vaddr, which is that of every page in it. */
-static unsigned int pkmap_color(const void *vaddr)
-{
-#ifdef DCACHE_ALIAS
-	return DCACHE_ALIAS((unsigned long)vaddr);
-#else
-	return 0;
-#endif
-}
 
 /* One of enum pkmap_state, more than PKMAP_IDLE, or negative after a leak. */
 static int pkmap_state(const struct pkmap_slot *slot)
@@ -193,10 +175,6 @@ static __always_inline bool pkmap_change(struct pkmap_slot *slot, int *old, int 
 }
 
 /* From page to slot ------------------------------------------------------- */
-
-#ifndef HASHED_PAGE_VIRTUAL
-#error "a page with a field for its address (WANT_PAGE_VIRTUAL) has no use for HIGHMEM's table"
-#endif
 
 #define PKMAP_HASH_BITS							\
 	const_ilog2(LAST_PKMAP + PKMAP_GROW_AREAS * PKMAP_GROW_SLOTS)
@@ -268,12 +246,6 @@ void __init page_address_init(void)
 
 /* Holders ------------------------------------------------------------------ */
 
-/* Out of line, so that its callers need fewer registers. */
-static noinline void pkmap_wake_queue(wait_queue_head_t *queue)
-{
-	wake_up(queue);
-}
-
 /*
  * Wakes a task that waits for a slot of this colour.
  *
@@ -283,13 +255,13 @@ static noinline void pkmap_wake_queue(wait_queue_head_t *queue)
  * this function sees the waiter, or the waiter sees the slot. Else the task could sleep
  * beside a free slot.
  */
-static __always_inline void pkmap_wake(const void *vaddr)
+static __always_inline void pkmap_wake(const struct pkmap_slot *slot)
 {
-	wait_queue_head_t *queue = get_pkmap_wait_queue_head(pkmap_color(vaddr));
+	wait_queue_head_t *queue = get_pkmap_wait_queue_head(pkmap_color(slot));
 
 	/* Ordered as said above. */
 	if (unlikely(waitqueue_active(queue)))
-		pkmap_wake_queue(queue);
+		wake_up(queue);
 }
 
 /*
@@ -310,14 +282,8 @@ static __always_inline bool pkmap_drop(struct pkmap_slot *slot)
 
 	highmem_race_window();
 	if (new < PKMAP_WORD(PKMAP_IDLE + 1))
-		pkmap_wake(slot->vaddr);
+		pkmap_wake(slot);
 	return true;
-}
-
-/* pkmap_hold() was too late: the slot maps another page. */
-static noinline void pkmap_drop_mistaken(struct pkmap_slot *slot)
-{
-	pkmap_drop(slot);
 }
 
 /*
@@ -344,7 +310,9 @@ static __always_inline bool pkmap_hold(struct pkmap_slot *slot, const struct pag
 		else if (old >= PKMAP_WORD(PKMAP_CONDEMNED))
 			new = old + PKMAP_WORD(PKMAP_IDLE + 1 - PKMAP_CONDEMNED);
 		else
-			return old < 0;
+			return WARN_ONCE(old < 0,
+					 "highmem: too many kmap() of page %p without kunmap()\n",
+					 page);
 		if (pkmap_change(slot, &old, new))
 			break;
 		/* As in page_slot(). */
@@ -356,7 +324,7 @@ static __always_inline bool pkmap_hold(struct pkmap_slot *slot, const struct pag
 	highmem_race_window();
 	if (likely(READ_ONCE(slot->page) == page))
 		return true;
-	pkmap_drop_mistaken(slot);
+	pkmap_drop(slot);
 	return false;
 }
 
@@ -392,21 +360,25 @@ static bool pkmap_has_clean(unsigned int color)
 	return READ_ONCE(pkmap_clean[color].nr) > pkmap_reserve();
 }
 
-/* Adds a list of slots to the clean lists. Returns how many there are. */
+/*
+ * Adds a list of slots to the clean lists. Returns how many there are. Other CPUs and
+ * interrupts get in between any two of them: they can be thousands.
+ */
 static unsigned int pkmap_add_clean(struct pkmap_slot *slot)
 {
 	struct pkmap_slot *next;
 	struct pkmap_clean *clean;
+	unsigned long flags;
 	unsigned int nr = 0;
 
-	lockdep_assert_held(&pkmap_lock);
-
 	for (; slot; slot = next) {
-		clean = &pkmap_clean[pkmap_color(slot->vaddr)];
+		clean = &pkmap_clean[pkmap_color(slot)];
 		next = slot->next;
+		spin_lock_irqsave(&pkmap_lock, flags);
 		slot->next = clean->first;
 		clean->first = slot;
 		WRITE_ONCE(clean->nr, clean->nr + 1);
+		spin_unlock_irqrestore(&pkmap_lock, flags);
 		nr++;
 	}
 	return nr;
@@ -421,7 +393,6 @@ static void pkmap_fill(struct pkmap_slot *slot, struct page *page)
 	arch_pkmap_set_pte(&init_mm, (unsigned long)slot->vaddr, slot->ptep,
 			   pfn_pte(page_to_pfn(page), kmap_prot));
 	WRITE_ONCE(slot->page, page);
-	WRITE_ONCE(slot->hot, false);
 	hlist_nulls_add_head_rcu(&slot->node, &page_address_table[hash]);
 	highmem_race_window();
 	/* Pairs with the acquires in page_slot() and pkmap_hold(): no page older than this. */
@@ -471,17 +442,15 @@ static unsigned int pkmap_condemn(bool all)
 	struct pkmap_slot *slot;
 	unsigned int condemned = 0;
 
-	for (slot = pkmap_slots_all(); slot; slot = slot->all) {
+	for (slot = pkmap_first_slot(); slot; slot = slot->all) {
 		int old = atomic_read(&slot->state);
 
 		if (old >> PKMAP_FILL_BITS != PKMAP_IDLE)
 			continue;
 		if (READ_ONCE(slot->hot)) {
 			WRITE_ONCE(slot->hot, false);
-			if (!all) {
-				highmem_count(HIGHMEM_STAT_PKMAP_SPARED, 1);
+			if (!all)
 				continue;
-			}
 		}
 		condemned += pkmap_change(slot, &old, old - PKMAP_WORD(1));
 	}
@@ -497,7 +466,7 @@ static struct pkmap_slot *pkmap_clear(void)
 	struct pkmap_slot *slot, *victims = NULL;
 	unsigned long flags;
 
-	for (slot = pkmap_slots_all(); slot; slot = slot->all) {
+	for (slot = pkmap_first_slot(); slot; slot = slot->all) {
 		int old = atomic_read(&slot->state);
 
 		if (old >> PKMAP_FILL_BITS != PKMAP_CONDEMNED)
@@ -522,8 +491,10 @@ static void pkmap_flush_tlb(void)
 #ifdef pkmap_flush_tlb_all
 	pkmap_flush_tlb_all();
 #else
-	for (struct pkmap_area *a = next_area(NULL); a; a = next_area(a))
-		flush_tlb_kernel_range(a->start, a->start + a->nr * PAGE_SIZE);
+	struct pkmap_area *area;
+
+	for (area = pkmap_first_area(); area; area = area->next)
+		flush_tlb_kernel_range(area->start, area->start + area->nr * PAGE_SIZE);
 #endif
 }
 
@@ -535,7 +506,6 @@ static unsigned int pkmap_reclaim(bool all)
 {
 	struct pkmap_slot *victims = NULL;
 	unsigned int condemned, freed;
-	unsigned long flags;
 	bool flushed;
 
 	lockdep_assert_held(&pkmap_reclaim_lock);
@@ -554,9 +524,7 @@ static unsigned int pkmap_reclaim(bool all)
 			pkmap_flush_tlb();
 		highmem_count(HIGHMEM_STAT_PKMAP_FLUSH, 1);
 	}
-	spin_lock_irqsave(&pkmap_lock, flags);
 	freed = pkmap_add_clean(victims);
-	spin_unlock_irqrestore(&pkmap_lock, flags);
 
 	trace_pkmap_reclaim(all, condemned, freed);
 	highmem_count(HIGHMEM_STAT_PKMAP_RECLAIM, 1);
@@ -621,112 +589,97 @@ bool is_pkmap_addr(unsigned long addr)
 {
 	struct pkmap_area *area;
 
-	/* Also before the window is an area. */
-	if (is_pkmap_window(addr))
-		return true;
-	for (area = next_area(NULL); area; area = next_area(area)) {
+	for (area = pkmap_first_area(); area; area = area->next) {
 		if (addr - area->start < area->nr * PAGE_SIZE)
 			return true;
 	}
 	return false;
 }
 
-/* Adds @nr slots at @start, where page tables exist, and wakes the tasks that wait. */
-static void pkmap_add_area(struct pkmap_area *area, struct pkmap_slot *slots,
-			   unsigned long start, unsigned int nr)
+/*
+ * The next area, if there is one. Its page tables come with it, so that pkmap_fill() needs
+ * no memory.
+ */
+static struct pkmap_area *pkmap_alloc_area(void)
 {
-	unsigned int i, color;
-	unsigned long flags;
+	unsigned long share = VMALLOC_TOTAL / 8 / PKMAP_GROW_AREAS / PAGE_SIZE;
+	unsigned int nr = min_t(unsigned long, share, PKMAP_GROW_SLOTS);
+	struct pkmap_area *area;
+	struct vm_struct *vm;
 
-	for (i = 0; i < nr; i++) {
-		slots[i].vaddr = (void *)(start + i * PAGE_SIZE);
-		slots[i].ptep = virt_to_kpte(start + i * PAGE_SIZE);
-		slots[i].next = i + 1 < nr ? &slots[i + 1] : NULL;
-		slots[i].all = i + 1 < nr ? &slots[i + 1] : pkmap_first;
+	if (pkmap_nr_areas == PKMAP_AREAS)
+		return NULL;
+	if (pkmap_nr_areas < 2)
+		nr = pkmap_nr_areas ? PKMAP_RESERVE * PKMAP_COLORS : LAST_PKMAP;
+	area = kvzalloc(struct_size(area, slots, nr), GFP_KERNEL | __GFP_NOWARN);
+	if (!area)
+		return NULL;
+	area->nr = nr;
+	area->start = PKMAP_ADDR(0);
+	if (!pkmap_nr_areas)
+		return area;
+
+	vm = get_vm_area(nr * PAGE_SIZE, VM_MAP);
+	if (vm) {
+		area->start = (unsigned long)vm->addr;
+		/* Once: flush_cache_kmaps() covers these slots as well from now on. */
+		flush_cache_vmap(area->start, area->start + nr * PAGE_SIZE);
+		if (!apply_to_page_range(&init_mm, area->start, nr * PAGE_SIZE, NULL, NULL))
+			return area;
+		free_vm_area(vm);
 	}
-	area->slots = slots;
-	area->start = start;
-
-	/* One section: if pkmap_room() sees the slots, pkmap_map() finds them clean. */
-	spin_lock_irqsave(&pkmap_lock, flags);
-	/* Pairs with pkmap_slots_all(): a reader of the first slot sees all of them. */
-	smp_store_release(&pkmap_first, slots);
-	/* Pairs with next_area(): a reader of the size sees the area. */
-	smp_store_release(&area->nr, nr);
-	pkmap_add_clean(slots);
-	spin_unlock_irqrestore(&pkmap_lock, flags);
-	for (color = 0; color < PKMAP_COLORS; color++)
-		wake_up_all(get_pkmap_wait_queue_head(color));
+	kvfree(area);
+	return NULL;
 }
 
 /*
- * Adds an area of vmalloc space. Its page tables come with it, so that pkmap_fill() needs
- * no memory. memalloc_noreclaim_save(): callers of kmap() hold locks that reclaim of
- * memory can take.
+ * Adds the next area, and wakes the tasks that wait. memalloc_noreclaim_save(): callers of
+ * kmap() hold locks that reclaim of memory can take.
  */
-static bool pkmap_add_vmalloc(struct pkmap_area *area, unsigned int nr)
+static bool pkmap_add_area(void)
 {
 	unsigned int noreclaim = memalloc_noreclaim_save();
-	unsigned long start = 0, size = nr * PAGE_SIZE;
-	struct pkmap_slot *slots;
-	struct vm_struct *vm;
+	struct pkmap_area *area = pkmap_alloc_area();
+	struct pkmap_slot *slot;
+	unsigned int i;
 
-	slots = kvcalloc(nr, sizeof(*slots), GFP_KERNEL | __GFP_NOWARN);
-	vm = slots ? get_vm_area(size, VM_MAP) : NULL;
-	if (vm) {
-		start = (unsigned long)vm->addr;
-		if (apply_to_page_range(&init_mm, start, size, NULL, NULL)) {
-			free_vm_area(vm);
-			start = 0;
-		}
-	}
+	lockdep_assert_held(&pkmap_grow_lock);
 	memalloc_noreclaim_restore(noreclaim);
-
-	trace_pkmap_grow(start, nr);
-	if (!start) {
-		highmem_count(HIGHMEM_STAT_PKMAP_NOT_GROWN, 1);
-		kvfree(slots);
+	if (!area)
 		return false;
+
+	for (i = 0; i < area->nr; i++) {
+		slot = &area->slots[i];
+		slot->vaddr = (void *)(area->start + i * PAGE_SIZE);
+		slot->ptep = virt_to_kpte(area->start + i * PAGE_SIZE);
+		slot->next = i + 1 < area->nr ? slot + 1 : NULL;
+		slot->all = i + 1 < area->nr ? slot + 1 : pkmap_first_slot();
 	}
-	highmem_count(HIGHMEM_STAT_PKMAP_GROWN, 1);
-	/* Once: flush_cache_kmaps() covers these slots as well from now on. */
-	flush_cache_vmap(start, start + size);
-	pkmap_add_area(area, slots, start, nr);
+	area->next = pkmap_areas;
+
+	/*
+	 * With the mutex held: a task that pkmap_room() tells of these slots before they
+	 * are clean waits for the mutex in pkmap_refill(), and does not go round.
+	 */
+	mutex_lock(&pkmap_reclaim_lock);
+	/* Pairs with pkmap_first_area(): a reader of the pointer sees area and slots. */
+	smp_store_release(&pkmap_areas, area);
+	pkmap_add_clean(area->slots);
+	mutex_unlock(&pkmap_reclaim_lock);
+	pkmap_nr_areas++;
+	for (i = 0; i < PKMAP_COLORS; i++)
+		wake_up_all(get_pkmap_wait_queue_head(i));
 	return true;
 }
 
-/* Adds the next area, if there is one. */
-static bool pkmap_add_next(void)
-{
-	unsigned long share = VMALLOC_TOTAL / 8 / PKMAP_GROW_AREAS / PAGE_SIZE;
-	struct pkmap_area *area = pkmap_areas;
-
-	lockdep_assert_held(&pkmap_grow_lock);
-
-	while (area < pkmap_areas + PKMAP_AREAS && area->nr)
-		area++;
-	switch (area - pkmap_areas) {
-	case 0:
-		pkmap_add_area(area, pkmap_slots, PKMAP_ADDR(0), LAST_PKMAP);
-		return true;
-	case 1:
-		return pkmap_add_vmalloc(area, PKMAP_RESERVE * PKMAP_COLORS);
-	case PKMAP_AREAS:
-		return false;
-	default:
-		return pkmap_add_vmalloc(area, min_t(unsigned long, share,
-						     PKMAP_GROW_SLOTS));
-	}
-}
-
-/* A kmap() before this has added the first area. */
+/* A kmap() before this has added the window. */
 static int __init pkmap_init(void)
 {
 	mutex_lock(&pkmap_grow_lock);
-	while (!pkmap_areas[1].nr && pkmap_add_next())
+	while (pkmap_nr_areas < 2 && pkmap_add_area())
 		;
 	mutex_unlock(&pkmap_grow_lock);
-	return pkmap_areas[1].nr ? 0 : -ENOMEM;
+	return pkmap_nr_areas < 2 ? -ENOMEM : 0;
 }
 early_initcall(pkmap_init);
 
@@ -743,7 +696,7 @@ static bool pkmap_grow(unsigned int color)
 	/* Another task can have added an area before this one has the lock. */
 	grown = pkmap_has_clean(color);
 	if (!grown && !time_before64(get_jiffies_64(), pkmap_grow_after)) {
-		grown = pkmap_add_next();
+		grown = pkmap_add_area();
 		if (!grown)
 			pkmap_grow_after = get_jiffies_64() + PKMAP_GROW_RETRY;
 	}
@@ -760,32 +713,32 @@ static bool pkmap_room(unsigned int color)
 	struct pkmap_slot *slot;
 	unsigned int room = 0;
 
-	for (slot = pkmap_slots_all(); slot; slot = slot->all) {
+	for (slot = pkmap_first_slot(); slot; slot = slot->all) {
 		unsigned int state = pkmap_state(slot);
 
-		room += state <= PKMAP_IDLE && pkmap_color(slot->vaddr) == color;
+		room += state <= PKMAP_IDLE && pkmap_color(slot) == color;
 	}
 	return room > pkmap_reserve();
 }
 
 /*
  * Sleeps until pkmap_drop() or pkmap_add_area() wakes the task, or until it is time to
- * try to grow again. @patience is what is left of pkmap_patience. When it ends, the wait
- * is reported.
+ * try to grow again. From @late on, in jiffies, the task reports the wait and sleeps longer.
  *
  * A wake-up wakes one task that waits exclusively, and all tasks that do not: these may
  * take the reserve. Else a slot could come to the reserve and the one task that is woken
  * could not take it.
  */
-static void pkmap_wait(const struct page *page, unsigned int color, long *patience)
+static void pkmap_wait(const struct page *page, unsigned int color, unsigned long late)
 {
-	long sleep = *patience > 0 ? min_t(long, *patience, PKMAP_GROW_RETRY) :
-				     PKMAP_SLEEP_LONG;
 	wait_queue_head_t *queue = get_pkmap_wait_queue_head(color);
+	bool is_late = time_after_eq(jiffies, late);
 	struct pkmap_slot *slot;
 	DEFINE_WAIT(wait);
 
-	trace_pkmap_wait_begin(page);
+	WARN_ONCE(is_late,
+		  "highmem: kmap() by %s/%d has waited %u s for a slot: all are held\n",
+		  current->comm, current->pid, READ_ONCE(pkmap_patience) / HZ);
 	highmem_count(HIGHMEM_STAT_PKMAP_WAIT, 1);
 
 	if (current->flags & PF_MEMALLOC)
@@ -794,42 +747,28 @@ static void pkmap_wait(const struct page *page, unsigned int color, long *patien
 		prepare_to_wait_exclusive(queue, &wait, TASK_UNINTERRUPTIBLE);
 	highmem_race_window();
 	if (!pkmap_room(color) && !page_slot(page, &slot, NULL))
-		sleep -= schedule_timeout(sleep);
-	else
-		sleep = 0;
+		schedule_timeout(is_late ? PKMAP_SLEEP_LONG : PKMAP_GROW_RETRY);
 	finish_wait(queue, &wait);
-
-	trace_pkmap_wait_end(page);
-	WARN_ONCE(*patience > 0 && *patience <= sleep,
-		  "highmem: kmap() by %s/%d has waited %u s for a slot: all are held\n",
-		  current->comm, current->pid, READ_ONCE(pkmap_patience) / HZ);
-	*patience -= min(*patience, sleep);
 }
 
 /* kmap() and kunmap() ------------------------------------------------------ */
-
-static bool may_not_sleep(void)
-{
-	return (preempt_count() || irqs_disabled()) &&
-	       system_state >= SYSTEM_SCHEDULING;
-}
 
 /* No slot maps @page, or its slot is just being cleared. */
 static noinline void *kmap_high_slow(struct page *page)
 {
 	unsigned int color = get_pkmap_color(page);
-	long patience = READ_ONCE(pkmap_patience);
+	unsigned long late = jiffies + READ_ONCE(pkmap_patience);
 	struct pkmap_slot *slot;
 	bool waited = false;
 
 	/* The call still succeeds as long as there are clean slots. */
-	WARN_ONCE(may_not_sleep(),
+	WARN_ONCE(preempt_count() || irqs_disabled(),
 		  "highmem: kmap() in atomic context; use kmap_local_page() there\n");
 
 	while (!(slot = pkmap_map(page, color))) {
 		if (pkmap_refill(color) || pkmap_grow(color))
 			continue;
-		pkmap_wait(page, color, &patience);
+		pkmap_wait(page, color, late);
 		waited = true;
 	}
 
@@ -839,7 +778,7 @@ static noinline void *kmap_high_slow(struct page *page)
 	 * that slot before this.
 	 */
 	if (unlikely(waited))
-		pkmap_wake(slot->vaddr);
+		pkmap_wake(slot);
 	return slot->vaddr;
 }
 
@@ -885,12 +824,6 @@ void *kmap_high_get(struct page *page)
 }
 #endif
 
-static noinline void kunmap_unmapped(const struct page *page)
-{
-	WARN_ONCE(1, "highmem: kunmap() of page %p (pfn %#lx) that is not mapped\n",
-		  page, page_to_pfn(page));
-}
-
 /**
  * kunmap_high() - out-of-line part of kunmap()
  * @page: a highmem page that the caller has mapped with kmap()
@@ -907,8 +840,9 @@ void kunmap_high(struct page *page)
 	struct pkmap_slot *slot;
 
 	/* The caller holds the slot: it maps the page until the drop. */
-	if (unlikely(!page_slot(page, &slot, NULL)) || unlikely(!pkmap_drop(slot)))
-		kunmap_unmapped(page);
+	WARN_ONCE(!page_slot(page, &slot, NULL) || !pkmap_drop(slot),
+		  "highmem: kunmap() of page %p (pfn %#lx) that is not mapped\n",
+		  page, page_to_pfn(page));
 }
 EXPORT_SYMBOL(kunmap_high);
 
@@ -918,18 +852,20 @@ EXPORT_SYMBOL(kunmap_high);
 /**
  * pkmap_show() - a line for each area of the pool
  * @m: where it is written
+ * @unused: NULL
  *
  * The address of the area, how many slots it has, and how many of them are in
  * which state. The slots are read one by one while they change.
  *
  * Context: task context.
+ * Return: 0.
  */
-void pkmap_show(struct seq_file *m)
+int pkmap_show(struct seq_file *m, void *unused)
 {
 	struct pkmap_area *area;
 	struct pkmap_slot *slot;
 
-	for (area = next_area(NULL); area; area = next_area(area)) {
+	for (area = pkmap_first_area(); area; area = area->next) {
 		unsigned int clean = 0, idle = 0, holders = 0, hot = 0;
 
 		for (slot = area->slots; slot < area->slots + area->nr; slot++) {
@@ -944,5 +880,6 @@ void pkmap_show(struct seq_file *m)
 			   area->start, area->nr, clean, idle, area->nr - clean - idle,
 			   holders, hot);
 	}
+	return 0;
 }
 #endif

@@ -190,6 +190,7 @@ void kunmap_high(struct page *page);
 void __kmap_flush_unused(void);
 
 /* mm/highmem.c */
+struct page *pkmap_to_page(unsigned long addr);
 struct page *__kmap_to_page(void *addr);
 unsigned long __nr_free_highpages(void);
 unsigned long __totalhigh_pages(void);
@@ -269,15 +270,7 @@ static inline void kmap_local_pin(struct task_struct *p) { }
 #endif /* CONFIG_KMAP_LOCAL */
 
 #ifdef CONFIG_HIGHMEM
-struct page *pkmap_to_page(unsigned long addr);
-
-/* Is @addr in the part of the pool that the architecture has set aside? */
-static inline bool is_pkmap_window(unsigned long addr)
-{
-	return addr >= PKMAP_ADDR(0) && addr < PKMAP_ADDR(LAST_PKMAP);
-}
-
-/* Is @addr in that part or in vmalloc space that the pool has? */
+/* Is @addr in an area of the pool? */
 bool is_pkmap_addr(unsigned long addr);
 #else
 static inline bool is_pkmap_addr(unsigned long addr) { return false; }

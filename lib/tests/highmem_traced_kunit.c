@@ -87,10 +87,6 @@ static struct point {
 	{ .name = "preempt_enable", .every = 256, .absent = !TRACED_PREEMPTION },
 	{ .name = "pkmap_fill", .every = 8 },
 	{ .name = "pkmap_reclaim", .every = 1 },
-	/* A pool with all areas does not grow. */
-	{ .name = "pkmap_grow", .every = 1, .absent = true },
-	{ .name = "pkmap_wait_begin", .every = 1 },
-	{ .name = "pkmap_wait_end", .every = 1 },
 	{ .name = "kmap_local_overflow", .every = 1, .full = true },
 };
 

@@ -46,44 +46,6 @@ TRACE_EVENT(pkmap_reclaim,
 	    TP_printk("%s condemned=%u freed=%u", __entry->all ? "all" : "cold",
 		      __entry->condemned, __entry->freed));
 
-/**
- * pkmap_grow - the pool has grown into vmalloc space, or failed to
- * @start: the address of the new slots; 0 if there was no memory or address space
- * @slots: how many slots they are
- *
- * Rare: all slots were held, the pool grows a few times only and never shrinks.
- */
-TRACE_EVENT(pkmap_grow,
-	    TP_PROTO(unsigned long start, unsigned int slots),
-	    TP_ARGS(start, slots),
-	    TP_STRUCT__entry(__field(unsigned long, start)
-			     __field(unsigned int, slots)),
-	    TP_fast_assign(__entry->start = start;
-			   __entry->slots = slots;),
-	    TP_printk("start=0x%lx slots=%u", __entry->start, __entry->slots));
-
-DECLARE_EVENT_CLASS(pkmap_wait_class,
-		    TP_PROTO(const struct page *page),
-		    TP_ARGS(page),
-		    TP_STRUCT__entry(__field(unsigned long, pfn)),
-		    TP_fast_assign(__entry->pfn = page_to_pfn(page);),
-		    TP_printk("pfn=0x%lx", __entry->pfn));
-
-/**
- * pkmap_wait_begin - kmap() goes to sleep: all slots are held
- * @page: the page to map
- */
-DEFINE_EVENT(pkmap_wait_class, pkmap_wait_begin,
-	     TP_PROTO(const struct page *page), TP_ARGS(page));
-
-/**
- * pkmap_wait_end - kmap() was woken, or looks again after a time-out
- * @page: the page to map
- *
- * The caller has lost the time since pkmap_wait_begin.
- */
-DEFINE_EVENT(pkmap_wait_class, pkmap_wait_end,
-	     TP_PROTO(const struct page *page), TP_ARGS(page));
 #endif /* CONFIG_HIGHMEM */
 
 /**

@@ -70,14 +70,14 @@ struct task {
 	const char *expected;	/* part of a warning that may come now */
 	unsigned int warned;
 	unsigned int switches;	/* and interrupts */
-	unsigned int nested;	/* the page that it calls kmap() for */
-	unsigned int wanted;	/* it calls kmap() with interrupts off */
-	bool mistaken;		/* it does so with interrupts off */
-	bool rq_locked;		/* it stayed there since migrate_disable() */
-	bool one_cpu;		/* it was there since migrate_disable() */
+	unsigned int nested;	/* interrupts */
+	unsigned int wanted;	/* the page that it calls kmap() for */
+	bool mistaken;		/* it calls kmap() with interrupts off */
+	bool rq_locked;		/* it is in __schedule() */
+	bool one_cpu;		/* it stays on its CPU since migrate_disable() */
 	unsigned long queued_at;
 	unsigned long grown_at;	/* when it last allocated page tables for an area */
-	unsigned int queued_areas; /* how many there were then */
+	struct pkmap_area *queued_area;	/* the latest area then */
 	int cpu;
 	bool done;
 #ifndef THREADS
@@ -182,6 +182,9 @@ bool sim_warn(const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	/* pool_leak() lets it come: each kmap() of that page has it then. */
+	if (strstr(text, "too many kmap()"))
+		return true;
 	check(self()->expected && strstr(text, self()->expected),
 	      "unexpected warning: %s", text);
 	self()->warned++;

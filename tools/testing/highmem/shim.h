@@ -198,9 +198,6 @@ static inline bool atomic_try_cmpxchg_relaxed(atomic_t *v, int *old, int new)
 static inline void shim_trace(const char *what, ...) { }
 #define trace_pkmap_fill(...)		shim_trace("", __VA_ARGS__)
 #define trace_pkmap_reclaim(...)	shim_trace("", __VA_ARGS__)
-#define trace_pkmap_grow(...)		shim_trace("", __VA_ARGS__)
-#define trace_pkmap_wait_begin(...)	shim_trace("", __VA_ARGS__)
-#define trace_pkmap_wait_end(...)	shim_trace("", __VA_ARGS__)
 #define trace_kmap_local_overflow(...)	shim_trace("", __VA_ARGS__)
 
 /* Warnings come each time, not once, since the test checks each of them. */
@@ -380,7 +377,9 @@ void kvfree(const void *p);
 #define GFP_NOWAIT		0
 #define __GFP_NOMEMALLOC	0
 #define __GFP_NOWARN		0
-#define kvcalloc(n, size, gfp)	((void)(gfp), sim_alloc(n, size))
+#define kvzalloc(size, gfp)	((void)(gfp), sim_alloc(1, size))
+#define struct_size(p, member, n)					\
+	(sizeof(*(p)) + (n) * sizeof(*(p)->member))
 #define vmalloc_to_page(a)						\
 	pte_page(*virt_to_kpte((unsigned long)(a) & PAGE_MASK))
 
@@ -438,8 +437,6 @@ int sim_this_cpu(void);
 #define local_irq_enable()	do { current->irqs_off = false; sim_point(); } while (0)
 #define preempt_count()							\
 	(current->preempt + current->hardirq + current->softirq)
-#define SYSTEM_SCHEDULING	1
-#define system_state		SYSTEM_SCHEDULING
 #define might_sleep()							\
 do {									\
 	if (preempt_count() || irqs_disabled())				\
@@ -483,6 +480,11 @@ extern char sim_percpu[SIM_CPUS][SIM_PERCPU_BYTES];
 	(__typeof__(&(var)))(sim_percpu[cpu] + (__p - __start_percpu_section)); \
 }))
 #define raw_cpu_read(var)	per_cpu(var, raw_smp_processor_id())
+/* For counters. They are always off. */
+#define DECLARE_PER_CPU(type, name) extern __typeof__(type) name
+#define this_cpu_add(var, n)	((void)(n))
+#define this_cpu_read(var)	0U
+#define this_cpu_write(var, n)	((void)(n))
 #define for_each_possible_cpu(cpu) for (cpu = 0; cpu < SIM_CPUS; cpu++)
 
 typedef struct { int locked; } spinlock_t;
@@ -516,6 +518,7 @@ typedef struct wait_queue_head {
 #define jiffies				((u32)sim_jiffies())
 #define get_jiffies_64()		sim_jiffies()
 #define time_is_after_jiffies(a)	((s32)(jiffies - (u32)(a)) < 0)
+#define time_after_eq(a, b)		((s32)((u32)(a) - (u32)(b)) >= 0)
 #define time_before64(a, b)		((s64)((a) - (b)) < 0)
 u64 sim_jiffies(void);
 bool waitqueue_active(wait_queue_head_t *queue);

@@ -28,10 +28,6 @@
 #include <mm/highmem.c>
 #include "machine.h"
 
-#define for_each_pkmap_slot(slot, area)					\
-	for (area = next_area(NULL); area; area = next_area(area))	\
-		for (slot = area->slots; slot < area->slots + area->nr; slot++)
-
 /*
  * The number of pages for kmap(). With few pages, tasks often use the same ones. With
  * many, they also use up the reserve.
@@ -735,12 +731,13 @@ static void boot(bool eager, unsigned int begin)
 	memset(sim_pages, 0, sizeof(sim_pages));
 	memset(sim_ptes, 0, sizeof(sim_ptes));
 	memset(behind, 0, sizeof(behind));
-	memset(pkmap_slots, 0, sizeof(pkmap_slots));
-	memset(pkmap_areas, 0, sizeof(pkmap_areas));
 	memset(pkmap_clean, 0, sizeof(pkmap_clean));
-	pkmap_first = NULL;
+	pkmap_areas = NULL;
+	pkmap_nr_areas = 0;
 	boot_jiffies = begins[begin % ARRAY_SIZE(begins)];
 	pkmap_grow_after = 0;
+	/* all_sleep() advances the time by seconds. */
+	pkmap_patience = INT_MAX;
 	memset(&pkmap_grow_lock, 0, sizeof(pkmap_grow_lock));
 	pkmap_page_table = virt_to_kpte(PKMAP_BASE);
 	memset(&pkmap_wait_queue, 0, sizeof(pkmap_wait_queue));
@@ -793,12 +790,11 @@ static unsigned int count_clean(void)
 static void check_end(void)
 {
 	unsigned int vpn, cpu, nr, unmapped = 0;
-	struct pkmap_area *area;
 	struct pkmap_slot *slot;
 
 	quiet = true;
 	this_cpu = &cpus[0];
-	for_each_pkmap_slot(slot, area) {
+	for (slot = pkmap_first_slot(); slot; slot = slot->all) {
 		int state = pkmap_state(slot);
 
 		check(slot_is_stuck(slot) || state == PKMAP_IDLE || state == PKMAP_UNMAPPED,
@@ -809,7 +805,7 @@ static void check_end(void)
 	check(!pkmap_wait_queue.nr, "a sleeper is left in the queue");
 
 	kmap_flush_unused();
-	for_each_pkmap_slot(slot, area) {
+	for (slot = pkmap_first_slot(); slot; slot = slot->all) {
 		int state = pkmap_state(slot);
 
 		check(slot_is_stuck(slot) || state == PKMAP_UNMAPPED,
@@ -959,30 +955,17 @@ static void start_task(void)
 	run_task();
 }
 
-/* How many areas there are */
-static unsigned int count_areas(void)
-{
-	struct pkmap_area *area;
-	unsigned int areas = 0;
-
-	for (area = next_area(NULL); area; area = next_area(area))
-		areas++;
-	return areas;
-}
-
-/* Could @task take a slot of the first @areas that has not changed since? */
-static bool slot_to_be_had(const struct task *task, unsigned int areas,
+/* Could @task take a slot of @area, or of an older area, that has not changed since? */
+static bool slot_to_be_had(const struct task *task, struct pkmap_area *area,
 			   unsigned long since)
 {
-	struct pkmap_area *area;
 	struct pkmap_slot *slot;
 	unsigned int nr = 0;
 
-	for_each_pkmap_slot(slot, area) {
-		unsigned int state = pkmap_state(slot);
-
-		nr += area < pkmap_areas + areas && state <= PKMAP_IDLE &&
-		      slot->state.changed_at <= since;
+	for (; area; area = area->next) {
+		for (slot = area->slots; slot < area->slots + area->nr; slot++)
+			nr += (unsigned int)pkmap_state(slot) <= PKMAP_IDLE &&
+			      slot->state.changed_at <= since;
 	}
 	return nr > (task->t.flags & PF_MEMALLOC ? 0 : PKMAP_RESERVE);
 }
@@ -990,7 +973,7 @@ static bool slot_to_be_had(const struct task *task, unsigned int areas,
 static void note_queued(struct task *task)
 {
 	task->queued_at = sim_now;
-	task->queued_areas = count_areas();
+	task->queued_area = pkmap_areas;
 }
 
 /*
@@ -1002,7 +985,7 @@ static void check_sleep(const struct task *task)
 	struct pkmap_slot *slot;
 
 	quiet = true;
-	check(!slot_to_be_had(task, task->queued_areas, task->queued_at),
+	check(!slot_to_be_had(task, task->queued_area, task->queued_at),
 	      "task %d goes to sleep beside a slot", task->t.pid);
 	check(!page_slot(&sim_pages[task->wanted], &slot, NULL) ||
 	      pkmap_state(slot) == PKMAP_UNMAPPED ||
@@ -1021,11 +1004,11 @@ static void all_sleep(void)
 		if (tasks[i].done)
 			continue;
 		sleepers++;
-		check(!slot_to_be_had(&tasks[i], PKMAP_AREAS, sim_now),
+		check(!slot_to_be_had(&tasks[i], pkmap_areas, sim_now),
 		      "task %d sleeps beside a slot", tasks[i].t.pid);
 	}
 	check(sleepers, "no task is left, but they are not done");
-	check(count_areas() == PKMAP_AREAS || pkmap_grow_after,
+	check(pkmap_nr_areas == PKMAP_AREAS || pkmap_grow_after,
 	      "all tasks sleep, and none has tried to add an area");
 	quiet = false;
 	/* The tasks wait for each other. Unmap a page, as an interrupt can. */
@@ -1047,12 +1030,11 @@ static void all_sleep(void)
 static void check_pool(void)
 {
 	unsigned char shown[SIM_PAGES] = { };
-	struct pkmap_area *area;
 	struct pkmap_slot *slot;
 
 	quiet = true;
 	count_clean();
-	for_each_pkmap_slot(slot, area) {
+	for (slot = pkmap_first_slot(); slot; slot = slot->all) {
 		if (pkmap_state(slot) == PKMAP_UNMAPPED)
 			continue;
 		check(slot->page && !shown[slot->page - sim_pages]++, "a page in two slots");

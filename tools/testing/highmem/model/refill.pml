@@ -8,6 +8,8 @@
  *
  *   - In every cycle of states some task gets a slot or goes to sleep.
  *   - No task reclaims while there is a clean slot of its kind.
+ *   - A task reclaims twice at most before it adds an area, also if other tasks take all
+ *     slots that it reclaims.
  *   - pkmap_refill() fails only if no slot of the task's kind was idle, or if other tasks
  *     took all slots that its two turns made clean.
  *
@@ -82,8 +84,15 @@ inline pkmap_refill()
 		if
 		:: turns == 0 -> break
 		:: turns > 0 ->
+#ifndef MUT_REFILL_ENDLESS
 			turns--;
-			d_step { pkmap_reclaim(false); left = idle[me % 2] > 0 };
+#endif
+			d_step {
+				assert(reclaims < 2 || areas == 0);
+				reclaims++;
+				pkmap_reclaim(false);
+				left = idle[me % 2] > 0
+			};
 			if
 #ifndef MUT_REFILL_ONCE
 			:: freed
@@ -100,6 +109,7 @@ inline pkmap_refill()
 	freed = false;
 	left = false;
 	turns = 2;
+	reclaims = 0;
 	reclaim_lock = false
 }
 
@@ -134,7 +144,8 @@ inline pkmap_grow()
 proctype mapper(byte me)
 {
 	bool refilled, freed, left;
-	byte turns = 2;		/* of pkmap_refill() */
+	byte turns = 2;		/* of pkmap_refill() that are left */
+	byte reclaims;		/* that it has begun */
 
 	do
 	::	do	/* kmap_high_slow() */
