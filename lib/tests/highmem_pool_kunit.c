@@ -373,7 +373,8 @@ static void kmap_reuse_flushes_all_cpus(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, batch);
 	init_completion(&batch->go);
 	init_completion(&batch->done);
-	batch->set = hmk_get_page_set(test, true, 2 * hmk_pool_slots() + NR_BATCH);
+	batch->set = hmk_get_page_set(test, true,
+				      roundup(2 * hmk_pool_slots(), NR_BATCH) + NR_BATCH);
 	pin_to_cpu(test, first_cpu());
 	hmk_start_worker(test, second_cpu(), check_batches, batch);
 
