@@ -108,7 +108,7 @@ static char buffer[PAGE_SIZE];
 struct work {
 	struct page **seq;	/* pages in the order of their use */
 	unsigned int order;	/* of the folio that seq[] repeats */
-	unsigned long ptes;	/* pages that were already mapped */
+	unsigned long ptes;	/* PTEs that changed, in a watched loop */
 	unsigned long hits;	/* pages that were mapped already, likewise */
 };
 
@@ -168,9 +168,9 @@ static int alloc_pages_of_rows(void)
 /* ---------------------------------------------------------------- page tables */
 
 /*
- * The last PTEs of this CPU's local slots and of the pool. An operation has written at
- * least the PTEs that differ afterwards. For slots in vmalloc space, watch_page()
- * compares page_address().
+ * The PTEs of this CPU's local slots and of the pool, as last read. An operation has
+ * written at least the PTEs that differ afterwards. The pool may have slots in vmalloc
+ * space: watch_page() finds their range by page_address().
  */
 #if defined(CONFIG_HIGHMEM) && !defined(CONFIG_KMAP_LOCAL_NON_LINEAR_PTE_ARRAY)
 #define VMALLOC_PAGES	((VMALLOC_END - VMALLOC_START) >> PAGE_SHIFT)
@@ -655,7 +655,7 @@ LOOP(switch_and_back)
 enum row_flags {
 	LOW	= BIT(0),	/* of a page in low memory */
 	HOT	= BIT(1),	/* three of four pages are from HOT_PAGES, see fill() */
-	LONG	= BIT(2),	/* the mean of a long run, as earlier operations count */
+	LONG	= BIT(2),	/* earlier operations change the cost: the mean of a long run */
 	BLIND	= BIT(3),	/* maps where the watcher sees no PTEs */
 	FOLIO	= BIT(4),	/* of a folio of the given order */
 	SWITCH	= BIT(5),	/* with another task, see switch_and_back() */
@@ -1410,7 +1410,7 @@ out:
 	return err;
 }
 
-/* Parameters are set before threads exist, so the rows run later. */
+/* At boot the parameters are set before threads exist, so the rows run later. */
 static char boot_list[256];
 
 static bool restart;

@@ -426,14 +426,17 @@ static unsigned int expected(const struct helper *helper, const struct span *ran
 	case EACH_PAGE:
 		if (OUT_OF_LINE)
 			return range->bytes;
-		/* The inline version flushes the whole folio. */
+		/*
+		 * The inline version flushes the page that it gets. With the first page
+		 * of a folio it flushes the whole folio.
+		 */
 		return helper->in_page && range->page != 0b0001 ? range->page : all;
 	default:
 		return all;
 	}
 }
 
-/* How often the helper may flush a page for which no flush, or one, would do. */
+/* How often the helper may flush @page. If @must is true, it has to flush it once. */
 static unsigned int allowed(const struct helper *helper, const struct span *range,
 			    unsigned int page, bool must)
 {
@@ -487,7 +490,7 @@ static void check_ranges(struct kunit *test, const struct helper *helper,
 	for (; nr--; range++) {
 		if (range->end > folio_size(folio) || range->end2 > folio_size(folio))
 			continue;
-		/* A folio of one page has no other page. */
+		/* Skips ranges in pages that the folio does not have. */
 		if ((range->bytes | range->page) >> folio_nr_pages(folio))
 			continue;
 		if (helper->in_page && !range->page)

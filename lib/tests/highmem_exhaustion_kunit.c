@@ -289,7 +289,7 @@ static void kmap_keeps_reserve_for_memalloc(struct kunit *test)
 	complete(&memalloc_task->leave);
 	hmk_join_worker(test, worker);
 	KUNIT_EXPECT_EQ(test, memalloc_task->bad, 0);
-	/* The filler retries meanwhile, and finds only the reserve. */
+	/* Each kunmap() has woken the filler, which must not take slots of the reserve. */
 	msleep(300);
 	KUNIT_EXPECT_EQ(test, hmk_filler_held(filler), held);
 	finish_filler(test, filler);
@@ -438,8 +438,8 @@ static void kmap_grows_when_memory_is_free(struct kunit *test)
 	filler = hmk_start_filler(test, NR_FAR, 1);
 	task = filler->worker->task;
 	/*
-	 * get_vm_area() fails first, so that no attempt succeeds between the two
-	 * functions.
+	 * get_vm_area() fails until the loop below makes another function fail. So no
+	 * attempt to grow the pool succeeds before.
 	 */
 	failure = hmk_fail_calls(test, "get_vm_area", task, 0);
 	held = hmk_hold_all(test, filler);
@@ -590,12 +590,12 @@ static void kmap_retries_growth_seldom(struct kunit *test)
 }
 
 #if HAVE_INTERNALS
-/* The task that waits reports a long wait, once. */
 static void set_pkmap_patience(void *patience)
 {
 	WRITE_ONCE(pkmap_patience, (unsigned long)patience);
 }
 
+/* The task that waits reports a long wait, once. */
 static void kmap_reports_long_wait(struct kunit *test)
 {
 	struct filler *filler = hmk_start_filler(test, NR_FAR, 1);
@@ -610,7 +610,7 @@ static void kmap_reports_long_wait(struct kunit *test)
 	hmk_provoke(test, "has waited 3 s for a slot");
 	hmk_hold_all(test, filler);
 	msleep(5000);
-	/* From now on the task sleeps, so that the hung-task detector reports it. */
+	/* The task is not scheduled any more, so the hung-task detector can report it. */
 	switches = task->nvcsw + task->nivcsw;
 	msleep(5000);
 	KUNIT_EXPECT_EQ(test, task->nvcsw + task->nivcsw, switches);
@@ -787,8 +787,8 @@ static void kmap_overflows_holder_count(struct kunit *test)
 }
 
 /*
- * The first cases add no area. Three cases add one area each, and the last cases the
- * rest.
+ * The order matters, since the pool keeps its areas. The first cases add no area. Three
+ * cases add one area each, and the last cases the rest.
  */
 static struct kunit_case highmem_exhaustion_cases[] = {
 	KUNIT_CASE_SLOW(kmap_waits_for_kunmap),

@@ -567,7 +567,7 @@ static bool do_zero_user_segments(struct arena *arena, size_t off, size_t len)
 	return do_zero_segments(arena, off, len, by_page_segments);
 }
 
-/* A range beyond the page is reported once, and clamped. */
+/* A range beyond the folio is reported, and is zeroed up to the folio's end. */
 static void zero_user_beyond_page(struct kunit *test)
 {
 	struct folio *folio = hmk_get_folio(test, true, 1);
@@ -590,7 +590,10 @@ static void zero_user_beyond_page(struct kunit *test)
 	hmk_expect_report(test, "WARNING: ");
 }
 
-/* With CONFIG_DEBUG_VM a range beyond the folio warns, and nothing is written. */
+/*
+ * With CONFIG_DEBUG_VM a helper reports a range beyond the page or the folio, and writes
+ * nothing.
+ */
 static void helpers_beyond_end(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true), *other = hmk_get_page(test, true);
@@ -626,8 +629,8 @@ static void helpers_beyond_end(struct kunit *test)
 }
 
 /*
- * The buffer reads as zeroes, not as what was on the caller's stack. A length that
- * wrapped below 0 fits no buffer.
+ * A read beyond the end fills the buffer with zeroes, so that the buffer does not show
+ * the caller's stack. A length that wrapped below 0 fits no buffer: nothing is written.
  */
 static void helpers_read_beyond_end(struct kunit *test)
 {

@@ -290,7 +290,10 @@ static void kmap_of_slot_filled_twice(struct kunit *test)
 	check_one_slot(test, visit);
 }
 
-/* kunmap() frees a slot after kmap() has found none and before the task sleeps. */
+/*
+ * kunmap() frees a slot after kmap() has found none and before the task sleeps. That is
+ * the second window of kmap().
+ */
 static void release_slot(struct visit *visit)
 {
 	visit->sleeps = current->nvcsw;

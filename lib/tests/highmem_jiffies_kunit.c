@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit suite "highmem_jiffies": the pool while the low 32 bits of jiffies change sign, as
- * they do after some weeks. See highmem_kunit.h. On the command line
+ * they do after some weeks. See highmem_kunit.h. The suite needs one of these parameters
+ * on the command line, which hold for all suites of the boot:
  *
  *   highmem_jiffies=sign:20	starts jiffies 20 s before they pass 2^31, which is 25
  *				days after boot if HZ is 1000
  *   highmem_jiffies=wrap:20	starts jiffies 20 s before they wrap to 0
  *
- * for all suites. With up to 300 s, jiffies start later than without the parameter. So
- * times that were initialized with INITIAL_JIFFIES lie in the past, as on a machine that
- * is up for some time.
+ * With up to 300 s, jiffies start later than without the parameter. So times that were
+ * initialized with INITIAL_JIFFIES lie in the past, as on a machine that is up for some
+ * time.
  */
 
 #include <linux/init.h>

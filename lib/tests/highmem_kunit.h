@@ -28,7 +28,7 @@
  *
  * The suites call only the public interface, so they test any implementation of it. The
  * exceptions include highmem_kunit_whitebox.h: highmem_lazy, _sched, _nmi, _run, _misuse,
- * _stats, _interleave, _exhaustion and _traced.
+ * _stats, _samples, _interleave, _exhaustion and _traced.
  *
  * A failure in one case does not spread to the next:
  *
@@ -38,8 +38,9 @@
  *   keeps the pages that it can still use.
  * - A case that provokes a warning prints a line before and after. hmk_provoke() resets
  *   the warnings that the kernel prints once per boot, so that each case gets its own.
- * - A misuse can kill its task while that holds the pool's lock, on kernels with this
- *   defect. Such cases are the last ones of their suite, and all later cases fail at once.
+ * - On some kernels a misuse kills its task while the task holds the pool's lock. All
+ *   later cases that use the pool then fail at once. Such a misuse is tested by the last
+ *   cases of its suite.
  *
  * Shared functions have the prefix hmk_, for "highmem KUnit".
  */
@@ -148,8 +149,8 @@ struct page_set {
 };
 
 /*
- * These functions fail the case if there is no memory. What they return is freed when the
- * case ends. Without high memory @high has no effect.
+ * These functions abort the case if there is no memory. The case's end frees what they
+ * return. Without high memory @high has no effect.
  */
 struct folio *hmk_get_folio(struct kunit *test, bool high, unsigned int order);
 struct page *hmk_get_page(struct kunit *test, bool high);
@@ -302,7 +303,7 @@ struct filler {
 	struct page_set *set;
 	struct worker *worker;
 	unsigned int limit;	/* the thread ends with so many pages */
-	unsigned int pause;	/* the thread waits for hmk_hold_all() here */
+	unsigned int pause;	/* the thread waits for @go with so many pages */
 	unsigned int held;	/* pages that the thread has mapped */
 	unsigned int released;	/* pages that the case has unmapped */
 	unsigned int bad;

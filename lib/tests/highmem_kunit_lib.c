@@ -36,7 +36,7 @@ static void release_state(void *state)
 		kvfree(state);
 }
 
-/* Zeroed memory that other threads can use until hmk_check_task(). */
+/* Zeroed memory for the threads of a case. It is freed when the case ends. */
 void *hmk_zalloc(struct kunit *test, size_t size)
 {
 	void *state = kvzalloc(size, GFP_KERNEL);
@@ -195,8 +195,8 @@ static void end_provoking(void *unused)
 }
 
 /*
- * From here on the kernel is expected to print a warning that contains @needle. The line
- * at either end tells report/check-log and readers that the warning is expected.
+ * From here on the kernel is expected to print a warning that contains @needle. A line
+ * in the log at either end marks the warning as expected, for scripts and for readers.
  */
 void hmk_provoke(struct kunit *test, const char *needle)
 {
@@ -215,7 +215,7 @@ void hmk_provoked(struct kunit *test)
 	kunit_release_action(test, end_provoking, NULL);
 }
 
-/* The number of lines with @needle, after hmk_provoked(). */
+/* The number of lines with @needle of hmk_provoke(). Call it after hmk_provoked(). */
 unsigned int hmk_reports(void)
 {
 	return seen;
@@ -253,7 +253,8 @@ void hmk_pause_probes(struct kunit *test)
 	WRITE_ONCE(hmk_probes_paused, true);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, resume_probes, NULL), 0);
 	/*
-	 * Waits for running probes. Flushes the pages that they have left in idle slots.
+	 * Probes run with preemption off, so this waits for all that are running. Idle
+	 * slots may hold their pages: a flush unmaps these.
 	 */
 	synchronize_rcu();
 	kmap_flush_unused();
@@ -359,8 +360,9 @@ static void give_space(void *data)
 
 /*
  * Allocates address space from vmalloc space, without memory, until less than @least
- * bytes are left in one piece. No thread can be created after that: there is no space for
- * its stack.
+ * bytes are left in one piece. hmk_give_space() or the end of the case frees it. A case
+ * must create its threads before: their stacks may be in vmalloc space, and the kernel
+ * logs an allocation that fails.
  */
 struct spaces *hmk_take_space(struct kunit *test, unsigned long least)
 {
@@ -447,7 +449,7 @@ bool hmk_wait_for_filler(struct filler *filler, unsigned int nr, unsigned long t
 
 /*
  * Starts a thread that maps @nr pages. Unless @pause is 0, the thread waits for
- * hmk_hold_all() when it has mapped @pause pages.
+ * filler->go when it has mapped @pause pages. hmk_hold_all() completes that.
  */
 struct filler *hmk_start_filler(struct kunit *test, unsigned int nr, unsigned int pause)
 {
@@ -491,7 +493,7 @@ void hmk_hold_all_and_end(struct kunit *test, struct filler *filler)
 	hmk_join_worker(test, filler->worker);
 }
 
-/* Waits for the filler's end. Checks that each page had its own address. */
+/* Waits for the filler's end. Checks that each mapping has led to its own page. */
 void hmk_check_filler(struct kunit *test, struct filler *filler)
 {
 	unsigned int i, good = 0;

@@ -376,7 +376,8 @@ static unsigned int count_calls(unsigned int cpu, struct page *local, struct pag
 #endif
 
 /*
- * kmap_flush_unused() sends one IPI to a CPU with idle mappings, and none to other CPUs.
+ * kmap_flush_unused() sends a CPU no IPI if nothing is idle. It sends one IPI for idle
+ * slots of the pool and idle local mappings of that CPU together.
  */
 static void flush_sends_one_ipi(struct kunit *test)
 {
@@ -461,7 +462,7 @@ static void other_protection_is_eager(struct kunit *test)
 	}
 }
 
-/* After @test, mapping a page for the second time writes no PTE. */
+/* Checks, at the end of a case, that mapping @page a second time writes no PTE. */
 static void expect_no_pte_written(struct kunit *test, struct page *page)
 {
 	struct slot_events slot_events = { };

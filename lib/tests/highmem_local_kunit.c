@@ -225,14 +225,14 @@ static void kmap_local_page_nests_16_deep(struct kunit *test)
 	check_nesting(test, 16);
 }
 
-/* More mappings than slots work, with one report. */
+/* More mappings than the stack has slots. A kernel may report the depth. */
 static void kmap_local_page_nests_24_deep(struct kunit *test)
 {
 	unsigned int i;
 
 	REQUIRES_MAPPING(test);
 	hmk_provoke(test, "nest");
-	/* A reserve that loses its slots is used up by then. */
+	/* 12 times in all: a small reserve is used up by then if it loses its slots. */
 	for (i = 0; i < 3 && map_depth(current) == 0; i++)
 		check_nesting(test, 24);
 	hmk_provoked(test);
@@ -1199,7 +1199,7 @@ static void return_to_user_unmaps_deep_leak(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pins_of(current), pins);
 }
 
-/* Maps @nr pages, unmaps the first @nr_given_back, and ends. */
+/* Maps leak->nr pages, unmaps the first leak->nr_unmapped, and ends. */
 static int end_with_mapped(void *data)
 {
 	struct leak *leak = data;

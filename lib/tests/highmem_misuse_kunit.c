@@ -21,7 +21,7 @@ static const unsigned int depths[] = { 1, 2, 5, 15, 16, 17, 20 };
 enum of {
 	LATEST,
 	EARLIER,	/* the mapping below the latest one */
-	UNMAPPED,	/* an earlier mapping above the latest one */
+	UNMAPPED,	/* a mapping above the latest one that is unmapped already */
 	NO_MAPPING,
 };
 

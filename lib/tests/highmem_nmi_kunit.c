@@ -33,12 +33,12 @@
 struct nmi {
 	struct task_struct *task;	/* only when this task runs, unless NULL */
 	void (*handler)(struct nmi *nmi);
-	struct page_set *own;		/* only the handler maps these pages, */
-	u32 salt[NMI_PAGES];		/* and last wrote this to them */
+	struct page_set *own;		/* only the handler maps these pages */
+	u32 salt[NMI_PAGES];		/* of the last stamp of each page */
 	unsigned int runs;
 	void *left;			/* a slot with a PTE that the handler has left */
 	unsigned int halves;		/* PTEs with only one half cleared */
-	unsigned int over_maps;		/* visits above other mappings */
+	unsigned int over_maps;		/* runs above other mappings */
 	unsigned int bad;		/* a page showed another page's data */
 	unsigned int unbalanced;
 };
@@ -76,8 +76,8 @@ static void nmi_map_nested(struct nmi *nmi)
 }
 
 /*
- * At some visits, and when another CPU has emptied the slot, makes an eager mapping,
- * whose PTE must be cleared.
+ * Makes an eager mapping, whose PTE must be cleared, in one run of eight and when the
+ * interrupted code has emptied the slot since the last run. Else does as above.
  */
 static void nmi_map_eagerly(struct nmi *nmi)
 {
@@ -204,7 +204,7 @@ static void check(struct stepped_task *task, unsigned int i, void *addr)
 }
 
 /*
- * Runs @operation with @visit after each instruction. Returns the number of instructions.
+ * Runs @operation, with @handler after each instruction. Returns how often @handler ran.
  */
 static unsigned int steps_of(struct stepped_task *task, void (*handler)(struct nmi *),
 			     void (*operation)(struct stepped_task *))

@@ -193,7 +193,7 @@ static void kmap_to_page_of_deep_address(struct kunit *test)
 	void *addr[20];
 
 	REQUIRES_MAPPING(test);
-	/* The report on the depth is tested in highmem_local. */
+	/* A kernel may also report the depth, which no case checks. */
 	hmk_provoke(test, "kmap_to_page");
 	map_all(set, addr, 20);
 	for (i = 15; i < 20; i++) {
@@ -826,7 +826,10 @@ static void check_pool_works(struct kunit *test)
 	}
 }
 
-/* kunmap() of an idle page warns and changes nothing. */
+/*
+ * kunmap() of an idle page changes nothing. kunmap_of_unmapped_page() checks the warning,
+ * which may be the same one.
+ */
 static void kunmap_of_idle_page(struct kunit *test)
 {
 	struct page *page = hmk_get_page(test, true);

@@ -18,7 +18,7 @@
 
 struct race {
 	struct page_set *set;
-	unsigned int hot;	/* three of four turns are for these pages */
+	unsigned int hot;	/* three of four turns are for so many pages; 0: no such set */
 	unsigned int window;	/* pages that a racer holds at a time */
 	unsigned int pause_us;	/* between two flushes */
 	unsigned int nr_racers;
@@ -61,7 +61,7 @@ static u32 mark(struct racer *racer, unsigned int nr)
 	return stamp_word(racer->race->set->page[nr], racer->record[nr].writes, racer->line);
 }
 
-/* The racer holds the page, so its address and contents cannot change. */
+/* The racer holds the page, so the page's address and the racer's word cannot change. */
 static void check_page(struct racer *racer, unsigned int nr)
 {
 	struct race *race = racer->race;
@@ -70,7 +70,7 @@ static void check_page(struct racer *racer, unsigned int nr)
 
 	if (page_address(page) != record->word)
 		atomic_inc(&race->moved);
-	/* One word tells the page: the PTE maps a whole page. */
+	/* One word identifies the page, as a PTE maps a whole page. */
 	if (READ_ONCE(record->word[0]) != stamp_word(page, RACE_SALT, 0))
 		atomic_inc(&race->foreign);
 	if (record->writes && READ_ONCE(record->word[racer->line]) != mark(racer, nr))

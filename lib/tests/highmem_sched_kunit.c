@@ -433,7 +433,8 @@ static void set_cpus_allowed_fails_while_mapped(struct kunit *test)
 		if (slept)
 			usleep_range(1000, 2000);
 		/*
-		 * The warning comes with the run queue locked, and consoles wake tasks.
+		 * The warning comes with the run queue locked. Consoles wake tasks, so
+		 * they must print later.
 		 */
 		local_irq_disable();
 		printk_deferred_enter();
@@ -506,7 +507,7 @@ static void cpu_offline_clears_slots(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, before, 0);
 		KUNIT_EXPECT_EQ(test, after, 0);
 	}
-	/* On another CPU the task finds no slot of its own either. */
+	/* The CPU stays online this time. A flush clears the slots of all CPUs. */
 	hmk_join_worker(test, hmk_start_worker(test, cpu, use_all_slots, set));
 	kmap_flush_unused();
 	KUNIT_EXPECT_EQ(test, hmk_slots_filled(-1), 0);
@@ -586,8 +587,9 @@ struct late_task {
 };
 
 /*
- * schedule() finds no other task and returns. So the task runs with a page mapped, not
- * pinned, on a CPU that is going offline.
+ * Each turn maps the page anew, so the mapping has no pin when schedule() is called. From
+ * a CPU that is going offline the scheduler moves tasks away. It must not move a task with
+ * a page mapped.
  */
 static void run_on_dying_cpu(struct worker *worker)
 {
@@ -761,8 +763,8 @@ static void overflow_in_interrupt(struct kunit *test)
 
 #if HAVE_INTERNALS && defined(CONFIG_SMP)
 /*
- * A task that forks with a page mapped may be pinned. kmap_local_fork() drops the pin in
- * the child.
+ * A child is a copy of its parent, which may be pinned. kmap_local_fork() drops the pin in
+ * the child, at any count of migrate_disable().
  */
 static void fork_drops_pin(struct kunit *test)
 {

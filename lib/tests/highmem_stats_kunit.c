@@ -251,7 +251,7 @@ static void listing_follows_use(struct kunit *test)
 	struct area_line before, during, after;
 	unsigned int i;
 
-	/* The pool may have no area before the first kmap(). */
+	/* Begins without idle slots. */
 	kmap(set->page[0]);
 	kunmap(set->page[0]);
 	kmap_flush_unused();

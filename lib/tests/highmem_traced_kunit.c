@@ -229,8 +229,8 @@ static void parse_build_id(void)
 }
 
 /*
- * Called with preemption off. Tracepoints pass more arguments than @data. Another probe
- * that interrupts this one restores the level.
+ * Called with preemption off. Tracepoints pass more arguments than @data, which the caller
+ * removes from the stack. Another probe that interrupts this one restores the level.
  */
 static void probe(void *data)
 {
@@ -720,7 +720,7 @@ static void stop_clock(void *ticks)
 	free_irq(RTC_INTERRUPT, ticks);
 }
 
-/* The real-time clock is the only device of the guest with an interrupt. */
+/* No other device of the guest interrupts, so irq_handler_entry needs the clock. */
 static atomic_t *start_clock(struct kunit *test)
 {
 	atomic_t *ticks = hmk_zalloc(test, sizeof(*ticks));
@@ -771,7 +771,7 @@ static void use_pool_and_allocators(struct load *load)
 		kmap(set->page[i]);
 		kunmap(set->page[i]);
 		kfree(kmalloc(64, GFP_KERNEL));
-		/* This allocates from a kmem_cache. */
+		/* vmap() allocates from a kmem_cache. */
 		vunmap(vmap(&set->page[i], 1, VM_MAP, PAGE_KERNEL));
 		free_page(__get_free_page(GFP_KERNEL));
 		readable(load->unmapped);

@@ -74,7 +74,7 @@ struct task {
 	unsigned int wanted;	/* the page that it calls kmap() for */
 	bool mistaken;		/* it calls kmap() with interrupts off */
 	bool rq_locked;		/* it is in __schedule() */
-	bool one_cpu;		/* it stays on its CPU since migrate_disable() */
+	bool one_cpu;		/* scheduled out since migrate_disable() */
 	unsigned long queued_at;
 	unsigned long grown_at;	/* when it last allocated page tables for an area */
 	struct pkmap_area *queued_area;	/* the latest area then */
@@ -123,10 +123,7 @@ static u64 behind[SIM_PTES];
 
 unsigned long sim_now;	/* steps; with THREADS there is no time */
 
-/*
- * Jiffies at boot. Some steps make one jiffy, so that tasks act within one and much
- * later.
- */
+/* Jiffies at boot. Without THREADS 16 steps make one jiffy: a run takes many. */
 static u64 boot_jiffies;
 
 u64 sim_jiffies(void)
@@ -182,7 +179,7 @@ bool sim_warn(const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	/* pool_leak() lets it come: each kmap() of that page has it then. */
+	/* After pool_leak() each kmap() of that page warns. */
 	if (strstr(text, "too many kmap()"))
 		return true;
 	check(self()->expected && strstr(text, self()->expected),
@@ -257,7 +254,7 @@ static void tlb_flush(struct cpu *cpu, unsigned int vpn)
 	__atomic_fetch_add(&cpu->generation[vpn], 1, __ATOMIC_RELAXED);
 }
 
-/* What this CPU takes @vpn for, by its TLB if that knows it. */
+/* The PTE that this CPU uses for @vpn: that of its TLB, or else of the page table. */
 static u64 translate(unsigned int vpn)
 {
 	struct tlb_entry *entry = &this_cpu->tlb[vpn];
@@ -550,7 +547,7 @@ void mutex_unlock(struct mutex *lock)
 static void kmap_local_pin(struct task_struct *t) { }
 #endif
 
-/* One step each for the scheduler, as in hunks/sched-core.c.patch. */
+/* One step each for __schedule(), as in kernel/sched/core.c. */
 void migrate_disable(void)
 {
 	unsigned short count;
@@ -615,7 +612,8 @@ static void queue_unlock(wait_queue_head_t *queue)
 }
 
 /*
- * Wakes one exclusive waiter, or with @all all, and all waiters that are not exclusive.
+ * Wakes all waiters that are not exclusive, and one exclusive waiter. With @all, wakes all
+ * exclusive waiters, too.
  */
 void sim_wake(wait_queue_head_t *queue, bool all)
 {
@@ -709,8 +707,9 @@ static void switch_out(void)
 	prev->switches++;
 }
 
-/* ... and finish_task_switch() for the next task. */
 static void use_locals(struct task *task);
+
+/* ... and finish_task_switch() for the next task. */
 static void switch_in(void)
 {
 	if (!current->kmap_ctrl.idx)

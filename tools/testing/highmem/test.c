@@ -79,7 +79,7 @@ static void expect(const char *text)
 	self()->warned = 0;
 }
 
-/* Ends expect(): the warning must have come, or not. */
+/* Ends expect(): the warning must have come if @warning is true, and not otherwise. */
 static void expected(bool warning)
 {
 	struct task *task = self();
@@ -199,7 +199,7 @@ static void local_unmap(unsigned int i)
 	struct task *task = self();
 	struct mapping m = task->locals[i];
 	bool ordered = i == task->nr_locals - 1 || in_reserve(m.addr);
-	/* By an address behind or before the mapping, or in any page of a run */
+	/* By an address behind or before the mapping, or in any page of a run. */
 	bool by_end = !chance(8);
 	unsigned int switches = task->switches, n, pieces = 0;
 	unsigned long addr = m.addr +
@@ -581,8 +581,8 @@ static void interrupt(bool hard)
 }
 
 /*
- * A tracer that runs with the run queue locked, or before: maps pages, and unmaps all of
- * them.
+ * A tracer maps pages, and unmaps all of them. It runs before the run queue is locked, or
+ * with the lock held.
  */
 static void tracer(void)
 {
@@ -846,7 +846,7 @@ static double seconds(void)
 static struct task threads[SIM_CPUS][2];
 
 /*
- * The CPU's other task runs one operation on top of the first task, and keeps its
+ * The CPU's other task runs one to three operations on top of the first task, and keeps its
  * mappings. It must not wait: the first task may hold the lock.
  */
 static void run_second_task(void)

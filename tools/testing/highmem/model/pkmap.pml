@@ -822,9 +822,10 @@ inline look_for_room()
 }
 
 /*
- * A task that sleeps when no process can move: is there no slot for it? Nor a page, if
- * another task had it for ever when the wait began. A task that maps the page later wakes
- * no sleeper. In the code the sleep ends after some time, and the task looks again.
+ * If a task sleeps when no process can move, there must be no slot for it. Its page must
+ * not be mapped either, if another task held the page for ever when the wait began. A task
+ * that maps the page later wakes no sleeper. In the code the sleep ends after some time,
+ * and the task looks again.
  */
 #define IS_FREE(s)	(state[s] <= IDLE)
 #define HAS_ROOM	(SUM(IS_FREE) > RESERVED)

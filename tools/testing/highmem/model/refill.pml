@@ -23,7 +23,8 @@
  */
 
 #ifndef TASKS
-#define TASKS	2	/* tasks that call kmap(): 1 to 3, by turns of either kind */
+#define TASKS	2	/* tasks that call kmap(): 1 to 3; odd and even ones need
+			   slots of different kinds */
 #endif
 #ifndef SLOTS
 #define SLOTS	1	/* of each kind that are not held for ever */
