@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * /sys/kernel/debug/highmem/ and the delays of CONFIG_DEBUG_HIGHMEM_RACES.
- * Documentation/mm/highmem.rst says what the files mean.
+ * Documentation/mm/highmem-debug.rst says what the files mean.
  */
 
 #include <linux/cpumask.h>

@@ -136,7 +136,10 @@ static void km_init(void)
 		per_cpu(km_window, cpu).ptep = virt_to_kpte(vaddr);
 	}
 	km_page_pte = pfn_pte(0, kmap_prot);
-	/* An interrupt uses km_page_pte as soon as it sees km_limit. */
+	/*
+	 * Pairs with __kmap_local_page(): an interrupt or another task that sees km_limit
+	 * sees km_page_pte. Else it could write a PTE that is not present.
+	 */
 	barrier();
 	/* No other CPU runs yet: this is called by an early_initcall at the latest. */
 	km_limit = KM_LIMIT;
@@ -189,8 +192,8 @@ static __always_inline void remove_pte(unsigned long vaddr, pte_t *ptep)
  * another, and flushes the old PTE if there was one. The task stays on its CPU.
  *
  * A lazy architecture overwrites the old PTE so that neither a page walk nor
- * flush_this_cpu() sees half of it. An NMI always flushes: it may find a slot empty
- * that flush_this_cpu() has cleared but not yet flushed. On an eager architecture
+ * flush_this_cpu() sees half of it. An NMI that writes always flushes: it may find a slot
+ * empty that flush_this_cpu() has cleared but not yet flushed. On an eager architecture
  * kunmap_local() leaves no PTE. There an old PTE is a bug, and is removed first.
  */
 static __always_inline void set_slot(unsigned int n, pte_t pteval)
@@ -579,8 +582,8 @@ static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot,
 		return reserve_map(ctrl, pteval);
 
 	/*
-	 * An eager mapping has no PTE before: __schedule() must not restore the new one
-	 * between the look at the PTE and the store.
+	 * On an eager architecture the slot has no PTE before. __schedule() must not
+	 * restore the new one between the read of the PTE and the store.
 	 */
 	preempt_disable();
 	addr = kmap_local_push(ctrl, depth, pfn, pteval, nr, is_eager(pteval), ip);
@@ -643,14 +646,20 @@ EXPORT_SYMBOL(__kmap_local_page_prot);
  */
 void *__kmap_local_page(struct page *page)
 {
-	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
-	unsigned int depth = ctrl->idx + slots_of(1);
-	unsigned long pfn = page_to_pfn(page);
+	struct kmap_ctrl *ctrl;
+	unsigned int depth;
+	unsigned long pfn;
 
 	if (!page_needs_kmap_local(page))
 		return lowmem_page_address(page);
+
+	ctrl = &current->kmap_ctrl;
+	depth = ctrl->idx + slots_of(1);
 	if (!kmap_local_is_lazy() || unlikely(depth > km_limit))
 		return km_map_page(page, kmap_prot, 1, _RET_IP_);
+	/* Pairs with km_init(). */
+	barrier();
+	pfn = page_to_pfn(page);
 	return kmap_local_push(ctrl, depth, pfn,
 			       arch_kmap_local_page_pte(pfn, km_page_pte), 1, false, 0);
 }
@@ -969,8 +978,9 @@ void kmap_local_leaked(void)
 		if (READ_ONCE(km_reserve[n]) == current)
 			reserve_clear(n);
 	}
-	ctrl->slow = 0;
+	ctrl->holes = 0;
 	set_idx(ctrl, 0);
+	ctrl->special = 0;
 	end_unmap(ctrl);
 }
 EXPORT_SYMBOL_GPL(kmap_local_leaked);
@@ -1094,8 +1104,10 @@ core_param(kmap_local_lazy, km_lazy, bool, 0);
 static int __init kmap_local_lazy_init(void)
 {
 	/* debug_pagealloc is to find each access to a free page. */
-	if (!km_lazy || debug_pagealloc_enabled())
+	if (!km_lazy || debug_pagealloc_enabled()) {
 		static_branch_enable(&kmap_local_eager);
+		kmap_local_flush(false);
+	}
 	return cpuhp_setup_state_nocalls(CPUHP_AP_KMAP_LOCAL_DYING,
 					 "mm/kmap_local:dying", NULL,
 					 kmap_local_dying);

@@ -311,7 +311,7 @@ static __always_inline bool pkmap_hold(struct pkmap_slot *slot, const struct pag
 			new = old + PKMAP_WORD(PKMAP_IDLE + 1 - PKMAP_CONDEMNED);
 		else
 			return WARN_ONCE(old < 0,
-					 "highmem: too many kmap() of page %p without kunmap()\n",
+					 "highmem: kmap() of page %p too often without kunmap()\n",
 					 page);
 		if (pkmap_change(slot, &old, new))
 			break;
@@ -672,7 +672,7 @@ static bool pkmap_add_area(void)
 	return true;
 }
 
-/* A kmap() before this has added the window. */
+/* A kmap() before this has added the window, which needs the slab allocator. */
 static int __init pkmap_init(void)
 {
 	mutex_lock(&pkmap_grow_lock);
@@ -685,7 +685,8 @@ early_initcall(pkmap_init);
 
 /*
  * Adds an area for a task that reclaim left without a slot. False if all areas exist, if
- * an attempt has failed lately, or if another task adds one: that task wakes this one.
+ * an attempt has failed lately, or if another task tries to add one: if that task succeeds,
+ * it wakes this one.
  */
 static bool pkmap_grow(unsigned int color)
 {
@@ -736,7 +737,7 @@ static void pkmap_wait(const struct page *page, unsigned int color, unsigned lon
 	struct pkmap_slot *slot;
 	DEFINE_WAIT(wait);
 
-	WARN_ONCE(is_late,
+	WARN_ONCE(is_late && !pkmap_room(color),
 		  "highmem: kmap() by %s/%d has waited %u s for a slot: all are held\n",
 		  current->comm, current->pid, READ_ONCE(pkmap_patience) / HZ);
 	highmem_count(HIGHMEM_STAT_PKMAP_WAIT, 1);
@@ -762,7 +763,7 @@ static noinline void *kmap_high_slow(struct page *page)
 	bool waited = false;
 
 	/* The call still succeeds as long as there are clean slots. */
-	WARN_ONCE(preempt_count() || irqs_disabled(),
+	WARN_ONCE((preempt_count() || irqs_disabled()) && system_state >= SYSTEM_SCHEDULING,
 		  "highmem: kmap() in atomic context; use kmap_local_page() there\n");
 
 	while (!(slot = pkmap_map(page, color))) {

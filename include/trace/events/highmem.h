@@ -54,7 +54,7 @@ TRACE_EVENT(pkmap_reclaim,
  * @vaddr: the address of the mapping, in vmalloc space; an address that faults if
  *	   these slots are in use as well
  *
- * The kernel logs the first overflow only. After a leak each mapping may overflow.
+ * After a leak each mapping may overflow.
  */
 TRACE_EVENT(kmap_local_overflow,
 	    TP_PROTO(unsigned int depth, unsigned long vaddr),

@@ -22,6 +22,7 @@
 
 #ifdef CONFIG_HIGHMEM
 /* LAST_PKMAP and PKMAP_BASE: one page table, see <asm/pgtable_32_areas.h>. */
+#define LAST_PKMAP_MASK		(LAST_PKMAP - 1)
 #define PKMAP_ADDR(nr)		(PKMAP_BASE + ((nr) << PAGE_SHIFT))
 #define PKMAP_NR(virt)		(((virt) - PKMAP_BASE) >> PAGE_SHIFT)
 
