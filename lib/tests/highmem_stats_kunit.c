@@ -5,7 +5,6 @@
  * highmem_kunit_whitebox.h.
  */
 
-#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mman.h>
@@ -145,9 +144,6 @@ static void counts_waits(struct kunit *test)
 
 	hmk_count_events(test);
 	then = totals_now();
-	hmk_hold_all(test, filler);
-	/* Attempts to add an area are 2 s apart. */
-	msleep(3000);
 	hmk_hold_all_and_end(test, filler);
 	now = totals_now();
 	hmk_give_space(test, spaces);
@@ -535,7 +531,7 @@ static struct kunit_case highmem_stats_cases[] = {
 	KUNIT_CASE(counts_kmap),
 	KUNIT_CASE(counts_no_low_memory),
 	KUNIT_CASE(counts_reclaim),
-	KUNIT_CASE_SLOW(counts_waits),
+	KUNIT_CASE(counts_waits),
 	KUNIT_CASE(counts_local),
 	KUNIT_CASE(counts_nothing_when_off),
 	KUNIT_CASE(listing_follows_use),
