@@ -179,10 +179,8 @@ static void counts_local(struct kunit *test)
 	expect_rise(test, then, HIGHMEM_STAT_LOCAL_MAP, 5, HIGHMEM_STAT_LOCAL_PTE, 5, -1);
 	KUNIT_EXPECT_GE(test, highmem_stat_sum(HIGHMEM_STAT_LOCAL_DEEPEST), 5);
 
-	hmk_provoke(test, "nest");
 	then = totals_now();
 	map_and_unmap(set, NESTED);
-	hmk_provoked(test);
 	expect_rise(test, then, HIGHMEM_STAT_LOCAL_MAP, NESTED,
 		    HIGHMEM_STAT_LOCAL_PTE, is_lazy() ? NESTED - 5 : NESTED,
 		    HIGHMEM_STAT_LOCAL_OVERFLOW, NESTED - 16, -1);
@@ -508,10 +506,8 @@ static void traces_overflow(struct kunit *test)
 	void *addr[17];
 
 	hmk_pause_probes(test);
-	hmk_provoke(test, "nest");
 	map_all(set, addr, 17);
 	unmap_all(addr, 17);
-	hmk_provoked(test);
 	KUNIT_EXPECT_EQ(test, trace_counts->overflows, 1);
 	KUNIT_EXPECT_EQ(test, trace_counts->depth, 16);
 	KUNIT_EXPECT_EQ(test, trace_counts->where, (unsigned long)addr[16]);

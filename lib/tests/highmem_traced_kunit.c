@@ -828,13 +828,11 @@ static void probes_at_each_tracepoint(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(points); i++)
 		points[i].maps_before = atomic_read(&points[i].maps);
 	load = start_load(test);
-	hmk_provoke(test, "nest");
 	do {
 		use_pool_and_allocators(load);
 		overflow_stack(load);
 		move_sleepers(test, load->sleeper, load->nr_sleepers, load->nr_sleepers);
 	} while (!all_probes_have_run() && time_before(jiffies, end));
-	hmk_provoked(test);
 	end_sleepers(test, load->sleeper, load->nr_sleepers);
 
 	for (i = 0; i < ARRAY_SIZE(points); i++) {
