@@ -564,9 +564,10 @@ static void check_leak(struct kunit *test, bool slept)
 	leak->page = hmk_get_page(test, true);
 	leak->slept = slept;
 	register_probes(test);
-	hmk_provoke(test, "back to user space");
+	hmk_provoke(test, "returns to user space");
 	hmk_join_worker(test, hmk_start_worker(test, -1, leak_and_sleep, leak));
 	hmk_provoked(test);
+	hmk_expect_report(test, "returns to user space");
 	KUNIT_EXPECT_EQ(test, leak->depth, 0);
 	KUNIT_EXPECT_EQ(test, leak->pinned, 0);
 }
