@@ -292,6 +292,13 @@ void hmk_join_worker(struct kunit *test, struct worker *worker);
  */
 #define POOL_GROWTH	min_t(unsigned long, SZ_16M, VMALLOC_TOTAL / 8)
 #define POOL_END	(LAST_PKMAP + (POOL_GROWTH >> PAGE_SHIFT))
+
+/* A pool may have so many slots outside its window from boot on. */
+#ifdef get_pkmap_color
+#define POOL_RESERVE	(16 * DCACHE_N_COLORS)
+#else
+#define POOL_RESERVE	16
+#endif
 unsigned int hmk_pool_slots(void);
 bool hmk_pool_can_grow(void);
 

@@ -322,18 +322,24 @@ void hmk_join_worker(struct kunit *test, struct worker *worker)
 /* --------------------------------------------------- slots and address space */
 
 #ifdef CONFIG_HIGHMEM
+static bool in_pool(unsigned long addr)
+{
+#if HAVE_INTERNALS
+	/* is_kmap_addr() is also true in the reserve of local mappings, in vmalloc space. */
+	return is_pkmap_addr(addr);
+#else
+	return is_kmap_addr((void *)addr) && !in_local_slots((void *)addr);
+#endif
+}
+
 /* The number of slots in the pool: in its window and in vmalloc space. */
 unsigned int hmk_pool_slots(void)
 {
 	unsigned long addr;
 	unsigned int nr = LAST_PKMAP;
 
-	for (addr = VMALLOC_START; addr < VMALLOC_END; addr += PAGE_SIZE) {
-		void *p = (void *)addr;
-
-		nr += is_kmap_addr(p) && !in_local_slots(p) &&
-		      addr - PKMAP_ADDR(0) >= LAST_PKMAP * PAGE_SIZE;
-	}
+	for (addr = VMALLOC_START; addr < VMALLOC_END; addr += PAGE_SIZE)
+		nr += in_pool(addr) && addr - PKMAP_ADDR(0) >= LAST_PKMAP * PAGE_SIZE;
 	return nr;
 }
 

@@ -280,6 +280,25 @@ static void check_pages(struct kunit *test, struct race *race)
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->left), 0);
 }
 
+/* The size, in pages, of the address space outside the window that the racers used. */
+static unsigned long pages_outside(const struct race *race)
+{
+	unsigned long low = ULONG_MAX, high = 0;
+	unsigned int i, nr;
+
+	for (i = 0; i < race->nr_racers; i++) {
+		for (nr = 0; nr < race->set->nr; nr++) {
+			unsigned long addr = (unsigned long)race->racer[i]->record[nr].word;
+
+			if (!addr || addr - PKMAP_ADDR(0) < LAST_PKMAP * PAGE_SIZE)
+				continue;
+			low = min(low, addr);
+			high = max(high, addr);
+		}
+	}
+	return high ? (high - low) / PAGE_SIZE + 1 : 0;
+}
+
 static void check_counts(struct kunit *test, struct race *race)
 {
 	kunit_info(test, "%u pages: %ld maps, %ld flushes, %ld lookups\n", race->set->nr,
@@ -295,6 +314,9 @@ static void check_counts(struct kunit *test, struct race *race)
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->invalid), 0);
 	/* Few slots are held, so reclaim always finds slots. */
 	KUNIT_EXPECT_EQ_MSG(test, hmk_pool_slots(), race->slots, "the pool has grown");
+	/* Until a case makes the pool grow, only the reserve is outside the window. */
+	if (race->slots <= LAST_PKMAP + POOL_RESERVE)
+		KUNIT_EXPECT_LE(test, pages_outside(race), POOL_RESERVE);
 }
 
 static void add_worker(struct kunit *test, struct race *race, int cpu,

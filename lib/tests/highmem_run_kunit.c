@@ -215,7 +215,6 @@ static void kmap_local_span_is_shorter_when_deep(struct kunit *test)
 	stamp_folio(folio, 101);
 	pin_to_cpu(test, first_cpu());
 	/* The last two pages go to the reserve. */
-	hmk_provoke(test, "nest");
 	for (held = 0; held <= set->nr; held++) {
 		size_t len = 16 * PAGE_SIZE - 100;
 		void *run;
@@ -232,7 +231,6 @@ static void kmap_local_span_is_shorter_when_deep(struct kunit *test)
 				expected_length(folio, 100, 16 * PAGE_SIZE - 100, slots));
 		KUNIT_EXPECT_EQ(test, map_depth(current), 0);
 	}
-	hmk_provoked(test);
 }
 
 /* Nests runs until only single pages fit. */

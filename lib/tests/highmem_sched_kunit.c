@@ -668,7 +668,6 @@ static void nested_40_deep_across_switches(struct kunit *test)
 	pin_to_cpu(test, first_cpu());
 	other = start_other(test, hmk_get_page_set(test, true, SWITCH_MAPS));
 	other->nr = SWITCH_MAPS;
-	hmk_provoke(test, "nest");
 	map_all(set, addr, DEEP);
 	for (i = 0; i < 4; i++) {
 		complete(&other->go);
@@ -678,7 +677,6 @@ static void nested_40_deep_across_switches(struct kunit *test)
 		wrong += count_wrong(set, addr, DEEP, 91);
 	}
 	unmap_all(addr, DEEP);
-	hmk_provoked(test);
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 	KUNIT_EXPECT_EQ(test, map_depth(current), 0);
 #ifdef CONFIG_SMP
@@ -747,14 +745,12 @@ static void overflow_in_interrupt(struct kunit *test)
 	deep->irq_work = IRQ_WORK_INIT_HARD(map_deep_in_interrupt);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_deep_interrupt, deep), 0);
 	pin_to_cpu(test, first_cpu());
-	hmk_provoke(test, "nest");
 	map_all(set, addr, WALK_MAPS);
 	for (round = 0; round < 50; round++) {
 		interrupt_this_task(&deep->irq_work);
 		wrong += count_wrong(set, addr, WALK_MAPS, 93);
 	}
 	unmap_all(addr, WALK_MAPS);
-	hmk_provoked(test);
 	KUNIT_EXPECT_EQ(test, wrong + deep->wrong, 0);
 	KUNIT_EXPECT_EQ(test, deep->runs, 50);
 	KUNIT_EXPECT_EQ(test, deep->beyond, 50 * (DEEP_INTERRUPT - 1));

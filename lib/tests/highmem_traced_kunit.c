@@ -564,9 +564,10 @@ static void check_leak(struct kunit *test, bool slept)
 	leak->page = hmk_get_page(test, true);
 	leak->slept = slept;
 	register_probes(test);
-	hmk_provoke(test, "back to user space");
+	hmk_provoke(test, "returns to user space");
 	hmk_join_worker(test, hmk_start_worker(test, -1, leak_and_sleep, leak));
 	hmk_provoked(test);
+	hmk_expect_report(test, "returns to user space");
 	KUNIT_EXPECT_EQ(test, leak->depth, 0);
 	KUNIT_EXPECT_EQ(test, leak->pinned, 0);
 }
@@ -759,7 +760,6 @@ struct load {
 	const void *unmapped;
 	struct sleeper *sleeper;
 	unsigned int nr_sleepers;
-	struct filler *filler;
 };
 
 static void use_pool_and_allocators(struct load *load)
@@ -787,7 +787,7 @@ static void overflow_stack(struct load *load)
 	unmap_all(addr, DEEP_PAGES);
 }
 
-/* Have the probes run often enough, except at the wait for a slot? */
+/* Have the probes run often enough at each tracepoint? */
 static bool all_probes_have_run(void)
 {
 	unsigned int i;
@@ -795,27 +795,11 @@ static bool all_probes_have_run(void)
 	for (i = 0; i < ARRAY_SIZE(points); i++) {
 		struct point *point = &points[i];
 
-		if (!point->absent && !strstarts(point->name, "pkmap_wait") &&
+		if (!point->absent &&
 		    atomic_read(&point->maps) - point->maps_before < MIN_MAPS)
 			return false;
 	}
 	return true;
-}
-
-/* All slots are held, and the pool cannot grow. */
-static void wait_for_slots(struct kunit *test, struct load *load)
-{
-	struct spaces *spaces = hmk_take_space(test, POOL_STEP);
-	unsigned int i, held = hmk_hold_all(test, load->filler);
-
-	for (i = 0; i < 2 * MIN_MAPS; i++) {
-		hmk_release_one(load->filler);
-		KUNIT_ASSERT_TRUE(test, hmk_wait_for_filler(load->filler, ++held, TIMEOUT));
-	}
-	/* Ends the filler. */
-	hmk_hold_all_and_end(test, load->filler);
-	hmk_give_space(test, spaces);
-	hmk_check_filler(test, load->filler);
 }
 
 static struct load *start_load(struct kunit *test)
@@ -828,7 +812,6 @@ static struct load *start_load(struct kunit *test)
 	load->unmapped = hmk_get_vbuf(test, PAGE_SIZE) + PAGE_SIZE;
 	load->nr_sleepers = SLEEPERS_PER_CPU * num_online_cpus();
 	load->sleeper = hmk_zalloc(test, load->nr_sleepers * sizeof(*load->sleeper));
-	load->filler = hmk_start_filler(test, POOL_END + 4 * MIN_MAPS, 1);
 	start_sleepers(test, load->sleeper, load->nr_sleepers, map_and_sleep);
 	start_clock(test);
 	return load;
@@ -846,14 +829,11 @@ static void probes_at_each_tracepoint(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(points); i++)
 		points[i].maps_before = atomic_read(&points[i].maps);
 	load = start_load(test);
-	hmk_provoke(test, "nest");
 	do {
 		use_pool_and_allocators(load);
 		overflow_stack(load);
 		move_sleepers(test, load->sleeper, load->nr_sleepers, load->nr_sleepers);
 	} while (!all_probes_have_run() && time_before(jiffies, end));
-	hmk_provoked(test);
-	wait_for_slots(test, load);
 	end_sleepers(test, load->sleeper, load->nr_sleepers);
 
 	for (i = 0; i < ARRAY_SIZE(points); i++) {
