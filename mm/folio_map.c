@@ -36,6 +36,8 @@ void *__folio_map_local(struct folio *folio)
 {
 	unsigned int nr = folio_nr_pages(folio);
 
+	if (nr == 1)
+		return kmap_local_page(&folio->page);
 	if (kmap_local_room(nr) == nr)
 		return __kmap_local_pages(&folio->page, &nr);
 	return folio_map_ram(folio, nr);
