@@ -4,6 +4,7 @@
  * case ends, expected warnings, threads. See highmem_kunit.h.
  */
 
+#include <linux/bug.h>
 #include <linux/delay.h>
 #include <linux/error-injection.h>
 #include <linux/gfp.h>
@@ -203,7 +204,8 @@ void hmk_provoke(struct kunit *test, const char *needle)
 	kunit_info(test, "highmem_kunit: provoking \"%s\"\n", needle);
 	kmsg_dump_rewind(&log_start);
 	log_start.cur_seq = log_start.next_seq;
-	/* The once flags of WARN_ONCE() and its relatives. */
+	/* The once flags of WARN_ON_ONCE(), and of WARN_ONCE() and its relatives. */
+	generic_bug_clear_once();
 	memset(__start_once, 0, __end_once - __start_once);
 	wanted = needle;
 	seen = 0;
