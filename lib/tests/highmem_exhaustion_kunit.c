@@ -801,7 +801,7 @@ static struct kunit_case highmem_exhaustion_cases[] = {
 	KUNIT_CASE_SLOW(kmap_grows_when_memory_is_free),
 	KUNIT_CASE_SLOW(kmap_by_many_tasks_waits_for_space),
 	KUNIT_CASE_SLOW(kmap_reclaims_without_vmalloc_space),
-	KUNIT_CASE(kmap_of_more_pages_than_slots_held),
+	KUNIT_CASE_SLOW(kmap_of_more_pages_than_slots_held),
 	KUNIT_CASE(kmap_of_512_pages_more_than_window),
 	KUNIT_CASE(kmap_by_many_tasks_grows),
 	KUNIT_CASE_SLOW(kmap_until_all_slots_are_held),
