@@ -286,7 +286,14 @@ static inline bool is_pkmap_addr(unsigned long addr) { return false; }
 
 static inline bool page_needs_kmap_local(const struct page *page)
 {
-	return IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP) || PageHighMem(page);
+	if (IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP))
+		return true;
+#ifdef CONFIG_HIGHMEM
+	/* This decides for most pages. PageHighMem() also knows ZONE_MOVABLE. */
+	if (page_zonenum(page) < ZONE_HIGHMEM)
+		return false;
+#endif
+	return PageHighMem(page);
 }
 
 /* kunmap() and kunmap_local() of an address in the direct mapping. */
