@@ -745,8 +745,8 @@ static void kmap_until_all_slots_are_held(struct kunit *test)
 
 /*
  * 8 million calls of kmap() without kunmap() overflow the slot's count of holders. kmap()
- * reports that. The slot then keeps its page for ever, and other slots work as before. The slot and the
- * page are lost until the next boot.
+ * reports that. The slot then keeps its page for ever, and other slots work as before.
+ * The slot and the page are lost until the next boot.
  */
 #define NR_LEAKED	BIT(23)
 
