@@ -437,6 +437,8 @@ int sim_this_cpu(void);
 #define local_irq_enable()	do { current->irqs_off = false; sim_point(); } while (0)
 #define preempt_count()							\
 	(current->preempt + current->hardirq + current->softirq)
+#define SYSTEM_SCHEDULING	1
+#define system_state		SYSTEM_SCHEDULING
 #define might_sleep()							\
 do {									\
 	if (preempt_count() || irqs_disabled())				\
