@@ -657,7 +657,7 @@ void *__kmap_local_page(struct page *page)
 	depth = ctrl->idx + slots_of(1);
 	if (!kmap_local_is_lazy() || unlikely(depth > km_limit))
 		return km_map_page(page, kmap_prot, 1, _RET_IP_);
-	/* Pairs with km_init(). */
+	/* Pairs with km_init(): km_page_pte is read after km_limit, and is complete. */
 	barrier();
 	pfn = page_to_pfn(page);
 	return kmap_local_push(ctrl, depth, pfn,

@@ -129,7 +129,10 @@ static unsigned int pkmap_nr_areas;
 
 static struct pkmap_area *pkmap_first_area(void)
 {
-	/* Pairs with the release in pkmap_add_area(): area and slots are complete. */
+	/*
+	 * Pairs with the release in pkmap_add_area(): area and slots are complete. Else a
+	 * walk could follow an old pointer.
+	 */
 	return smp_load_acquire(&pkmap_areas);
 }
 

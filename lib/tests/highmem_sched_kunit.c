@@ -814,7 +814,7 @@ static void end_counting_picks(void *data)
 
 /*
  * A scheduler class (sched_ext) may offer the previous task to other CPUs as soon as the
- * next task is picked. So the task must be pinned by then.
+ * next task is picked. So __schedule() must pin the task before it picks the next one.
  */
 static void pinned_before_next_task_is_picked(struct kunit *test)
 {
