@@ -8,7 +8,7 @@
  *				days after boot if HZ is 1000
  *   highmem_jiffies=wrap:20	starts jiffies 20 s before they wrap to 0
  *
- * With up to 300 s, jiffies start later than without the parameter. So times that were
+ * With at most 299 s, jiffies start later than without the parameter. So times that were
  * initialized with INITIAL_JIFFIES lie in the past, as on a machine that is up for some
  * time.
  */
@@ -16,35 +16,51 @@
 #include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/sched.h>
+#include <linux/sched/clock.h>
 #include <linux/timer.h>
 
 #include "highmem_kunit.h"
 
 #define NR_CHANGE_PAGES	256
 
-/* 64-bit jiffies; 0 without the parameter. */
+/* Is the parameter on the command line? */
+static bool given __ro_after_init;
+
+/* 64-bit jiffies; 0 if they are not changed. */
 static u64 first_jiffies __ro_after_init;
 static u64 change_jiffies __ro_after_init;
 
-/* Called in setup_arch(), before the first timer. */
+/*
+ * Called before the first timer.
+ *
+ * sched_clock() of x86 counts jiffies until the TSC is calibrated, and restarts at 0 then.
+ * The scheduler's clock of the boot CPU stands still until sched_clock() has caught up, and
+ * no tick preempts a task there. So jiffies keep their value if sched_clock() follows them:
+ * the early calibration has failed, as it can on a busy host.
+ */
 static int __init set_jiffies(char *arg)
 {
-	u64 change = 1ULL << 32;
+	u64 change = 1ULL << 32, old = jiffies_64, clock = sched_clock();
 	unsigned int seconds;
 
 	if (sscanf(arg, "sign:%u", &seconds) == 1)
 		change += 1ULL << 31;
 	else if (sscanf(arg, "wrap:%u", &seconds) != 1)
-		return -EINVAL;
-	if (seconds < 1 || seconds > 300)
-		return -EINVAL;
+		return 0;
+	if (seconds < 1 || seconds > 299)
+		return 0;
 
-	first_jiffies = change - seconds * HZ;
+	given = true;
+	jiffies_64 = change - seconds * HZ;
+	if (sched_clock() - clock > NSEC_PER_SEC / 2) {
+		jiffies_64 = old;
+		return 1;
+	}
+	first_jiffies = jiffies_64;
 	change_jiffies = change;
-	jiffies_64 = first_jiffies;
-	return 0;
+	return 1;
 }
-early_param("highmem_jiffies", set_jiffies);
+__setup("highmem_jiffies=", set_jiffies);
 
 /* Logs the time, to show which suite was running. */
 static void log_change(struct timer_list *timer)
@@ -72,7 +88,8 @@ static void kmap_while_jiffies_change(struct kunit *test)
 	struct page_set *set;
 	u32 first, now;
 
-	REQUIRES(test, change_jiffies, "needs highmem_jiffies= on the command line");
+	REQUIRES(test, given, "needs highmem_jiffies= on the command line");
+	REQUIRES(test, change_jiffies, "the TSC was not calibrated early: is the host busy?");
 	set = hmk_get_page_set(test, true, NR_CHANGE_PAGES);
 	for (i = 0; i < set->nr; i++)
 		stamp_page(set->page[i], 90);
