@@ -1025,29 +1025,34 @@ static bool cpu_has_mappings(int cpu, void *flush_tlb)
 	return flush_tlb;
 }
 
-/* Makes slot @n map what @ctrl has saved, or nothing. */
+/*
+ * Makes slot @n map what @ctrl has saved, or nothing, and flushes it. An empty slot stays
+ * empty: if a mapping is being made there, the interrupted context writes the PTE itself.
+ */
 static void flush_slot(const struct kmap_ctrl *ctrl, unsigned int n)
 {
 	unsigned long vaddr = slot_vaddr(n, 0);
 	pte_t *ptep = slot_pte(n, vaddr);
 
-	/* It stays empty: an eager mapping is about to come or has just gone. */
 	if (pte_none(ptep_get(ptep)))
 		return;
-	if (pteval_used(ctrl->pteval[n]))
-		set_slot(n, ctrl->pteval[n]);
-	else
+	if (!pteval_used(ctrl->pteval[n])) {
 		remove_pte(vaddr, ptep);
+		return;
+	}
+	set_slot(n, ctrl->pteval[n]);
+	/* The interrupted context may have replaced the PTE of an idle page, and not flushed. */
+	arch_kmap_local_post_unmap(vaddr);
 }
 
 /*
  * Removes the PTEs of this CPU's slots that the current task does not hold. With
  * @flush_tlb it flushes the whole TLB, too.
  *
- * Interrupts are off. The interrupted context may be about to fill a slot below idx. If
- * it has set pteval[], that PTE replaces an old one at once: on PAE the interrupted
- * context may have read one half of the old PTE, and must not combine it with a half of
- * an empty one.
+ * Interrupts are off. The interrupted context may be about to fill a slot below idx. On
+ * PAE it may have read one half of the old PTE, which the new one has as well, and must not
+ * read an empty other half then. If pteval[] is set, flush_slot() therefore writes the new
+ * PTE in place of the old one.
  */
 static void flush_this_cpu(void *flush_tlb)
 {
