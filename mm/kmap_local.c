@@ -250,6 +250,7 @@ static __always_inline void save_pte(struct kmap_ctrl *ctrl, unsigned int n, pte
 static __always_inline void clear_saved(struct kmap_ctrl *ctrl, unsigned int n)
 {
 	highmem_race_window();
+	barrier();
 	arch_kmap_local_clear_saved(&ctrl->pteval[n]);
 }
 
