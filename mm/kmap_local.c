@@ -285,9 +285,14 @@ static int page_below(const struct kmap_ctrl *ctrl, int n)
 	return n;
 }
 
-static unsigned int nr_mappings(const struct kmap_ctrl *ctrl)
+/* Mappings below @depth. The last page of each lies above a guard. */
+static int nr_below(const struct kmap_ctrl *ctrl, int depth)
 {
-	return ctrl->idx / KM_STEP - hweight16(ctrl->holes);
+	int n, nr = max(depth - KM_LIMIT, 0) / KM_STEP;
+
+	for (n = depth; (n = page_below(ctrl, n)) >= 0; )
+		nr += !pteval_used(ctrl->pteval[n - 1]);
+	return nr;
 }
 
 /* The slot whose page contains @addr or ends at @addr; else -1. */
@@ -376,7 +381,7 @@ static void report_mappers(const struct kmap_ctrl *ctrl)
 
 	for (n = ctrl->idx; (n = page_below(ctrl, n)) >= 0; )
 		pr_warn("highmem: %s/%d: mapping %d, frame %#lx, made by %pS\n",
-			current->comm, current->pid, n / KM_STEP + 1,
+			current->comm, current->pid, nr_below(ctrl, n + 1),
 			pte_pfn(ctrl->pteval[n]), (void *)ctrl->mapper[n]);
 }
 #else
@@ -438,12 +443,12 @@ static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval)
 	}
 	vaddr = reserve_vaddr(n);
 
-	trace_kmap_local_overflow(nr_mappings(ctrl), vaddr);
+	trace_kmap_local_overflow(nr_below(ctrl, ctrl->idx), vaddr);
 	highmem_count(HIGHMEM_STAT_LOCAL_MAP, 1);
 	highmem_count(HIGHMEM_STAT_LOCAL_OVERFLOW, 1);
 	if (n == reserve_slots) {
-		WARN_ONCE(1, "highmem: no slot is left for a local mapping of %s/%d, which holds %u\n",
-			  current->comm, current->pid, nr_mappings(ctrl));
+		WARN_ONCE(1, "highmem: no slot is left for a local mapping of %s/%d, which holds %d\n",
+			  current->comm, current->pid, nr_below(ctrl, ctrl->idx));
 		DO_ONCE_LITE(report_mappers, ctrl);
 		return (void *)vaddr;
 	}
@@ -746,8 +751,8 @@ static noinline void kunmap_local_slow(unsigned long addr)
 		top++;
 	if (unlikely(top != ctrl->idx - 1)) {
 		WARN_ONCE(1, "highmem: kunmap_local() out of order: %s/%d gives back mapping %d of %d\n",
-			  current->comm, current->pid, top / KM_STEP + 1,
-			  ctrl->idx / KM_STEP);
+			  current->comm, current->pid, nr_below(ctrl, top + 1),
+			  nr_below(ctrl, ctrl->idx));
 		DO_ONCE_LITE(report_mappers, ctrl);
 	}
 	unmap_slots(ctrl, top);
@@ -965,9 +970,9 @@ void kmap_local_leaked(void)
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
-	WARN_ONCE(1, "highmem: %s/%d %s with %u local mappings\n", current->comm,
+	WARN_ONCE(1, "highmem: %s/%d %s with %d local mappings\n", current->comm,
 		  current->pid, current->flags & PF_EXITING ? "ends" : "returns to user space",
-		  nr_mappings(ctrl));
+		  nr_below(ctrl, ctrl->idx));
 	DO_ONCE_LITE(report_mappers, ctrl);
 
 	preempt_disable();

@@ -85,7 +85,6 @@ typedef unsigned int gfp_t;
 	__a > __b ? __a : __b;						\
 })
 #define min_t(type, a, b)	min((type)(a), (type)(b))
-#define hweight16(x)		__builtin_popcount(x)
 #define const_ilog2(n)		(31 - __builtin_clz(n))
 #define EXPORT_SYMBOL(x)	struct shim_##x
 #define EXPORT_SYMBOL_GPL(x)	struct shim_##x
