@@ -421,6 +421,15 @@ static unsigned long reserve_vaddr(unsigned int n)
 	return km_reserve_start + (2 * n + 1) * PAGE_SIZE;
 }
 
+/* Has the current task mapped a page of the reserve at @addr? */
+static bool reserve_mapped(unsigned long addr)
+{
+	unsigned int n = (addr - km_reserve_start) / (2 * PAGE_SIZE);
+
+	return n < reserve_slots && addr >= reserve_vaddr(n) &&
+	       READ_ONCE(km_reserve[n]) == current;
+}
+
 /*
  * With no slot left this returns the address behind the last slot. No page is ever
  * mapped there: an access faults, and reaches no page of another mapping. NULL would be
@@ -903,7 +912,7 @@ EXPORT_SYMBOL(__kmap_local_pages);
  *
  * Context: any.
  * Return: the number of bytes from @vaddr on that may be accessed. 0 if @vaddr is in a
- * slot of another CPU, or if the current task has mapped nothing there.
+ * window of local mappings and the current task has mapped nothing there.
  */
 size_t kmap_addr_reach(const void *vaddr)
 {

@@ -245,6 +245,29 @@ static void kmap_addr_reach_of_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, reach[1], PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, reach[2], PAGE_SIZE - 4000);
 }
+
+/* More mappings than the stack has slots: the last one is in the reserve. */
+#define NR_DEEP	20
+
+static void kmap_addr_reach_in_reserve(struct kunit *test)
+{
+	struct page_set *set = hmk_get_page_set(test, true, NR_DEEP);
+	void *addr[NR_DEEP], *last;
+	size_t reach;
+	int i;
+
+	REQUIRES_HIGHMEM(test);
+	for (i = 0; i < NR_DEEP; i++)
+		addr[i] = kmap_local_page(set->page[i]);
+	last = addr[NR_DEEP - 1];
+	reach = kmap_addr_reach(last + 96);
+	while (i--)
+		kunmap_local(addr[i]);
+
+	KUNIT_EXPECT_EQ(test, reach, PAGE_SIZE - 96);
+	KUNIT_EXPECT_EQ(test, kmap_addr_reach(last + 96), 0);
+	KUNIT_EXPECT_EQ(test, kmap_addr_reach(last + PAGE_SIZE), 0);
+}
 #else
 static void usercopy_of_run(struct kunit *test)
 {
@@ -252,6 +275,11 @@ static void usercopy_of_run(struct kunit *test)
 }
 
 static void kmap_addr_reach_of_pages(struct kunit *test)
+{
+	kunit_skip(test, "needs kmap_local_span()");
+}
+
+static void kmap_addr_reach_in_reserve(struct kunit *test)
 {
 	kunit_skip(test, "needs kmap_local_span()");
 }
@@ -343,6 +371,7 @@ static struct kunit_case highmem_callers_cases[] = {
 	KUNIT_CASE(copy_page_with_short_iter),
 	KUNIT_CASE(usercopy_of_run),
 	KUNIT_CASE(kmap_addr_reach_of_pages),
+	KUNIT_CASE(kmap_addr_reach_in_reserve),
 	KUNIT_CASE(build_id_across_pages),
 	{}
 };
