@@ -110,13 +110,12 @@ static pte_t km_page_pte __maybe_unused __read_mostly;
 /* Slots ------------------------------------------------------------------- */
 
 /*
- * A slot has two numbers: n, its place in the task's stack, and idx, its place in the
- * fixmap behind FIX_KMAP_BEGIN, which depends on the CPU.
+ * The last byte of slot 0 of each CPU, and the slot's PTE.
  *
- * A task with mappings stays on its CPU. A task without may look up an address with
- * preemption enabled: it has not mapped the address on any CPU.
+ * slot_vaddr(), slot_of() and slot_pte() read those of this CPU with raw_cpu_read(). A task
+ * with mappings stays on its CPU. A task without mappings may move between the read and
+ * the use. Its idx is 0, so no address matches.
  */
-/* The last byte of slot 0 of each CPU, and the slot's PTE. */
 static DEFINE_PER_CPU_READ_MOSTLY(struct km_window {
 	unsigned long last;
 	pte_t *ptep;
@@ -157,8 +156,8 @@ static __always_inline unsigned long slot_vaddr(unsigned int n, unsigned long pf
 
 /*
  * The number of the slot that has @addr, or a greater number than that of all slots. Such
- * a number may match an idx above KM_LIMIT. kmap_ctrl::slow is not 0 then. Only lazy
- * architectures call this: they have no colours.
+ * a number may match an idx above KM_LIMIT. kmap_ctrl::slow is not 0 then. Only kernels with
+ * KMAP_LOCAL_LAZY use the number: their caches have no colours.
  */
 static __always_inline unsigned int slot_of(unsigned long addr)
 {
@@ -393,7 +392,8 @@ static void report_mappers(const struct kmap_ctrl *ctrl) { }
 
 /*
  * Slots in vmalloc space for mappings that do not fit the stack: btrfs RAID 5/6 nests
- * one mapping for each device. All CPUs share the slots, in any order.
+ * one mapping for each device. All CPUs share the slots. They are mapped and unmapped in
+ * any order.
  *
  * km_reserve[] has the task that holds a slot, or NULL. One compare-and-exchange takes a
  * slot in any context, NMI included. The PTE belongs to the task then. idx counts the
@@ -814,7 +814,7 @@ struct page *kmap_local_to_page(const void *vaddr)
 	int n;
 
 	if (is_kmap_local_reserve((unsigned long)vaddr))
-		return vmalloc_to_page(vaddr);
+		return reserve_mapped((unsigned long)vaddr) ? vmalloc_to_page(vaddr) : NULL;
 
 	/* The last byte, as find_slot() accepts the byte behind a mapping. */
 	n = find_slot(ctrl, (unsigned long)vaddr | ~PAGE_MASK);
@@ -927,6 +927,8 @@ size_t kmap_addr_reach(const void *vaddr)
 			return 0;
 		while (pteval_used(ctrl->pteval[--n]))
 			reach += PAGE_SIZE;
+	} else if (is_kmap_local_reserve(addr) && !reserve_mapped(addr)) {
+		return 0;
 	}
 	return reach;
 }
