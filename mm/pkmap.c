@@ -59,15 +59,16 @@
  * What always holds:
  *
  *   1. No stale TLB entry. pkmap_fill() takes slots from the clean lists only. A slot
- *	comes to a clean list after its PTE is cleared and all TLBs are flushed.
+ *	comes to a clean list after its PTE is cleared and all TLBs are flushed. (The
+ *	vmalloc allocator has flushed the addresses of a new area.)
  *   2. A page is in one slot at most. pkmap_map() looks for it and fills a slot in one
  *	section of pkmap_lock.
  *   3. The page of a slot, its PTE and its link in the table change with pkmap_lock
  *	held: in pkmap_fill() before the slot leaves UNMAPPED, and in pkmap_clear()
  *	after it has become UNMAPPED. So they are constant while a slot has holders.
- *   4. The holders of a slot are users of its page. So an idle slot has no holder that
- *	pkmap_condemn() could miss, and kmap_flush_unused() is complete. The exception
- *	is in pkmap_hold().
+ *   4. Only kmap() of a slot's own page adds a holder. Else a lookup of another page
+ *	could hold an idle slot for a moment, pkmap_condemn() would skip the slot, and
+ *	kmap_flush_unused() would not be complete. The exception is in pkmap_hold().
  *
  * CONDEMNED is for virtually indexed caches. They are flushed while the PTE is valid. If
  * a task wants to write to the page then, it holds the same slot again, and pkmap_clear()
@@ -78,9 +79,9 @@
  * case, page_slot() the second.
  *
  * Lock order: pkmap_grow_lock, pkmap_reclaim_lock, pkmap_lock. No spinlock is held
- * while caches or TLBs are flushed, since that can wait for all CPUs. kmap() must not be
- * called in an interrupt, and reports it. pkmap_lock is held with interrupts off, so that
- * such a call does not deadlock on the lock. Without a clean slot for it, it sleeps.
+ * while caches or TLBs are flushed, since that can wait for all CPUs. kmap() reports a call
+ * in an interrupt. Interrupts are off while pkmap_lock is held, so that such a call does not
+ * deadlock on the lock. If no slot is clean, the call sleeps.
  */
 enum pkmap_state {
 	PKMAP_UNMAPPED,
@@ -94,7 +95,7 @@ enum pkmap_state {
 
 struct pkmap_slot {
 	atomic_t state;			/* see above */
-	bool hot;			/* mapped again since the last pkmap_condemn() */
+	bool hot;			/* mapped again, see pkmap_condemn() */
 	struct page *page;		/* of the PTE */
 	void *vaddr;			/* constant, as ptep is */
 	pte_t *ptep;
@@ -170,7 +171,10 @@ static int pkmap_state(const struct pkmap_slot *slot)
 	return atomic_read(&slot->state) >> PKMAP_FILL_BITS;
 }
 
-/* False, and @old becomes the state word, if that is not @old. Else fully ordered. */
+/*
+ * Changes the state word from @old to @new. On failure this returns false and stores the
+ * word in @old. On success it is a full barrier.
+ */
 static __always_inline bool pkmap_change(struct pkmap_slot *slot, int *old, int new)
 {
 	highmem_race_window();
@@ -437,8 +441,8 @@ static struct pkmap_slot *pkmap_map(struct page *page, unsigned int color)
 /* Reclaim ------------------------------------------------------------------ */
 
 /*
- * Condemns idle slots, unless @all only those that were not mapped again since the last
- * time. Returns how many.
+ * Condemns idle slots, and returns how many. Without @all it spares those that were mapped
+ * again since pkmap_condemn() last found them idle.
  */
 static unsigned int pkmap_condemn(bool all)
 {
@@ -549,7 +553,7 @@ void __kmap_flush_unused(void)
 
 /*
  * Reclaims idle slots, unless another task has done that while this task waited for the
- * mutex. False if all slots of the colour are held, but for the reserve.
+ * mutex. False if the task may take no slot of the colour after that.
  */
 static bool pkmap_refill(unsigned int color)
 {
@@ -574,18 +578,18 @@ static bool pkmap_refill(unsigned int color)
 static DEFINE_MUTEX(pkmap_grow_lock);
 
 /*
- * After an area could not be added, all tasks wait so long, in jiffies, before the next
- * attempt: it flushes the lazily freed vmalloc areas and calls the vmap notifiers.
+ * The time between two attempts to add an area, in jiffies, for all tasks. An attempt
+ * that fails flushes the lazily freed vmalloc areas and calls the vmap notifiers.
  */
 #define PKMAP_GROW_RETRY	(2 * HZ)
 
 /* No attempt before this time. 64 bits: 32 bits wrap after 50 days with HZ=1000. */
 static u64 pkmap_grow_after;
 
-/* In jiffies. A task that has waited so long for a slot reports it, once. */
+/* The time after which a task reports its wait for a slot, in jiffies. */
 unsigned int pkmap_patience __read_mostly = 30 * HZ;
 
-/* Then it sleeps so long at a time: the hung-task detector sees it after 120 to 300 s. */
+/* The sleep of a task that has reported: the hung-task detector sees it after 120 to 300 s. */
 #define PKMAP_SLEEP_LONG	(600 * HZ)
 
 bool is_pkmap_addr(unsigned long addr)
@@ -726,8 +730,9 @@ static bool pkmap_room(unsigned int color)
 }
 
 /*
- * Sleeps until pkmap_drop() or pkmap_add_area() wakes the task, or until it is time to
- * try to grow again. From @late on, in jiffies, the task reports the wait and sleeps longer.
+ * Sleeps until pkmap_drop() or pkmap_add_area() wakes the task, or until the task should
+ * try again to add an area. From @late on, in jiffies, the task reports the wait, and tries
+ * less often.
  *
  * A wake-up wakes one task that waits exclusively, and all tasks that do not: these may
  * take the reserve. Else a slot could come to the reserve and the one task that is woken
@@ -779,8 +784,8 @@ static noinline void *kmap_high_slow(struct page *page)
 
 	/*
 	 * This task may have been woken for a slot that it does not take, because the page
-	 * has one by now: pass the wake-up on. The lock of the queue orders the change of
-	 * that slot before this.
+	 * has one by now: pass the wake-up on. pkmap_drop() changed that slot before it
+	 * woke this task.
 	 */
 	if (unlikely(waited))
 		pkmap_wake(slot);
@@ -844,7 +849,7 @@ void kunmap_high(struct page *page)
 {
 	struct pkmap_slot *slot;
 
-	/* The caller holds the slot: it maps the page until the drop. */
+	/* The slot maps the page until this drop, because the caller is a holder. */
 	WARN_ONCE(!page_slot(page, &slot, NULL) || !pkmap_drop(slot),
 		  "highmem: kunmap() of page %p (pfn %#lx) that is not mapped\n",
 		  page, page_to_pfn(page));
