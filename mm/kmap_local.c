@@ -65,7 +65,8 @@
  *   - Whenever preemption is enabled, the TLB of this CPU holds no entry for a slot
  *     that differs from the slot's PTE. The store to a valid PTE and the flush after
  *     it are one section with preemption off. An interrupt in that section uses slots
- *     above. Only flush_this_cpu() clears slots that an NMI may use.
+ *     above. Only flush_this_cpu() clears slots that an NMI or a tracer may use then: it
+ *     runs with interrupts off, and these flush before they use an empty slot.
  *   - TLBs of other CPUs may hold stale entries, as a CPU walks page tables
  *     speculatively. No other CPU uses the address.
  *   - A task that is scheduled in may find PTEs of another task in its slots.
@@ -190,10 +191,10 @@ static __always_inline void remove_pte(unsigned long vaddr, pte_t *ptep)
  * Makes slot @n map what @pteval, from pteval[], says. Writes to the slot if its PTE is
  * another, and flushes the old PTE if there was one. The task stays on its CPU.
  *
- * A lazy architecture overwrites the old PTE so that neither a page walk nor
- * flush_this_cpu() sees half of it. An NMI that writes always flushes: it may find a slot
- * empty that flush_this_cpu() has cleared but not yet flushed. On an eager architecture
- * kunmap_local() leaves no PTE. There an old PTE is a bug, and is removed first.
+ * A lazy architecture replaces the old PTE in one store. With interrupts off an empty slot
+ * is flushed, too: flush_this_cpu() may have cleared its PTE, and an NMI or a tracer may
+ * come before the flush. On an eager architecture kunmap_local() leaves no PTE. There an
+ * old PTE is a bug, and is removed first.
  */
 static __always_inline void set_slot(unsigned int n, pte_t pteval)
 {
@@ -210,7 +211,7 @@ static __always_inline void set_slot(unsigned int n, pte_t pteval)
 	if (!KMAP_LOCAL_LAZY && WARN_ON_ONCE(stale))
 		remove_pte(vaddr, ptep);
 	install_pte(vaddr, ptep, pteval);
-	if (KMAP_LOCAL_LAZY && (stale || in_nmi())) {
+	if (KMAP_LOCAL_LAZY && (stale || irqs_disabled())) {
 		highmem_race_window();
 		arch_kmap_local_post_unmap(vaddr);
 		highmem_count(HIGHMEM_STAT_LOCAL_FLUSH, 1);

@@ -321,6 +321,8 @@ void pte_clear(void *mm, unsigned long addr, pte_t *ptep)
 	native_pte_clear(mm, addr, ptep);
 }
 
+static void tracer(void);
+
 void __flush_tlb_all(void)
 {
 	unsigned int vpn;
@@ -334,6 +336,12 @@ void __flush_tlb_all(void)
 void flush_tlb_one_kernel(unsigned long addr)
 {
 	sim_point();
+#ifndef THREADS
+	/* A tracer of this function, which flush_this_cpu() calls with interrupts off. */
+	if (!quiet && irqs_disabled() && !self()->nested && !self()->rq_locked &&
+	    !chance(8))
+		tracer();
+#endif
 	tlb_flush(this_cpu, vpn_of(addr));
 }
 
@@ -670,8 +678,6 @@ static unsigned long slot_address(int n)
 {
 	return __fix_to_virt(this_cpu->id * KM_MAX_IDX + n);
 }
-
-static void tracer(void);
 
 /* __schedule() for the previous task ... */
 static void switch_out(void)

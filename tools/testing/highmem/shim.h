@@ -426,7 +426,6 @@ int sim_this_cpu(void);
 
 #define in_hardirq()		(current->hardirq)
 #define in_serving_softirq()	(current->softirq)
-#define in_nmi()		false
 #define in_task()		(!current->hardirq && !current->softirq)
 #define irqs_disabled()		(current->irqs_off)
 #define local_irq_save(flags)	\
