@@ -1030,7 +1030,10 @@ void kmap_local_fork(struct task_struct *tsk)
 
 #if KMAP_LOCAL_LAZY
 
-/* Does any slot of @cpu hold a PTE? Another CPU changes its slots at any time. */
+/*
+ * Does any slot of @cpu hold a PTE? An idle page always shows: one PTE replaces another in
+ * one store, and pkmap_reclaim_lock keeps other flushes out, which clear before they flush.
+ */
 static bool cpu_has_mappings(int cpu, void *flush_tlb)
 {
 	pte_t *ptep = per_cpu(km_window, cpu).ptep;
@@ -1076,14 +1079,8 @@ static void flush_this_cpu(void *flush_tlb)
 {
 	unsigned int n;
 
-	for (n = 0; km_limit && n < KM_MAX_IDX; n++) {
+	for (n = 0; km_limit && n < KM_MAX_IDX; n++)
 		flush_slot(&current->kmap_ctrl, n);
-		/*
-		 * Again: an NMI may have refilled the slot between the two stores that
-		 * clear it (PAE).
-		 */
-		flush_slot(&current->kmap_ctrl, n);
-	}
 	if (flush_tlb)
 		arch_kmap_local_flush_tlb();
 }

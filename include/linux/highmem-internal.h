@@ -69,8 +69,9 @@
  *   Called by every kmap() on the address that it returns.
  *
  * kmap_local calls the following in this order, on the CPU that owns the slot and with
- * preemption disabled. The defaults are empty, but for the PTE stores: set_pte_at() and
- * pte_clear().
+ * preemption disabled. A slot of the reserve has no owner:
+ * ``arch_kmap_local_post_unmap()`` also comes before a mapping there. The defaults are
+ * empty, but for the PTE stores: set_pte_at() and pte_clear().
  *
  * ``arch_kmap_local_pre_map(vaddr, pteval)``
  *   Before the PTE is written.
@@ -103,11 +104,11 @@
  *
  * ``ARCH_KMAP_LOCAL_LAZY``
  *   kunmap_local() leaves the PTE of a mapping with ``kmap_prot``.
- *   ``arch_kmap_local_set_pte()`` must then replace a valid PTE so that neither a page
- *   walk nor an interrupt sees a mix of the two. ``arch_kmap_local_post_unmap()``
- *   follows. ``arch_kmap_local_clear_pte()`` must not be interrupted halfway, but by an
- *   NMI. Caches must not alias, and ``kmap_prot`` must have the accessed and dirty bits
- *   set.
+ *   ``arch_kmap_local_set_pte()`` and ``arch_kmap_local_clear_pte()`` must then replace a
+ *   valid PTE in one store: a page walk, an interrupt or an NMI must not come between
+ *   two, as flush_this_cpu() runs in an interrupt and writes the same PTE.
+ *   ``arch_kmap_local_post_unmap()`` follows. Caches must not alias, and ``kmap_prot``
+ *   must have the accessed and dirty bits set.
  *
  * ``arch_kmap_local_flush_tlb()``
  *   Flushes all kernel addresses from this CPU's TLB. Needed with

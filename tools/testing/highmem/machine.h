@@ -313,6 +313,17 @@ void set_pte_at(void *mm, unsigned long addr, pte_t *ptep, pte_t pte)
 		translate(vpn_of(addr));
 }
 
+void set_pte_atomic(pte_t *ptep, pte_t pte)
+{
+	sim_point();
+	pte_changes(ptep, pte);
+	__atomic_store_n(&ptep->pte, pte.pte, __ATOMIC_SEQ_CST);
+	sim_point();
+	/* As in set_pte_at(). */
+	if (chance(4))
+		translate(ptep - sim_ptes);
+}
+
 void pte_clear(void *mm, unsigned long addr, pte_t *ptep)
 {
 	sim_point();

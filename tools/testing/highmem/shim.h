@@ -354,6 +354,7 @@ static inline void native_pte_clear(void *mm, unsigned long addr, pte_t *ptep)
 }
 
 void set_pte_at(void *mm, unsigned long addr, pte_t *ptep, pte_t pte);
+void set_pte_atomic(pte_t *ptep, pte_t pte);
 void pte_clear(void *mm, unsigned long addr, pte_t *ptep);
 void flush_tlb_one_kernel(unsigned long addr);
 void __flush_tlb_all(void);

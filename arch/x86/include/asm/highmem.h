@@ -59,26 +59,14 @@ void add_highpages_with_active_regions(int nid, unsigned long start_pfn,
 
 #ifdef CONFIG_X86_PAE
 /*
- * A PTE has two halves. It is cleared first, so that no page walk on this CPU combines an
- * old half with a new one. Interrupts are off, because flush_this_cpu() may clear the
- * slot in an interrupt: the second store would then set one half of a cleared PTE.
+ * set_pte_at() and pte_clear() write one half of a PTE after the other. An NMI, an
+ * interrupt that runs flush_this_cpu(), or a page walk could come in between, and see half
+ * of one PTE and half of another.
  */
-static inline void kmap_local_write_pte(unsigned long vaddr, pte_t *ptep,
-					pte_t pteval)
-{
-	unsigned long flags;
-
-	local_irq_save(flags);
-	pte_clear(&init_mm, vaddr, ptep);
-	if (!pte_none(pteval))
-		set_pte_at(&init_mm, vaddr, ptep, pteval);
-	local_irq_restore(flags);
-}
-
 #define arch_kmap_local_set_pte(mm, vaddr, ptep, pteval) \
-	((void)(mm), kmap_local_write_pte(vaddr, ptep, pteval))
+	((void)(mm), (void)(vaddr), set_pte_atomic(ptep, pteval))
 #define arch_kmap_local_clear_pte(mm, vaddr, ptep) \
-	((void)(mm), kmap_local_write_pte(vaddr, ptep, __pte(0)))
+	((void)(mm), (void)(vaddr), set_pte_atomic(ptep, __pte(0)))
 #endif
 
 #define arch_kmap_local_post_map arch_kmap_local_post_map
