@@ -1090,15 +1090,15 @@ static void flush_this_cpu(void *flush_tlb)
  * @flush_tlb: flush all of each CPU's TLB as well
  *
  * This includes the mappings of tasks that do not run: __kmap_local_sched_in() restores
- * them. A CPU that goes offline leaves none, see kmap_local_dying(). Afterwards no CPU
- * holds an idle mapping in its slots or, for its own slots, in its TLB. (The TLB of
- * another CPU may hold an entry that a speculative walk loaded. That CPU does not use
- * the address.)
+ * them. Afterwards no online CPU holds an idle mapping in its slots or, for its own slots,
+ * in its TLB. An offline CPU has an empty TLB, see kmap_local_hotplug(). (The TLB of
+ * another CPU may hold an entry that a speculative walk loaded. That CPU does not use the
+ * address.)
  *
  * Interrupts each CPU once at most, and without @flush_tlb only CPUs whose slots
  * hold a PTE.
  *
- * Context: task context with interrupts on.
+ * Context: task context with interrupts on; pkmap_reclaim_lock is held, except at boot.
  * Return: true. The version for eager architectures does nothing and returns false.
  */
 bool kmap_local_flush(bool flush_tlb)
@@ -1109,10 +1109,13 @@ bool kmap_local_flush(bool flush_tlb)
 }
 
 /*
+ * Called when this CPU goes offline, and when it comes up again.
+ *
  * All other CPUs spin with interrupts off from before this CPU leaves cpu_online_mask
- * until after this function. They see both changes at once.
+ * until after this function. They see both changes at once. What tracers map while the CPU
+ * is not in the mask is removed when it comes up.
  */
-static int kmap_local_dying(unsigned int cpu)
+static int kmap_local_hotplug(unsigned int cpu)
 {
 	flush_this_cpu(NULL);
 	return 0;
@@ -1129,8 +1132,8 @@ static int __init kmap_local_lazy_init(void)
 		kmap_local_flush(false);
 	}
 	return cpuhp_setup_state_nocalls(CPUHP_AP_KMAP_LOCAL_DYING,
-					 "mm/kmap_local:dying", NULL,
-					 kmap_local_dying);
+					 "mm/kmap_local:hotplug", kmap_local_hotplug,
+					 kmap_local_hotplug);
 }
 early_initcall(kmap_local_lazy_init);
 
