@@ -427,8 +427,7 @@ static bool reserve_mapped(unsigned long addr)
 {
 	unsigned int n = (addr - km_reserve_start) / (2 * PAGE_SIZE);
 
-	return n < reserve_slots && addr >= reserve_vaddr(n) &&
-	       READ_ONCE(km_reserve[n]) == current;
+	return n < reserve_slots && addr >= reserve_vaddr(n) && READ_ONCE(km_reserve[n]) == current;
 }
 
 /*

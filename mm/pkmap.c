@@ -748,16 +748,15 @@ static void pkmap_wait(const struct page *page, unsigned int color, unsigned lon
 	WARN_ONCE(is_late && !pkmap_room(color),
 		  "highmem: kmap() by %s/%d has waited %u s for a slot: all are held\n",
 		  current->comm, current->pid, READ_ONCE(pkmap_patience) / HZ);
+	highmem_count(HIGHMEM_STAT_PKMAP_WAIT, 1);
 
 	if (current->flags & PF_MEMALLOC)
 		prepare_to_wait(queue, &wait, TASK_UNINTERRUPTIBLE);
 	else
 		prepare_to_wait_exclusive(queue, &wait, TASK_UNINTERRUPTIBLE);
 	highmem_race_window();
-	if (!pkmap_room(color) && !page_slot(page, &slot, NULL)) {
-		highmem_count(HIGHMEM_STAT_PKMAP_WAIT, 1);
+	if (!pkmap_room(color) && !page_slot(page, &slot, NULL))
 		schedule_timeout(is_late ? PKMAP_SLEEP_LONG : PKMAP_GROW_RETRY);
-	}
 	finish_wait(queue, &wait);
 }
 
