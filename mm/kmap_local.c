@@ -606,7 +606,7 @@ static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot,
 	return addr;
 }
 
-static void *km_map_page(struct page *page, pgprot_t prot, unsigned int nr,
+static void *km_map_page(const struct page *page, pgprot_t prot, unsigned int nr,
 			 unsigned long ip)
 {
 	/* Where caches alias, a page that kmap() has mapped keeps that address. */
@@ -642,7 +642,7 @@ EXPORT_SYMBOL_GPL(__kmap_local_pfn_prot);
  * Context: any, NMI on x86 only; does not sleep.
  * Return: the address of the first byte of the page.
  */
-void *__kmap_local_page_prot(struct page *page, pgprot_t prot)
+void *__kmap_local_page_prot(const struct page *page, pgprot_t prot)
 {
 	if (!page_needs_kmap_local(page))
 		return lowmem_page_address(page);
@@ -659,7 +659,7 @@ EXPORT_SYMBOL(__kmap_local_page_prot);
  * Context: any, NMI on x86 only; does not sleep.
  * Return: the address of the first byte of the page.
  */
-void *__kmap_local_page(struct page *page)
+void *__kmap_local_page(const struct page *page)
 {
 	struct kmap_ctrl *ctrl;
 	unsigned int depth;
@@ -891,7 +891,7 @@ unsigned int kmap_local_room(unsigned int nr)
  * Context: any, NMI on x86 only; does not sleep.
  * Return: the address of the first byte of @page.
  */
-void *__kmap_local_pages(struct page *page, unsigned int *nr)
+void *__kmap_local_pages(const struct page *page, unsigned int *nr)
 {
 	*nr = kmap_local_room(*nr);
 	return km_map_page(page, kmap_prot, *nr, _RET_IP_);

@@ -825,7 +825,7 @@ EXPORT_SYMBOL(kmap_high);
  * Return: the page's address, to be given back with kunmap_high(), or NULL if
  * kmap() has not mapped the page.
  */
-void *kmap_high_get(struct page *page)
+void *kmap_high_get(const struct page *page)
 {
 	struct pkmap_slot *slot;
 
@@ -844,7 +844,7 @@ void *kmap_high_get(struct page *page)
  *
  * Context: any but NMI; does not sleep.
  */
-void kunmap_high(struct page *page)
+void kunmap_high(const struct page *page)
 {
 	struct pkmap_slot *slot;
 

@@ -165,7 +165,7 @@
 #endif
 
 #ifndef arch_kmap_local_high_get
-static inline void *arch_kmap_local_high_get(struct page *page) { return NULL; }
+static inline void *arch_kmap_local_high_get(const struct page *page) { return NULL; }
 #endif
 
 /* Does kunmap_local() leave the PTE in the slot? Kernels that are to find misuse do not. */
@@ -187,7 +187,7 @@ static inline void kmap_flush_tlb(unsigned long addr) { }
 
 /* mm/pkmap.c */
 void *kmap_high(struct page *page);
-void kunmap_high(struct page *page);
+void kunmap_high(const struct page *page);
 void __kmap_flush_unused(void);
 
 /* mm/highmem.c */
@@ -197,10 +197,10 @@ unsigned long __nr_free_highpages(void);
 unsigned long __totalhigh_pages(void);
 
 /* mm/kmap_local.c */
-void *__kmap_local_page(struct page *page);
-void *__kmap_local_page_prot(struct page *page, pgprot_t prot);
+void *__kmap_local_page(const struct page *page);
+void *__kmap_local_page_prot(const struct page *page, pgprot_t prot);
 void *__kmap_local_pfn_prot(unsigned long pfn, pgprot_t prot);
-void *__kmap_local_pages(struct page *page, unsigned int *nr);
+void *__kmap_local_pages(const struct page *page, unsigned int *nr);
 unsigned int kmap_local_room(unsigned int nr);
 void kunmap_local_indexed(const void *vaddr);
 void __kmap_local_sched_out(void);
@@ -315,7 +315,7 @@ static inline void *kmap(struct page *page)
 	return addr;
 }
 
-static inline void kunmap(struct page *page)
+static inline void kunmap(const struct page *page)
 {
 	if (IS_ENABLED(CONFIG_HIGHMEM))
 		might_sleep();
@@ -336,19 +336,19 @@ static inline void kmap_flush_unused(void)
 		__kmap_flush_unused();
 }
 
-static inline void *kmap_local_page_prot(struct page *page, pgprot_t prot)
+static inline void *kmap_local_page_prot(const struct page *page, pgprot_t prot)
 {
 	return KMAP_LOCAL_MAPS_PAGES ? __kmap_local_page_prot(page, prot) :
 				       lowmem_page_address(page);
 }
 
-static inline void *kmap_local_page(struct page *page)
+static inline void *kmap_local_page(const struct page *page)
 {
 	return KMAP_LOCAL_MAPS_PAGES ? __kmap_local_page(page) :
 				       lowmem_page_address(page);
 }
 
-static inline void *kmap_local_folio(struct folio *folio, size_t offset)
+static inline void *kmap_local_folio(const struct folio *folio, size_t offset)
 {
 	/* Without local mappings a folio is contiguous in the direct mapping. */
 	if (!KMAP_LOCAL_MAPS_PAGES)
@@ -384,7 +384,7 @@ static inline void __kunmap_local(const void *addr)
  * Context: any, NMI on x86 only; does not sleep.
  * Return: the address of byte @offset.
  */
-static inline void *kmap_local_page_span(struct page *page, size_t offset,
+static inline void *kmap_local_page_span(const struct page *page, size_t offset,
 					 size_t *len)
 {
 	unsigned int nr;
@@ -410,7 +410,7 @@ static inline void kunmap_local_span(const void *addr, size_t len)
 		__kunmap_local(addr);
 }
 
-static inline void *kmap_local_span(struct folio *folio, size_t offset, size_t *len)
+static inline void *kmap_local_span(const struct folio *folio, size_t offset, size_t *len)
 {
 	return kmap_local_page_span(&folio->page, offset, len);
 }
@@ -449,13 +449,13 @@ static inline void kmap_atomic_enter(void)
 	pagefault_disable();
 }
 
-static inline void *kmap_atomic_prot(struct page *page, pgprot_t prot)
+static inline void *kmap_atomic_prot(const struct page *page, pgprot_t prot)
 {
 	kmap_atomic_enter();
 	return kmap_local_page_prot(page, prot);
 }
 
-static inline void *kmap_atomic(struct page *page)
+static inline void *kmap_atomic(const struct page *page)
 {
 	kmap_atomic_enter();
 	return kmap_local_page(page);

@@ -46,7 +46,7 @@
  * from migrating, but do not build on that: other pages do not.
  * Return: the address of the page's first byte; never NULL.
  */
-static inline void *kmap_local_page(struct page *page);
+static inline void *kmap_local_page(const struct page *page);
 
 /**
  * kmap_local_folio() - map one page of a folio for a moment
@@ -66,7 +66,7 @@ static inline void *kmap_local_page(struct page *page);
  * Context: any, NMI on x86 only; does not sleep.
  * Return: the address of byte @offset.
  */
-static inline void *kmap_local_folio(struct folio *folio, size_t offset);
+static inline void *kmap_local_folio(const struct folio *folio, size_t offset);
 
 /**
  * kmap_local_span() - map as much of a folio as there is room for
@@ -95,7 +95,7 @@ static inline void *kmap_local_folio(struct folio *folio, size_t offset);
  * Context: any, NMI on x86 only; does not sleep.
  * Return: the address of byte @offset.
  */
-static inline void *kmap_local_span(struct folio *folio, size_t offset, size_t *len);
+static inline void *kmap_local_span(const struct folio *folio, size_t offset, size_t *len);
 
 /**
  * kunmap_local_span() - unmap what kmap_local_span() mapped
@@ -168,7 +168,7 @@ static inline void folio_unmap_local(struct folio *folio, const void *addr);
  * Context: any, NMI on x86 only; does not sleep.
  * Return: the address of the page's first byte.
  */
-static inline void *kmap_local_page_prot(struct page *page, pgprot_t prot);
+static inline void *kmap_local_page_prot(const struct page *page, pgprot_t prot);
 
 /**
  * kmap_local_pfn() - map a page frame for a moment
@@ -225,7 +225,7 @@ static inline void *kmap(struct page *page);
  *
  * Context: task context. May sleep.
  */
-static inline void kunmap(struct page *page);
+static inline void kunmap(const struct page *page);
 
 /**
  * kmap_flush_unused() - remove all idle mappings
@@ -281,7 +281,7 @@ static inline struct page *kmap_to_page(void *addr);
  * Context: any, NMI on x86 only; atomic until kunmap_atomic().
  * Return: the address of the page's first byte.
  */
-static inline void *kmap_atomic(struct page *page);
+static inline void *kmap_atomic(const struct page *page);
 
 /**
  * kmap_atomic_prot() - kmap_atomic() with a protection of choice - deprecated
@@ -298,7 +298,7 @@ static inline void *kmap_atomic(struct page *page);
  * Context: any, NMI on x86 only; atomic until kunmap_atomic().
  * Return: the address of the page's first byte.
  */
-static inline void *kmap_atomic_prot(struct page *page, pgprot_t prot);
+static inline void *kmap_atomic_prot(const struct page *page, pgprot_t prot);
 
 /**
  * kmap_atomic_pfn() - kmap_atomic() of a page frame - deprecated
