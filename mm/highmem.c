@@ -90,7 +90,7 @@ static void zero_page_range(struct page *page, size_t from, size_t to)
 			memset(addr + i, 0, min(len - i, PAGE_SIZE));
 		kunmap_local_span(addr, len);
 		for (i = from / PAGE_SIZE; i < PFN_UP(from + len); i++)
-			flush_dcache_page(nth_page(page, i));
+			flush_dcache_page(page + i);
 	}
 }
 
@@ -106,7 +106,7 @@ void zero_user_segments(struct page *page, unsigned int start1, unsigned int end
 	/* The common case: the parts of a block, in one page, before and behind data. */
 	if (start1 < end1 && end1 <= start2 && start2 < end2 &&
 	    start1 / PAGE_SIZE == (end2 - 1) / PAGE_SIZE) {
-		page = nth_page(page, start1 / PAGE_SIZE);
+		page += start1 / PAGE_SIZE;
 		addr = kmap_local_page(page);
 		memset(addr + offset_in_page(start1), 0, min(end1 - start1, PAGE_SIZE));
 		memset(addr + offset_in_page(start2), 0, min(end2 - start2, PAGE_SIZE));

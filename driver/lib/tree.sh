@@ -136,7 +136,7 @@ shared_fixes() {
 	local patch
 	while read -r patch; do
 		patched "$patch" | grep -qxFf <(overlay_files ours | sed "s|^base/$BASE/||"
-			patched "$ROOT"/hunks/*.patch) || echo "$patch"
+			patched "$ROOT"/{,"base/$BASE/"}hunks/*.patch) || echo "$patch"
 	done < <(fix_patches)
 }
 
@@ -208,11 +208,12 @@ misfit() {
 	END     { judge() }' "$1"
 }
 
-# stage_hunk FILE: copies the files that it patches into the stage and patches them there
+# stage_hunk FILE: copies the files that it patches into the stage and patches them there.
+# Hunks of one base, and those of series/, change our own files, too.
 stage_hunk() {
 	local hunk=$1 name=${1#"$ROOT/"} f bad log=$LOGS/hunks.log
 	while read -r f; do
-		[[ $name == series/* ]] || ! is_ours "$kind" ||
+		[[ $name != hunks/* ]] || ! is_ours "$kind" ||
 			[[ ! -f $ROOT/$f && ! -f $ROOT/base/$BASE/$f ]] ||
 			die "$name patches $f, which this repository replaces;" \
 				"move the change into $ROOT/$f"

@@ -393,7 +393,7 @@ static inline void *kmap_local_page_span(const struct page *page, size_t offset,
 	if (!page_needs_kmap_local(page))
 		return lowmem_page_address(page) + offset;
 
-	page = nth_page(page, offset / PAGE_SIZE);
+	page += offset / PAGE_SIZE;
 	offset = offset_in_page(offset);
 	nr = PFN_UP(offset + *len);
 	addr = nr > 1 ? __kmap_local_pages(page, &nr) : kmap_local_page(page);

@@ -393,18 +393,6 @@ static inline void flush_kernel_vmap_range(void *vaddr, int size) { }
 static inline void invalidate_kernel_vmap_range(void *vaddr, int size) { }
 #endif
 
-#ifndef __HAVE_ARCH_TAG_CLEAR_HIGHPAGE
-/**
- * tag_clear_highpage() - zero a page and its memory tags
- * @page: a page that was just allocated with __GFP_ZEROTAGS
- *
- * For the page allocator, on architectures that have memory tags.
- *
- * Context: any in which memory may be allocated.
- */
-static inline void tag_clear_highpage(struct page *page) { }
-#endif
-
 /* Helpers: what bounds them ----------------------------------------------- */
 
 /*
@@ -475,10 +463,9 @@ static inline void clear_user_highpage(struct page *page, unsigned long vaddr)
 static inline struct folio *
 vma_alloc_zeroed_movable_folio(struct vm_area_struct *vma, unsigned long vaddr)
 {
-	struct folio *folio = vma_alloc_folio(GFP_HIGHUSER_MOVABLE, 0, vma,
-					      vaddr, false);
+	struct folio *folio = vma_alloc_folio(GFP_HIGHUSER_MOVABLE, 0, vma, vaddr);
 
-	if (likely(folio))
+	if (folio && user_alloc_needs_zeroing())
 		clear_user_highpage(folio_page(folio, 0), vaddr);
 	return folio;
 }
@@ -822,7 +809,7 @@ static inline void zero_user_segments(struct page *page,
 	kunmap_local(kaddr);
 
 	for (i = 0; i < compound_nr(page); i++)
-		flush_dcache_page(nth_page(page, i));
+		flush_dcache_page(page + i);
 }
 #endif
 
@@ -842,24 +829,6 @@ static inline void zero_user_segment(struct page *page, unsigned int start,
 				     unsigned int end)
 {
 	zero_user_segments(page, start, end, 0, 0);
-}
-
-/**
- * zero_user() - zero some bytes of a (compound) page
- * @page: as for zero_user_segments()
- * @start: first byte
- * @size: bytes
- *
- * Example::
- *
- *	zero_user(page, 1536, 512);
- *
- * Context: any, NMI on x86 only; does not sleep.
- */
-static inline void zero_user(struct page *page, unsigned int start,
-			     unsigned int size)
-{
-	zero_user_segment(page, start, start + size);
 }
 
 /**
@@ -1100,25 +1069,6 @@ static inline void folio_release_kmap(struct folio *folio, void *addr)
 {
 	kunmap_local(addr);
 	folio_put(folio);
-}
-
-/**
- * unmap_and_put_page() - unmap a page and drop a reference to its folio
- * @page: the page
- * @addr: an address in the caller's latest local mapping, of @page
- *
- * Example::
- *
- *	u8 *entry = kmap_local_page(page);
- *	bool is = *entry == byte;
- *
- *	unmap_and_put_page(page, entry);
- *
- * Context: any in which a folio may be freed.
- */
-static inline void unmap_and_put_page(struct page *page, void *addr)
-{
-	folio_release_kmap(page_folio(page), addr);
 }
 
 #endif /* _LINUX_HIGHMEM_H */

@@ -35,8 +35,6 @@
 
 #ifdef CONFIG_X86_32
 extern unsigned long highstart_pfn, highend_pfn;
-void add_highpages_with_active_regions(int nid, unsigned long start_pfn,
-				       unsigned long end_pfn);
 
 /*
  * kunmap_local() leaves the PTE until the slot maps another page. Without high memory it

@@ -32,6 +32,15 @@ static inline void hmk_hrtimer_setup_on_stack(struct hrtimer *timer,
 	hrtimer_setup_on_stack(timer, function, CLOCK_MONOTONIC, mode);
 }
 
+/* An architecture with a clear_user_highpage() of its own has no clear_user_pages(). */
+#ifdef clear_user_highpage
+#define HAS_CLEAR_USER_PAGES		0
+static inline void clear_user_pages(void *addr, unsigned long vaddr, struct page *page,
+				    unsigned int npages) { }
+#else
+#define HAS_CLEAR_USER_PAGES		1
+#endif
+
 /* Removed from the kernel. Their cases test the functions that callers use instead. */
 static inline void zero_user(struct page *page, unsigned int start, unsigned int size)
 {
