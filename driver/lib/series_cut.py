@@ -193,8 +193,12 @@ def files_in(folder):
             for place, _, names in os.walk(folder) for name in names]
 
 
+OTHER_BASE = object()       # the edits that follow are of a file of another base
+
+
 class Series:
-    def __init__(self, base, fixed, unhooked, final, out):
+    def __init__(self, major, base, fixed, unhooked, final, out):
+        self.major = major      # VERSION.PATCHLEVEL of the base
         self.base, self.fixed, self.unhooked = base, fixed, unhooked
         self.final, self.out = final, out
         self.hooked = False     # is this the step with the hooks?
@@ -238,6 +242,14 @@ class Series:
             if not line.strip() or line.lstrip().startswith('#'):
                 continue
             words = [unescape(word) for word in shlex.split(line)]
+            if words[0] == 'in' and len(words) > 2:
+                if words[1] != self.major:
+                    if line[0] != '\t':
+                        path = OTHER_BASE
+                    continue
+                words = words[2:]
+            elif line[0] == '\t' and path is OTHER_BASE:
+                continue
             if line[0] == '\t':
                 if path is None:
                     raise Mistake(f'{where}: an edit of no file: {line.strip()}')
@@ -304,13 +316,17 @@ def main(folder, base, fixed, unhooked, final, bench, out):
     makefile = read(os.path.join(base, 'Makefile'))
     release = '.'.join(re.search(rf'^{name} = (\d+)$', makefile, re.M)[1]
                        for name in ('VERSION', 'PATCHLEVEL', 'SUBLEVEL'))
+    major = release.rpartition('.')[0]
     figures = Figures(bench, release)
-    series = Series(base, fixed, unhooked, final, out)
+    series = Series(major, base, fixed, unhooked, final, out)
     for name in sorted(os.listdir(folder)):
         if not re.fullmatch(r'\d\d-[\w-]+', name):
             continue
         message, line, recipe = read(os.path.join(folder, name)) \
             .partition('\n---\n')
+        # A line that begins with {BASE} is for that base.
+        message = re.sub(r'^\{([\d.]+)\} ?(.*\n)',
+                         lambda m: m[2] if m[1] == major else '', message, flags=re.M)
         if name.startswith('00'):
             recipe = None
         elif not line:
