@@ -825,7 +825,7 @@ static void pinned_before_next_task_is_picked(struct kunit *test)
 
 	REQUIRES_MAPPING(test);
 	pick->task = current;
-	pick->kprobe.symbol_name = "pick_next_task_fair";
+	pick->kprobe.symbol_name = PICK_FUNCTION;
 	pick->kprobe.pre_handler = count_pick;
 	KUNIT_ASSERT_EQ(test, register_kprobe(&pick->kprobe), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_counting_picks, pick), 0);

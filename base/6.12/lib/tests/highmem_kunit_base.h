@@ -10,6 +10,7 @@
 #include <linux/timer.h>
 
 #define FILE_NORESERVE			VM_NORESERVE
+#define PICK_FUNCTION			"pick_next_task_fair"
 #define calls_taken(cpu)		per_cpu(irq_stat, cpu).irq_call_count
 
 #define timer_container_of		from_timer

@@ -13,6 +13,7 @@
 #include <linux/uio.h>
 
 #define FILE_NORESERVE			mk_vma_flags(VMA_NORESERVE_BIT)
+#define PICK_FUNCTION			"pick_task_fair"
 #define calls_taken(cpu)		per_cpu(irq_stat, cpu).counts[IRQ_COUNT_CALL_FUNCTION]
 
 /* Declared in mm/page_alloc.h, which only mm/ includes. */
