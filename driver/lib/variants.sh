@@ -116,9 +116,21 @@ variant_settings() {
 	fi
 }
 
+# no_kvm: a folder with our QEMUs for PATH, see driver/guest/qemu-no-kvm
+no_kvm() {
+	local cpu
+	mkdir -p "$BUILD/.no-kvm"
+	for cpu in i386 x86_64 arm mipsel ppc sparc; do
+		ln -sf "$DRIVER/guest/qemu-no-kvm" "$BUILD/.no-kvm/qemu-system-$cpu"
+	done
+	echo "$BUILD/.no-kvm"
+}
+
 # kunit_command COMMAND...: kunit.py of the tree on this variant's build folder
 kunit_command() {
-	command=(python3 "$sources/tools/testing/kunit/kunit.py" "$1" "${arch[@]}"
+	local path=$PATH
+	[[ $(accel) == kvm ]] || path=$(no_kvm):$PATH
+	command=(env PATH="$path" python3 "$sources/tools/testing/kunit/kunit.py" "$1" "${arch[@]}"
 		"${fragments[@]}" --build_dir "$dir" "${@:2}")
 }
 
