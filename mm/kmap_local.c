@@ -65,8 +65,9 @@
  *   - Whenever preemption is enabled, the TLB of this CPU holds no entry for a slot
  *     that differs from the slot's PTE. The store to a valid PTE and the flush after
  *     it are one section with preemption off. An interrupt in that section uses slots
- *     above. Only flush_this_cpu() clears slots that an NMI or a tracer may use then: it
- *     runs with interrupts off, and these flush before they use an empty slot.
+ *     above. Only flush_this_cpu() clears a slot that an NMI or a tracer may use then.
+ *     flush_this_cpu() runs with interrupts off, and a context with interrupts off
+ *     flushes an empty slot before use.
  *   - TLBs of other CPUs may hold stale entries, as a CPU walks page tables
  *     speculatively. No other CPU uses the address.
  *   - A task that is scheduled in may find PTEs of another task in its slots.
@@ -229,7 +230,8 @@ static unsigned long slot_addr(const struct kmap_ctrl *ctrl, int n)
 
 /*
  * The three steps in which an interrupt sees the stack change. The compiler moves no
- * store of the caller across them: see the invariants at the head of this file.
+ * store of the caller across them: see the invariants at the head of this file. After
+ * clear_saved() an interrupt may remove the PTE, and a later store would fault.
  */
 static __always_inline void set_idx(struct kmap_ctrl *ctrl, unsigned int idx)
 {
@@ -1030,8 +1032,9 @@ void kmap_local_fork(struct task_struct *tsk)
 #if KMAP_LOCAL_LAZY
 
 /*
- * Does any slot of @cpu hold a PTE? An idle page always shows: one PTE replaces another in
- * one store, and pkmap_reclaim_lock keeps other flushes out, which clear before they flush.
+ * Does any slot of @cpu hold a PTE? A slot that another PTE replaces is never empty:
+ * set_slot() writes in one store. pkmap_reclaim_lock keeps out a second flush_this_cpu(),
+ * which empties a slot before the flush.
  */
 static bool cpu_has_mappings(int cpu, void *flush_tlb)
 {
@@ -1070,9 +1073,9 @@ static void flush_slot(const struct kmap_ctrl *ctrl, unsigned int n)
  * @flush_tlb it flushes the whole TLB, too.
  *
  * Interrupts are off. The interrupted context may be about to fill a slot below idx. On
- * PAE it may have read one half of the old PTE, which the new one has as well, and must not
- * read an empty other half then. If pteval[] is set, flush_slot() therefore writes the new
- * PTE in place of the old one.
+ * PAE that context may have read one half of the old PTE, equal to that half of the new
+ * PTE. With an empty other half the two could seem to match. So flush_slot() replaces the
+ * PTE if pteval[] is set, and does not empty the slot.
  */
 static void flush_this_cpu(void *flush_tlb)
 {
@@ -1108,11 +1111,11 @@ bool kmap_local_flush(bool flush_tlb)
 }
 
 /*
- * Called when this CPU goes offline, and when it comes up again.
+ * Called when this CPU goes offline, and when this CPU comes up again.
  *
  * All other CPUs spin with interrupts off from before this CPU leaves cpu_online_mask
- * until after this function. They see both changes at once. What tracers map while the CPU
- * is not in the mask is removed when it comes up.
+ * until after this function. They see both changes at once. The call on the way up removes
+ * what tracers map while the CPU is not in the mask.
  */
 static int kmap_local_hotplug(unsigned int cpu)
 {

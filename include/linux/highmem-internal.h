@@ -105,8 +105,8 @@
  * ``ARCH_KMAP_LOCAL_LAZY``
  *   kunmap_local() leaves the PTE of a mapping with ``kmap_prot``.
  *   ``arch_kmap_local_set_pte()`` and ``arch_kmap_local_clear_pte()`` must then replace a
- *   valid PTE in one store: a page walk, an interrupt or an NMI must not come between
- *   two, as flush_this_cpu() runs in an interrupt and writes the same PTE.
+ *   valid PTE in one store. Between two stores a page walk, an NMI, or an interrupt that
+ *   flushes the slots would see a mix of two PTEs.
  *   ``arch_kmap_local_post_unmap()`` follows. Caches must not alias, and ``kmap_prot``
  *   must have the accessed and dirty bits set.
  *
