@@ -1032,23 +1032,6 @@ void kmap_local_fork(struct task_struct *tsk)
 #if KMAP_LOCAL_LAZY
 
 /*
- * Does any slot of @cpu hold a PTE? A slot that another PTE replaces is never empty:
- * set_slot() writes in one store. pkmap_reclaim_lock keeps out a second flush_this_cpu(),
- * which empties a slot before the flush.
- */
-static bool cpu_has_mappings(int cpu, void *flush_tlb)
-{
-	pte_t *ptep = per_cpu(km_window, cpu).ptep;
-	unsigned int n;
-
-	for (n = 0; ptep && n < KM_MAX_IDX; n++) {
-		if (!pte_none(ptep_get(ptep - n)))
-			return true;
-	}
-	return flush_tlb;
-}
-
-/*
  * Makes slot @n map what @ctrl has saved, or nothing, and flushes it. An empty slot stays
  * empty: if a mapping is being made there, the interrupted context writes the PTE itself.
  */
@@ -1093,20 +1076,16 @@ static void flush_this_cpu(void *flush_tlb)
  *
  * This includes the mappings of tasks that do not run: __kmap_local_sched_in() restores
  * them. Afterwards no online CPU holds an idle mapping in its slots or, for its own slots,
- * in its TLB. An offline CPU has an empty TLB, see kmap_local_hotplug(). (The TLB of
- * another CPU may hold an entry that a speculative walk loaded. That CPU does not use the
- * address.)
+ * in its TLB. An offline CPU has an empty TLB, see kmap_local_hotplug().
  *
- * Interrupts each CPU once at most, and without @flush_tlb only CPUs whose slots
- * hold a PTE.
+ * Interrupts each CPU once.
  *
- * Context: task context with interrupts on; pkmap_reclaim_lock is held, except at boot.
+ * Context: task context with interrupts on; does not sleep.
  * Return: true. The version for eager architectures does nothing and returns false.
  */
 bool kmap_local_flush(bool flush_tlb)
 {
-	on_each_cpu_cond(cpu_has_mappings, flush_this_cpu,
-			 flush_tlb ? &km_limit : NULL, true);
+	on_each_cpu(flush_this_cpu, flush_tlb ? &km_limit : NULL, true);
 	return true;
 }
 
