@@ -144,7 +144,7 @@ static struct pkmap_slot *pkmap_first_slot(void)
 	return area ? area->slots : NULL;
 }
 
-/* The page table of the window, set by the architecture. */
+/* Set and read by architectures only: pkmap_add_area() uses virt_to_kpte(). */
 pte_t *pkmap_page_table;
 
 /* Protects the clean lists, the table from pages to slots, and what rule 3 names. */

@@ -28,9 +28,9 @@
  * ``KM_MAX_IDX`` for each possible CPU, and the rest in ``<asm/highmem.h>``. For
  * kmap() it needs
  *
- * ``LAST_PKMAP``, ``PKMAP_ADDR(nr)``, ``PKMAP_NR(addr)``, ``pkmap_page_table``
- *   Size, addresses and page table of the pkmap pool. The table must be filled
- *   in before the first kmap().
+ * ``LAST_PKMAP``, ``PKMAP_ADDR(nr)``
+ *   Size in pages and addresses of the pkmap pool. Page tables for them must exist
+ *   before the first kmap().
  *
  * ``flush_cache_kmaps()``
  *   Writes back what a virtually indexed cache holds for pkmap addresses. Called
