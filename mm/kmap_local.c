@@ -13,13 +13,13 @@
  * Each CPU owns KM_MAX_IDX neighbouring fixmap slots. Each task owns a stack,
  * task_struct::kmap_ctrl, that records what its slots map:
  *
- *   idx	 the depth: slots in use, and KM_STEP for each mapping in the reserve
+ *   idx	 the depth: slots in use, and KM_STEP for each mapping in an overflow slot
  *   pteval[n]	 the PTE of the page in slot n; not present for a free slot and for
  *		 a guard
  *   holes	 bit n is set: the slots 2n and 2n + 1 were unmapped before a later
  *		 mapping was. They stay taken until the stack shrinks below them.
  *   special	 number of mappings that kunmap_local_indexed() cannot unmap by itself:
- *		 eager ones and those in the reserve
+ *		 eager ones and those in overflow slots
  *   slow	 holes and special in one word, which kunmap_local_indexed() tests
  *   pinned	 __schedule() has called migrate_disable() for the mappings
  *   mapper[n]	 debug kernels: the caller that mapped slot n
@@ -46,13 +46,27 @@
  * raises idx to the store that lowers it to 0, the CPU stays the same. (Mainline calls
  * migrate_disable() for each mapping, T. Gleixner's design of 2020.)
  *
- * Lazy unmapping (KMAP_LOCAL_LAZY). kunmap_local() leaves the PTE in the slot. The PTE
- * is the only record of what a slot maps. A slot of one CPU over time:
+ * Lazy unmapping (KMAP_LOCAL_LAZY). kunmap_local() leaves the PTE in the slot. Two words
+ * say what slot n is: pteval[n] of the task that runs, and the PTE.
  *
- *	call			PTE before	what it does
- *	kmap_local_page(A)	empty		writes A
- *	kunmap_local()		A		nothing to the PTE
- *	kmap_local_page(A)	A		nothing: the PTE matches
+ *   pteval[n]	PTE	state	next state, and the function that changes it
+ *   empty	none	empty	pending	kmap_local_push()
+ *   empty	A	idle	pending	kmap_local_push(); or mapped, if A is the page
+ *				empty	flush_slot()
+ *   B		not B	pending	mapped	set_slot()
+ *   B		B	mapped	idle	kunmap_local_indexed(), unmap_slots()
+ *				empty	unmap_slots(), if the mapping is eager
+ *				pending	another task, which maps C in this slot
+ *
+ * No context accesses a pending slot: kmap_local_push() has not returned its address, or
+ * __schedule() has not called __kmap_local_sched_in().
+ *
+ * A slot of one CPU over time:
+ *
+ *	call			PTE before	what the call does
+ *	kmap_local_page(A)	none		writes A
+ *	kunmap_local()		A		nothing to the PTE: the slot is idle
+ *	kmap_local_page(A)	A		nothing to the PTE: it matches
  *	kunmap_local()		A
  *	kmap_local_page(B)	A		writes B, flushes A from this CPU's TLB
  *	__schedule()		B		nothing; the next task maps C here
@@ -74,8 +88,8 @@
  *     __kmap_local_sched_in() restores its own.
  *   - kmap_local_flush() removes the PTE of each slot that no context holds.
  *   - A mapping with another protection than kmap_prot is eager: kunmap_local() clears
- *     and flushes its PTE, and __schedule() does. With kmap_local_lazy=0 all mappings
- *     are eager, so that an access after kunmap_local() faults.
+ *     and flushes its PTE, and __schedule() does. With kmap_local_lazy=0, and without
+ *     KMAP_LOCAL_LAZY, all mappings are eager. An access after kunmap_local() faults.
  *
  * (An earlier lazy scheme was dropped in 2006. It had no means to flush its mappings
  * and none to find their misuse.)
@@ -103,7 +117,7 @@
 /* The greatest depth of the stack. The slot above is the guard before the last mapping. */
 #define KM_LIMIT	(KM_MAX_IDX - 1)
 
-/* Set where all mappings are eager though the kernel is built to be lazy. */
+/* True with kmap_local_lazy=0. */
 static DEFINE_STATIC_KEY_FALSE(kmap_local_eager);
 
 /* The PTE of page frame 0 with kmap_prot, for arch_kmap_local_page_pte(). */
@@ -168,7 +182,7 @@ static __always_inline unsigned int slot_of(unsigned long addr)
 
 static __always_inline pte_t *slot_pte(unsigned int n, unsigned long vaddr)
 {
-	/* Lazy architectures have PTEs that follow each other as the slots do. */
+	/* With KMAP_LOCAL_LAZY the PTEs follow each other as the slots do. */
 	return KMAP_LOCAL_LAZY ? raw_cpu_read(km_window.ptep) - n : virt_to_kpte(vaddr);
 }
 
@@ -192,10 +206,10 @@ static __always_inline void remove_pte(unsigned long vaddr, pte_t *ptep)
  * Makes slot @n map what @pteval, from pteval[], says. Writes to the slot if its PTE is
  * another, and flushes the old PTE if there was one. The task stays on its CPU.
  *
- * A lazy architecture replaces the old PTE in one store. With interrupts off an empty slot
- * is flushed, too: flush_this_cpu() may have cleared its PTE, and an NMI or a tracer may
- * come before the flush. On an eager architecture kunmap_local() leaves no PTE. There an
- * old PTE is a bug, and is removed first.
+ * With KMAP_LOCAL_LAZY this replaces the old PTE in one store. With interrupts off an empty
+ * slot is flushed, too: flush_this_cpu() may have cleared its PTE, and an NMI or a tracer
+ * may come before the flush. Without KMAP_LOCAL_LAZY kunmap_local() leaves no PTE. There
+ * an old PTE is a bug, and is removed first.
  */
 static __always_inline void set_slot(unsigned int n, pte_t pteval)
 {
@@ -280,7 +294,7 @@ static __always_inline bool pteval_used(pte_t pteval)
  */
 static int page_below(const struct kmap_ctrl *ctrl, int n)
 {
-	/* Above KM_LIMIT, idx counts the reserve, which has no pteval[]. */
+	/* Above KM_LIMIT, idx counts overflow slots, which have no pteval[]. */
 	n = min(n, KM_LIMIT);
 	while (--n >= 0 && !pteval_used(ctrl->pteval[n]))
 		;
@@ -391,45 +405,46 @@ static void save_mapper(struct kmap_ctrl *ctrl, int n, unsigned long ip) { }
 static void report_mappers(const struct kmap_ctrl *ctrl) { }
 #endif
 
-/* The reserve ----------------------------------------------------------- */
+/* Overflow slots ---------------------------------------------------------- */
 
 /*
  * Slots in vmalloc space for mappings that do not fit the stack: btrfs RAID 5/6 nests
  * one mapping for each device. All CPUs share the slots. They are mapped and unmapped in
  * any order.
  *
- * km_reserve[] has the task that holds a slot, or NULL. One compare-and-exchange takes a
+ * km_overflow[] has the task that holds a slot, or NULL. One compare-and-exchange takes a
  * slot in any context, NMI included. The PTE belongs to the task then. idx counts the
- * mappings in the reserve, so the task stays on its CPU. Only that CPU's TLB must be free
+ * mappings in overflow slots, so the task stays on its CPU. Only that CPU's TLB must be free
  * of older entries: it is flushed before the PTE is written.
  *
  * Slot n is page 2n + 1. The pages between are never mapped, so that the bytes around a
  * mapping belong to no other mapping, and the page behind the last slot faults. With
- * arch_kmap_local_map_idx() a slot would have to suit the page: there is no reserve.
+ * arch_kmap_local_map_idx() a slot would have to suit the page: there are none.
  */
-#define KM_RESERVE_SLOTS	256
-#define KM_RESERVE_SIZE		((2 * KM_RESERVE_SLOTS + 2) * PAGE_SIZE)
+#define KM_OVERFLOW_SLOTS	256
+#define KM_OVERFLOW_SIZE	((2 * KM_OVERFLOW_SLOTS + 2) * PAGE_SIZE)
 
-static struct task_struct *km_reserve[KM_RESERVE_SLOTS];
-static unsigned int reserve_slots __ro_after_init;
-static unsigned long km_reserve_start __ro_after_init;
+static struct task_struct *km_overflow[KM_OVERFLOW_SLOTS];
+static unsigned int overflow_slots __ro_after_init;
+/* 0 until kmap_local_overflow_init(). There is no user space before that. */
+static unsigned long km_overflow_start __ro_after_init;
 
-static bool is_kmap_local_reserve(unsigned long addr)
+static bool is_kmap_local_overflow(unsigned long addr)
 {
-	return addr - km_reserve_start < KM_RESERVE_SIZE;
+	return addr - km_overflow_start < KM_OVERFLOW_SIZE;
 }
 
-static unsigned long reserve_vaddr(unsigned int n)
+static unsigned long overflow_vaddr(unsigned int n)
 {
-	return km_reserve_start + (2 * n + 1) * PAGE_SIZE;
+	return km_overflow_start + (2 * n + 1) * PAGE_SIZE;
 }
 
-/* Has the current task mapped a page of the reserve at @addr? */
-static bool reserve_mapped(unsigned long addr)
+/* Has the current task mapped an overflow slot at @addr? */
+static bool overflow_mapped(unsigned long addr)
 {
-	unsigned int n = (addr - km_reserve_start) / (2 * PAGE_SIZE);
+	unsigned int n = (addr - km_overflow_start) / (2 * PAGE_SIZE);
 
-	return n < reserve_slots && addr >= reserve_vaddr(n) && READ_ONCE(km_reserve[n]) == current;
+	return n < overflow_slots && addr >= overflow_vaddr(n) && READ_ONCE(km_overflow[n]) == current;
 }
 
 /*
@@ -437,27 +452,27 @@ static bool reserve_mapped(unsigned long addr)
  * mapped there: an access faults, and reaches no page of another mapping. NULL would be
  * no better, as callers do not check for failure.
  */
-static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval)
+static noinline void *overflow_map(struct kmap_ctrl *ctrl, pte_t pteval)
 {
 	unsigned long vaddr;
 	unsigned int n;
 
 	/*
-	 * Acquire, pairs with the release in reserve_clear(): the flush below comes after
+	 * Acquire, pairs with the release in overflow_clear(): the flush below comes after
 	 * the last holder has cleared the PTE. Otherwise this TLB could load the old PTE
 	 * again, and show the old page.
 	 */
-	for (n = 0; n < reserve_slots; n++) {
-		if (!READ_ONCE(km_reserve[n]) &&
-		    !cmpxchg_acquire(&km_reserve[n], NULL, current))
+	for (n = 0; n < overflow_slots; n++) {
+		if (!READ_ONCE(km_overflow[n]) &&
+		    !cmpxchg_acquire(&km_overflow[n], NULL, current))
 			break;
 	}
-	vaddr = reserve_vaddr(n);
+	vaddr = overflow_vaddr(n);
 
 	trace_kmap_local_overflow(nr_below(ctrl, ctrl->idx), vaddr);
 	highmem_count(HIGHMEM_STAT_LOCAL_MAP, 1);
 	highmem_count(HIGHMEM_STAT_LOCAL_OVERFLOW, 1);
-	if (n == reserve_slots) {
+	if (n == overflow_slots) {
 		WARN_ONCE(1, "highmem: no slot is left for a local mapping of %s/%d, which holds %d\n",
 			  current->comm, current->pid, nr_below(ctrl, ctrl->idx));
 		DO_ONCE_LITE(report_mappers, ctrl);
@@ -474,13 +489,13 @@ static noinline void *reserve_map(struct kmap_ctrl *ctrl, pte_t pteval)
 	return (void *)vaddr;
 }
 
-static void reserve_clear(unsigned int n)
+static void overflow_clear(unsigned int n)
 {
-	unsigned long vaddr = reserve_vaddr(n);
+	unsigned long vaddr = overflow_vaddr(n);
 
 	remove_pte(vaddr, virt_to_kpte(vaddr));
-	/* Release, pairs with the acquire in reserve_map(). */
-	smp_store_release(&km_reserve[n], NULL);
+	/* Release, pairs with the acquire in overflow_map(). */
+	smp_store_release(&km_overflow[n], NULL);
 }
 
 static void report_outside(unsigned long addr)
@@ -489,43 +504,43 @@ static void report_outside(unsigned long addr)
 		  (void *)addr, current->comm, current->pid);
 }
 
-static void reserve_unmap(struct kmap_ctrl *ctrl, unsigned long addr)
+static void overflow_unmap(struct kmap_ctrl *ctrl, unsigned long addr)
 {
 	/* The byte behind a slot counts as the slot, the rest of the page as the next. */
-	unsigned int n = (addr - 1 - km_reserve_start) / (2 * PAGE_SIZE);
+	unsigned int n = (addr - 1 - km_overflow_start) / (2 * PAGE_SIZE);
 
-	/* reserve_map() had no slot left, and has reported it. */
-	if (addr >= reserve_vaddr(reserve_slots))
+	/* overflow_map() had no slot left, and has reported it. */
+	if (addr >= overflow_vaddr(overflow_slots))
 		return;
-	if (WARN_ONCE(n >= reserve_slots || READ_ONCE(km_reserve[n]) != current,
-		      "highmem: kunmap_local() of address %p in the reserve that %s/%d has not mapped\n",
+	if (WARN_ONCE(n >= overflow_slots || READ_ONCE(km_overflow[n]) != current,
+		      "highmem: kunmap_local() of address %p in an overflow slot that %s/%d has not mapped\n",
 		      (void *)addr, current->comm, current->pid))
 		return;
-	if (addr - reserve_vaddr(n) >= PAGE_SIZE)
+	if (addr - overflow_vaddr(n) >= PAGE_SIZE)
 		report_outside(addr);
 	preempt_disable();
-	reserve_clear(n);
+	overflow_clear(n);
 	km_pop_to(ctrl, ctrl->idx - KM_STEP);
 	ctrl->special--;
 	end_unmap(ctrl);
 }
 
-static int __init kmap_local_reserve_init(void)
+static int __init kmap_local_overflow_init(void)
 {
-	struct vm_struct *area = get_vm_area(KM_RESERVE_SIZE, VM_MAP);
+	struct vm_struct *area = get_vm_area(KM_OVERFLOW_SIZE, VM_MAP);
 
 	km_init();
 	/* NULL: allocates the page tables, and calls no function for the PTEs. */
 	if (!area || apply_to_page_range(&init_mm, (unsigned long)area->addr,
-					 KM_RESERVE_SIZE, NULL, NULL))
-		panic("highmem: no memory for the reserve of local mappings");
-	km_reserve_start = (unsigned long)area->addr;
+					 KM_OVERFLOW_SIZE, NULL, NULL))
+		panic("highmem: no memory for the overflow area");
+	km_overflow_start = (unsigned long)area->addr;
 #ifndef arch_kmap_local_map_idx
-	reserve_slots = KM_RESERVE_SLOTS;
+	overflow_slots = KM_OVERFLOW_SLOTS;
 #endif
 	return 0;
 }
-early_initcall(kmap_local_reserve_init);
+early_initcall(kmap_local_overflow_init);
 
 /* Mapping and unmapping ------------------------------------------------ */
 
@@ -596,10 +611,10 @@ static noinline void *kmap_local_push_slow(unsigned long pfn, pgprot_t prot,
 	if (unlikely(!km_limit))
 		km_init();
 	if (unlikely(depth > KM_LIMIT))
-		return reserve_map(ctrl, pteval);
+		return overflow_map(ctrl, pteval);
 
 	/*
-	 * On an eager architecture the slot has no PTE before. __schedule() must not
+	 * Without KMAP_LOCAL_LAZY the slot has no PTE before. __schedule() must not
 	 * restore the new one between the read of the PTE and the store.
 	 */
 	preempt_disable();
@@ -627,8 +642,8 @@ static void *km_map_page(const struct page *page, pgprot_t prot, unsigned int nr
  *
  * Context: any, NMI on x86 only; does not sleep. The task stays on its CPU
  * until kunmap_local().
- * Return: the address of the first byte of the page. When the stack and the reserve are
- * full, an address that faults on access.
+ * Return: the address of the first byte of the page. When the stack and the overflow
+ * slots are full, an address that faults on access.
  */
 void *__kmap_local_pfn_prot(unsigned long pfn, pgprot_t prot)
 {
@@ -748,8 +763,8 @@ static noinline void kunmap_local_slow(unsigned long addr)
 	if (top < 0 && offset_in_page(addr))
 		top = find_slot(ctrl, addr + PAGE_SIZE);
 	if (top < 0) {
-		if (is_kmap_local_reserve(addr))
-			reserve_unmap(ctrl, addr);
+		if (is_kmap_local_overflow(addr))
+			overflow_unmap(ctrl, addr);
 		else
 			unmap_foreign(addr);
 		return;
@@ -815,8 +830,8 @@ struct page *kmap_local_to_page(const void *vaddr)
 	struct kmap_ctrl *ctrl = &current->kmap_ctrl;
 	int n;
 
-	if (is_kmap_local_reserve((unsigned long)vaddr))
-		return reserve_mapped((unsigned long)vaddr) ? vmalloc_to_page(vaddr) : NULL;
+	if (is_kmap_local_overflow((unsigned long)vaddr))
+		return overflow_mapped((unsigned long)vaddr) ? vmalloc_to_page(vaddr) : NULL;
 
 	/* The last byte, as find_slot() accepts the byte behind a mapping. */
 	n = find_slot(ctrl, (unsigned long)vaddr | ~PAGE_MASK);
@@ -827,7 +842,7 @@ struct page *kmap_local_to_page(const void *vaddr)
  * is_kmap_addr() - is an address inside one of the mapping windows?
  * @x: any kernel address
  *
- * The windows are the pkmap pool, the kmap_local slots of all CPUs, and their reserve.
+ * The windows are the pkmap pool, the kmap_local slots of all CPUs, and the overflow area.
  * A window need not map anything at @x.
  * Hardened usercopy asks kmap_addr_reach() where the mapping ends.
  *
@@ -844,7 +859,7 @@ bool is_kmap_addr(const void *x)
 {
 	unsigned long addr = (unsigned long)x;
 
-	return is_kmap_local_fixmap(addr) || is_kmap_local_reserve(addr) ||
+	return is_kmap_local_fixmap(addr) || is_kmap_local_overflow(addr) ||
 	       is_pkmap_addr(addr);
 }
 EXPORT_SYMBOL(is_kmap_addr);
@@ -929,7 +944,7 @@ size_t kmap_addr_reach(const void *vaddr)
 			return 0;
 		while (pteval_used(ctrl->pteval[--n]))
 			reach += PAGE_SIZE;
-	} else if (is_kmap_local_reserve(addr) && !reserve_mapped(addr)) {
+	} else if (is_kmap_local_overflow(addr) && !overflow_mapped(addr)) {
 		return 0;
 	}
 	return reach;
@@ -993,9 +1008,9 @@ void kmap_local_leaked(void)
 		clear_slot(ctrl, n);
 		clear_saved(ctrl, n);
 	}
-	for (n = 0; n < reserve_slots; n++) {
-		if (READ_ONCE(km_reserve[n]) == current)
-			reserve_clear(n);
+	for (n = 0; n < overflow_slots; n++) {
+		if (READ_ONCE(km_overflow[n]) == current)
+			overflow_clear(n);
 	}
 	ctrl->holes = 0;
 	set_idx(ctrl, 0);
@@ -1081,7 +1096,7 @@ static void flush_this_cpu(void *flush_tlb)
  * Interrupts each CPU once.
  *
  * Context: task context with interrupts on; does not sleep.
- * Return: true. The version for eager architectures does nothing and returns false.
+ * Return: true. The version without KMAP_LOCAL_LAZY does nothing and returns false.
  */
 bool kmap_local_flush(bool flush_tlb)
 {

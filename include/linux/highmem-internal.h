@@ -69,7 +69,7 @@
  *   Called by every kmap() on the address that it returns.
  *
  * kmap_local calls the following in this order, on the CPU that owns the slot and with
- * preemption disabled. A slot of the reserve has no owner:
+ * preemption disabled. An overflow slot belongs to no CPU:
  * ``arch_kmap_local_post_unmap()`` also comes before a mapping there. The defaults are
  * empty, but for the PTE stores: set_pte_at() and pte_clear().
  *

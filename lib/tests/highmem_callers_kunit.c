@@ -246,10 +246,10 @@ static void kmap_addr_reach_of_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, reach[2], PAGE_SIZE - 4000);
 }
 
-/* More mappings than the stack has slots: the last one is in the reserve. */
+/* More mappings than the stack has slots: the last one is in an overflow slot. */
 #define NR_DEEP	20
 
-static void kmap_addr_reach_in_reserve(struct kunit *test)
+static void kmap_addr_reach_in_overflow_slot(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, NR_DEEP);
 	void *addr[NR_DEEP], *last;
@@ -279,7 +279,7 @@ static void kmap_addr_reach_of_pages(struct kunit *test)
 	kunit_skip(test, "needs kmap_local_span()");
 }
 
-static void kmap_addr_reach_in_reserve(struct kunit *test)
+static void kmap_addr_reach_in_overflow_slot(struct kunit *test)
 {
 	kunit_skip(test, "needs kmap_local_span()");
 }
@@ -371,7 +371,7 @@ static struct kunit_case highmem_callers_cases[] = {
 	KUNIT_CASE(copy_page_with_short_iter),
 	KUNIT_CASE(usercopy_of_run),
 	KUNIT_CASE(kmap_addr_reach_of_pages),
-	KUNIT_CASE(kmap_addr_reach_in_reserve),
+	KUNIT_CASE(kmap_addr_reach_in_overflow_slot),
 	KUNIT_CASE(build_id_across_pages),
 	{}
 };

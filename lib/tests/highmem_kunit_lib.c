@@ -327,7 +327,7 @@ void hmk_join_worker(struct kunit *test, struct worker *worker)
 static bool in_pool(unsigned long addr)
 {
 #if HAVE_INTERNALS
-	/* is_kmap_addr() is also true in the reserve of local mappings, in vmalloc space. */
+	/* is_kmap_addr() is also true in the overflow area, in vmalloc space. */
 	return is_pkmap_addr(addr);
 #else
 	return is_kmap_addr((void *)addr) && !in_local_slots((void *)addr);

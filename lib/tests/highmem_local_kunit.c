@@ -231,7 +231,7 @@ static void kmap_local_page_nests_24_deep(struct kunit *test)
 	unsigned int i;
 
 	REQUIRES_MAPPING(test);
-	/* 36 rounds take 288 slots of the reserve. A reserve that leaks its 256 slots fails. */
+	/* 36 rounds take 288 overflow slots. A kernel that leaks its 256 overflow slots fails. */
 	for (i = 0; i < 9 && map_depth(current) == 0; i++)
 		check_nesting(test, 24);
 	if (map_depth(current) == 0)
@@ -1067,12 +1067,12 @@ static void kunmap_local_twice(struct kunit *test)
 }
 
 /*
- * The reserve is limited. Beyond it kmap_local_page() returns an address that faults, and
+ * There are 256 overflow slots. Beyond them kmap_local_page() returns an address that faults, and
  * all other mappings stay valid.
  */
 #define NR_BEYOND	300
 
-static void kmap_local_page_nests_beyond_reserve(struct kunit *test)
+static void kmap_local_page_nests_beyond_overflow_slots(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, NR_BEYOND);
 	unsigned int i, good, first, wrong = 0;
@@ -1109,7 +1109,7 @@ static void kmap_local_page_nests_beyond_reserve(struct kunit *test)
 	hmk_expect_report(test, "no slot is left");
 }
 
-/* As kunmap_local_twice(), for a mapping in the reserve. */
+/* As kunmap_local_twice(), for a mapping in an overflow slot. */
 #define NR_DEEP		20
 
 static void kunmap_local_twice_when_deep(struct kunit *test)
@@ -1140,7 +1140,7 @@ static void kunmap_local_twice_when_deep(struct kunit *test)
 }
 
 #ifdef folio_map_local
-/* More mappings than the stack has slots: the others are in the reserve. */
+/* More mappings than the stack has slots: the others are in overflow slots. */
 #define NR_LEAKED	20
 
 struct leak {
@@ -1150,7 +1150,7 @@ struct leak {
 	unsigned int nr_unmapped;
 };
 
-/* Counts the mappings in the reserve that are still there. */
+/* Counts the mappings in overflow slots that are still there. */
 static unsigned int count_left(struct leak *leak)
 {
 	unsigned int i, beyond = 0, left = 0;
@@ -1241,10 +1241,10 @@ static void exit_drops_pin_of_deep_task(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count_left(leak), 0);
 }
 
-/* Only a mapping in the reserve is left when the thread ends. */
+/* Only a mapping in an overflow slot is left when the thread ends. */
 #define NR_STACK	16
 
-static void exit_unmaps_reserve(struct kunit *test)
+static void exit_unmaps_overflow_slot(struct kunit *test)
 {
 	struct leak *leak = hmk_zalloc(test, sizeof(*leak));
 
@@ -1254,7 +1254,7 @@ static void exit_unmaps_reserve(struct kunit *test)
 	end_thread_with(test, leak, "ends with 1 local mappings");
 	KUNIT_EXPECT_FALSE(test, in_local_slots(leak->addr[NR_STACK]));
 	KUNIT_EXPECT_FALSE(test, readable(leak->addr[NR_STACK]));
-	hmk_expect_report(test, "a mapping in the reserve");
+	hmk_expect_report(test, "a mapping in an overflow slot");
 }
 
 /* Tasks nest as deep as btrfs does with 40 devices in RAID 6. */
@@ -1327,7 +1327,7 @@ static void exit_drops_pin_of_deep_task(struct kunit *test)
 	kunit_skip(test, "this kernel does not unmap pages at the end of a thread");
 }
 
-static void exit_unmaps_reserve(struct kunit *test)
+static void exit_unmaps_overflow_slot(struct kunit *test)
 {
 	kunit_skip(test, "this kernel does not unmap pages at the end of a thread");
 }
@@ -1371,10 +1371,10 @@ static struct kunit_case highmem_local_cases[] = {
 	KUNIT_CASE(kmap_local_page_nests_16_deep),
 	KUNIT_CASE(kmap_local_page_nests_24_deep),
 	KUNIT_CASE(kunmap_local_twice_when_deep),
-	KUNIT_CASE(kmap_local_page_nests_beyond_reserve),
+	KUNIT_CASE(kmap_local_page_nests_beyond_overflow_slots),
 	KUNIT_CASE(return_to_user_unmaps_deep_leak),
 	KUNIT_CASE(exit_drops_pin_of_deep_task),
-	KUNIT_CASE(exit_unmaps_reserve),
+	KUNIT_CASE(exit_unmaps_overflow_slot),
 	KUNIT_CASE(four_tasks_nest_40_deep),
 	{}
 };

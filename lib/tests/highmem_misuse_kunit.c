@@ -13,7 +13,7 @@
 
 #if HAVE_INTERNALS
 
-/* Depths with nothing below the mapping, in the stack, at its end, and in the reserve. */
+/* Depths with nothing below the mapping, in the stack, at its end, and in an overflow slot. */
 static const unsigned int depths[] = { 1, 2, 5, 15, 16, 17, 20 };
 #define MOST_MAPS	20
 
@@ -62,7 +62,7 @@ struct result {
 	unsigned int lost;	/* other mappings that do not show their page */
 	unsigned int left;	/* slots in use at the end */
 	unsigned int reports;
-	bool in_order;		/* the mapping is in the reserve, which has no order */
+	bool in_order;		/* the mapping is in an overflow slot, which has no order */
 };
 
 /* Maps @depth pages, makes the misuse, checks and unmaps the other mappings. */
@@ -117,7 +117,7 @@ static void kunmap_local_of(struct kunit *test)
 			if (misuse->of == EARLIER && depths[i] < 2)
 				continue;
 			result = try_misuse(test, misuse, set, depths[i]);
-			/* The reserve has no order. */
+			/* Overflow slots have no order. */
 			if (misuse->of == EARLIER && result.in_order &&
 			    misuse->offset >= 0 && misuse->offset < PAGE_SIZE)
 				report = NULL;

@@ -345,7 +345,7 @@ static void unmap_out_of_order(struct stepped_task *task)
 	kunmap_local(task->addr[1]);
 }
 
-/* The last two pages, and those of the handler, are in the reserve. */
+/* The last two pages, and those of the handler, are in overflow slots. */
 static void map_deep(struct stepped_task *task)
 {
 	map_all(task->set, task->addr, TASK_PAGES);

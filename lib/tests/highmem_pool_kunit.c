@@ -185,7 +185,7 @@ static void kmap_to_page_of_local_address(struct kunit *test)
 	check_local_to_page(test, 1, 15);
 }
 
-/* A mapping beyond the stack is in the reserve. */
+/* A mapping beyond the stack is in an overflow slot. */
 static void kmap_to_page_of_deep_address(struct kunit *test)
 {
 	struct page_set *set = hmk_get_page_set(test, true, 20);

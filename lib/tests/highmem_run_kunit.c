@@ -214,7 +214,7 @@ static void kmap_local_span_is_shorter_when_deep(struct kunit *test)
 		stamp_page(set->page[i], 100);
 	stamp_folio(folio, 101);
 	pin_to_cpu(test, first_cpu());
-	/* The last two pages go to the reserve. */
+	/* The last two pages go to overflow slots. */
 	for (held = 0; held <= set->nr; held++) {
 		size_t len = 16 * PAGE_SIZE - 100;
 		void *run;

@@ -154,7 +154,7 @@ static void use_pages(struct tracer *tracer, unsigned int level, unsigned int nr
 }
 
 /*
- * Maps a page when the stack is full. Without a slot in the reserve the address faults.
+ * Maps a page when the stack is full. Without an overflow slot the address faults.
  */
 static void use_one_more(struct tracer *tracer, unsigned int level)
 {

@@ -30,7 +30,7 @@
 
 /*
  * The number of pages for kmap(). With few pages, tasks often use the same ones. With
- * many, they also use up the reserve.
+ * many, they also use up the overflow slots.
  */
 #define FEW_PAGES	14
 #define MANY_PAGES	32
@@ -42,9 +42,9 @@ static unsigned int a_kmap_page(void)
 	return chance(many_pages ? MANY_PAGES : FEW_PAGES);
 }
 
-static bool in_reserve(unsigned long addr)
+static bool in_overflow(unsigned long addr)
 {
-	return is_kmap_local_reserve(addr);
+	return is_kmap_local_overflow(addr);
 }
 
 /* Uses a mapping that the task itself holds. */
@@ -141,15 +141,15 @@ static void check_new(const struct task *task, const struct mapping *m)
 	}
 }
 
-/* All tasks together must not use up the reserve. Only leaks may. */
+/* All tasks together must not use up the overflow slots. Only leaks may. */
 static bool may_map(const struct task *task)
 {
-	unsigned int i, reserved = 0;
+	unsigned int i, overflows = 0;
 
 	for (i = 0; i < task->nr_locals; i++)
-		reserved += in_reserve(task->locals[i].addr);
+		overflows += in_overflow(task->locals[i].addr);
 	return task->nr_locals < MAX_LOCALS - (task->nested ? 0 : 4) &&
-	       reserved < (task->nested ? 7 : 6);
+	       overflows < (task->nested ? 7 : 6);
 }
 
 static void local_map(unsigned int nr, bool other_prot)
@@ -180,7 +180,7 @@ static void local_map(unsigned int nr, bool other_prot)
 	} else {
 		m.addr = (unsigned long)kmap_local_page(page);
 	}
-	check(m.addr != reserve_vaddr(reserve_slots), "the reserve is used up");
+	check(m.addr != overflow_vaddr(overflow_slots), "no overflow slot is left");
 	expected(false);
 	use_mapping(&m);
 	check_new(task, &m);
@@ -198,7 +198,7 @@ static void local_unmap(unsigned int i)
 {
 	struct task *task = self();
 	struct mapping m = task->locals[i];
-	bool ordered = i == task->nr_locals - 1 || in_reserve(m.addr);
+	bool ordered = i == task->nr_locals - 1 || in_overflow(m.addr);
 	/* By an address behind or before the mapping, or in any page of a run. */
 	bool by_end = !chance(8);
 	unsigned int switches = task->switches, n, pieces = 0;
@@ -221,7 +221,7 @@ static void local_unmap(unsigned int i)
 	for (n = 0; n < m.nr; n++) {
 		note_release(m.addr + n * PAGE_SIZE);
 		/* Unless other tasks may have used the slot meanwhile. */
-		check(stays(&m) || task->switches != switches || in_reserve(m.addr) ||
+		check(stays(&m) || task->switches != switches || in_overflow(m.addr) ||
 		      pte_none(sim_ptes[vpn_of(m.addr) + n]),
 		      "mapping at %#lx stays", m.addr);
 	}
@@ -245,11 +245,11 @@ static void local_misuse(void)
 	}
 	local_op_begins(task);
 	if (n == 0 && cpu == 0) {
-		/* A slot of the reserve that another task may hold. */
-		addr = km_reserve_start + chance(64) * PAGE_SIZE;
+		/* A overflow slot that another task may hold. */
+		addr = km_overflow_start + chance(64) * PAGE_SIZE;
 		for (i = 0; i < task->nr_locals; i++) {
 			if (addr + PAGE_SIZE - task->locals[i].addr <= 2 * PAGE_SIZE)
-				addr = km_reserve_start - PAGE_SIZE;
+				addr = km_overflow_start - PAGE_SIZE;
 		}
 		expect("highmem: kunmap_local() of address");
 	} else {
@@ -401,13 +401,13 @@ static void pool_misuse(void)
 }
 
 /*
- * Does @cpu use @vpn? Only its own CPU uses a local slot, any CPU a slot of the reserve.
+ * Does @cpu use @vpn? Only its own CPU uses a local slot, any CPU a overflow slot.
  */
 static bool may_use(unsigned int cpu, unsigned int vpn)
 {
 	unsigned long addr = SIM_BASE + vpn * PAGE_SIZE;
 
-	if (in_reserve(addr))
+	if (in_overflow(addr))
 		return false;	/* flushed before its next use */
 	return !is_kmap_local_fixmap(addr) ||
 	       (SIM_PTES - 1 - vpn) / KM_MAX_IDX == cpu;
@@ -449,15 +449,15 @@ static bool local_is_held(unsigned int vpn)
 				return true;
 		}
 	}
-	/* Mappings in the reserve stay while their task is scheduled out. */
+	/* Mappings in overflow slots stay while their task is scheduled out. */
 	for (i = 0; i < TASKS * MAX_LOCALS; i++) {
 		const struct task *task = &tasks[i / MAX_LOCALS];
 
 		if (i % MAX_LOCALS < task->nr_locals &&
 		    vpn_of(task->locals[i % MAX_LOCALS].addr) == vpn &&
-		    in_reserve(task->locals[i % MAX_LOCALS].addr))
+		    in_overflow(task->locals[i % MAX_LOCALS].addr))
 			return true;
-		if (task->in_local_op && in_reserve(SIM_BASE + vpn * PAGE_SIZE))
+		if (task->in_local_op && in_overflow(SIM_BASE + vpn * PAGE_SIZE))
 			return true;
 	}
 	return false;
@@ -672,7 +672,7 @@ static void one_operation(bool may_block)
 			pool_misuse();
 		break;
 	case 20:
-		/* Up to the end of the reserve. */
+		/* Up to the end of the overflow area. */
 		while (may_map(task) && chance(16))
 			local_map(1, false);
 		break;
@@ -751,7 +751,7 @@ static void boot(bool eager, unsigned int begin)
 	memset(&pkmap_grow_lock, 0, sizeof(pkmap_grow_lock));
 	pkmap_page_table = virt_to_kpte(PKMAP_BASE);
 	memset(&pkmap_wait_queue, 0, sizeof(pkmap_wait_queue));
-	memset(km_reserve, 0, sizeof(km_reserve));
+	memset(km_overflow, 0, sizeof(km_overflow));
 	vmalloc_next = SIM_VMALLOC;
 	km_limit = 0;
 	kmap_local_eager = eager;
@@ -770,7 +770,7 @@ static void boot(bool eager, unsigned int begin)
 	this_cpu = &cpus[0];
 	page_address_init();
 	check(!pkmap_init(), "no area for PF_MEMALLOC");
-	check(!kmap_local_reserve_init(), "no reserve");
+	check(!kmap_local_overflow_init(), "no overflow area");
 #if KMAP_LOCAL_LAZY
 	check(!kmap_local_lazy_init(), "no hotplug state");
 #endif
@@ -810,8 +810,8 @@ static void check_end(void)
 		check(slot_is_stuck(slot) || state == PKMAP_IDLE || state == PKMAP_UNMAPPED,
 		      "a slot is in state %d in the end", state);
 	}
-	for (nr = 0; nr < reserve_slots; nr++)
-		check(!km_reserve[nr], "slot %u of the reserve is not free", nr);
+	for (nr = 0; nr < overflow_slots; nr++)
+		check(!km_overflow[nr], "overflow slot %u is not free", nr);
 	check(!pkmap_wait_queue.nr, "a sleeper is left in the queue");
 
 	kmap_flush_unused();
