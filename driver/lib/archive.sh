@@ -33,9 +33,9 @@ newest_source() {
 		sort -V | tail -n 1
 }
 
-# ask_archive: fetch the newest package
-ask_archive() {
-	local d=$BUILD/apt-source log=$LOGS/source.log suite uri version
+# update_lists: what the archive has now
+update_lists() {
+	local d=$BUILD/apt-source log=$LOGS/source.log suite uri
 	uri=$(mirror)
 	[[ $uri ]] || die "apt has no source of Debian's archive;" \
 		"put one into /etc/apt/sources.list"
@@ -48,7 +48,13 @@ ask_archive() {
 	done >"$d/sources.list"
 	: >"$log"
 	source_apt apt-get update
-	run_logged 'apt-get update' "$log" '' "${command[@]}" || return 1
+	run_logged 'apt-get update' "$log" '' "${command[@]}"
+}
+
+# ask_archive: fetch the newest package
+ask_archive() {
+	local d=$BUILD/apt-source log=$LOGS/source.log version
+	update_lists || return 1
 	source_apt apt-cache madison "linux-source-$BASE"
 	version=$("${command[@]}" 2>>"$log" | awk '{ print $3 }' | sort -V | tail -n 1)
 	if [[ -z $version ]]; then

@@ -148,13 +148,11 @@ tree_packages() {
 	[[ -n $KSRC || $BASE != 6.12 ]] || echo linux-source-6.12
 }
 
-# of_base PATH: driver/PATH, or base/$BASE/PATH if there is one
-of_base() {
-	if [[ -f $ROOT/base/$BASE/$1 ]]; then
-		echo "$ROOT/base/$BASE/$1"
-	else
-		echo "$DRIVER/$1"
-	fi
+# for_base FILE...: these configurations, with the options as this base names them
+for_base() {
+	local program=$ROOT/base/$BASE/config.sed
+	[[ -f $program ]] || program=/dev/null
+	sed -f "$program" "$@"
 }
 
 # is_ours TREE: true for a tree with our code
@@ -294,7 +292,7 @@ kernel_command() {
 configure() {
 	local tree=$1 dir=$2 arch=$3 cross=$4 log=$5 line target=olddefconfig
 	mkdir -p "$dir"
-	cat "${@:6}" >"$dir/.fragments.new"
+	for_base "${@:6}" >"$dir/.fragments.new"
 	if ! cmp -s "$dir/.fragments.new" "$dir/.fragments"; then
 		target=${base_config:-allnoconfig}
 	fi

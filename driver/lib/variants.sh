@@ -109,11 +109,22 @@ variant_settings() {
 	qemu_args="${machine[*]} -m $memory"
 	fragments=()
 	for name in common "${names[@]}"; do
-		fragments+=(--kunitconfig "$(of_base "config/kunit/$name.kunitconfig")")
+		add_fragment "$DRIVER/config/kunit/$name.kunitconfig"
 	done
 	if [[ $DEBUG == 1 || $1 == debug ]]; then
-		fragments+=(--kunitconfig "$DRIVER/config/debug.config")
+		add_fragment "$DRIVER/config/debug.config"
 	fi
+}
+
+# add_fragment FILE: for kunit.py, as this base has it
+add_fragment() {
+	# shellcheck disable=SC2154 # load_settings() sets suffix
+	local to=$BUILD/.kunitconfig$suffix/${1##*/}
+	mkdir -p "${to%/*}"
+	# Rows of make matrix do this at the same time.
+	for_base "$1" >"$to.$$"
+	mv "$to.$$" "$to"
+	fragments+=(--kunitconfig "$to")
 }
 
 # no_kvm: a folder with our QEMUs for PATH, see driver/guest/qemu-no-kvm

@@ -562,6 +562,7 @@ void page_address_init(void);
 #define kmsan_unpoison_memory(a, n)	((void)(a))
 #define kmsan_copy_page_meta(d, s)	((void)(d), (void)(s))
 #define GFP_HIGHUSER_MOVABLE		0
-#define vma_alloc_folio(gfp, order, vma, addr, huge) ((struct folio *)NULL)
+#define vma_alloc_folio(...)		((struct folio *)NULL)
+#define user_alloc_needs_zeroing()	true
 
 #endif /* HIGHMEM_SHIM_H */
