@@ -7,6 +7,7 @@
 
 #include <linux/delay.h>
 #include <linux/io-mapping.h>
+#include <linux/kprobes.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 
@@ -345,6 +346,77 @@ static void flush_races_with_mapping(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hmk_slots_filled(-1), 0);
 }
 
+/* Without PARAVIRT, kmap_local flushes with an instruction and calls no function. */
+#if defined(CONFIG_X86_32) && defined(CONFIG_PARAVIRT) && defined(CONFIG_KPROBES)
+struct flush_probe {
+	struct kprobe kprobe;
+	struct task_struct *task;
+	struct page *page;
+	unsigned int maps;
+	unsigned int wrong;
+};
+
+/* The slot is empty, and the TLB caches its old PTE still. */
+static int map_before_flush(struct kprobe *kprobe, struct pt_regs *regs)
+{
+	struct flush_probe *probe = container_of(kprobe, struct flush_probe, kprobe);
+	void *addr;
+
+	if (current != READ_ONCE(probe->task) || !irqs_disabled())
+		return 0;
+	addr = kmap_local_page(probe->page);
+	probe->maps++;
+	probe->wrong += !stamped(addr, probe->page, 2);
+	kunmap_local(addr);
+	return 0;
+}
+
+NOKPROBE_SYMBOL(map_before_flush);
+
+static void end_flush_probe(void *data)
+{
+	struct flush_probe *probe = data;
+
+	unregister_kprobe(&probe->kprobe);
+}
+
+/*
+ * A probe in kmap_flush_unused(), between the store that clears the PTE of an idle slot
+ * and the flush, maps another page in that slot. With FUNCTION_TRACER the probe is not in
+ * an NMI.
+ */
+static void probe_maps_page_during_flush(struct kunit *test)
+{
+	struct flush_probe *probe = hmk_zalloc(test, sizeof(*probe));
+	struct page *page = hmk_get_page(test, true);
+	unsigned int i;
+
+	hmk_require_lazy(test);
+	pin_to_cpu(test, first_cpu());
+	probe->page = hmk_get_page(test, true);
+	stamp_page(page, 1);
+	stamp_page(probe->page, 2);
+	probe->kprobe.symbol_name = "flush_tlb_one_kernel";
+	probe->kprobe.pre_handler = map_before_flush;
+	KUNIT_ASSERT_EQ(test, register_kprobe(&probe->kprobe), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_flush_probe, probe), 0);
+	for (i = 0; i < 10; i++) {
+		KUNIT_EXPECT_TRUE(test, page_stamped(page, 1));
+		WRITE_ONCE(probe->task, current);
+		kmap_flush_unused();
+		WRITE_ONCE(probe->task, NULL);
+	}
+	kunit_release_action(test, end_flush_probe, probe);
+	KUNIT_EXPECT_GE(test, probe->maps, 10);
+	KUNIT_EXPECT_EQ(test, probe->wrong, 0);
+}
+#else
+static void probe_maps_page_during_flush(struct kunit *test)
+{
+	kunit_skip(test, "needs x86-32 with PARAVIRT and KPROBES");
+}
+#endif
+
 #if defined(CONFIG_X86_32) && defined(CONFIG_SMP)
 static void map_once(void *page)
 {
@@ -660,6 +732,7 @@ static struct kunit_case highmem_lazy_cases[] = {
 	KUNIT_CASE(flush_clears_idle_slots),
 	KUNIT_CASE(flush_keeps_held_slots),
 	KUNIT_CASE_SLOW(flush_races_with_mapping),
+	KUNIT_CASE(probe_maps_page_during_flush),
 	KUNIT_CASE(flush_sends_one_ipi),
 	KUNIT_CASE(other_protection_is_eager),
 	KUNIT_CASE(lazy_and_eager_nested),
