@@ -20,8 +20,8 @@ enum highmem_stat {
 	HIGHMEM_STAT_PKMAP_FLUSH,
 	HIGHMEM_STAT_PKMAP_WAIT,
 	/*
-	 * kmap_local: pages mapped, PTEs written, TLB entries flushed because
-	 * the slot showed another page or with interrupts off, mappings in overflow slots, and the
+	 * kmap_local: pages mapped, PTEs written, TLB entries flushed because the slot
+	 * mapped another page or interrupts were off, mappings in overflow slots, and the
 	 * most slots of a stack in use
 	 */
 	HIGHMEM_STAT_LOCAL_MAP,

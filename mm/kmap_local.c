@@ -4,11 +4,11 @@
  * mapping belongs to one task on one CPU. Any context may map a page (an NMI on x86
  * only).
  *
- * The way of a page: kmap_local_page() calls __kmap_local_page(), which takes the next
- * slot of the task's stack, saves the PTE in the stack, and writes it to the page table
- * if the slot maps another page. kunmap_local() calls kunmap_local_indexed(), which
- * drops the slot from the stack. __kmap_local_pages() maps a run. All else goes through
- * kmap_local_push_slow() and kunmap_local_slow().
+ * kmap_local_page() calls __kmap_local_page(), which takes the next slot of the task's
+ * stack, saves the PTE in pteval[], and writes the PTE to the slot if the slot's PTE
+ * differs. kunmap_local() calls kunmap_local_indexed(), which drops the slot from the
+ * stack. kmap_local_push_slow() maps runs and all else, kunmap_local_slow() unmaps what
+ * kunmap_local_indexed() cannot.
  *
  * Each CPU owns KM_MAX_IDX neighbouring fixmap slots. Each task owns a stack,
  * task_struct::kmap_ctrl, that records what its slots map:
@@ -28,7 +28,8 @@
  * Slots go downwards: slot n + 1 has the address below that of slot n. The first
  * page of a mapping is in its last slot. Its first slot, behind the last page, is a
  * guard. So the byte behind a mapping belongs to no other mapping, and neighbouring
- * slots with a present pteval[] are always one run.
+ * slots with a present pteval[] are always one run. A mapping of the pages A, B and C at
+ * depth 0: slot 0 is the guard, slots 1, 2 and 3 map C, B and A.
  *
  * Invariants, as an interrupt sees them at any instruction:
  *
@@ -51,12 +52,13 @@
  *
  *   pteval[n]	PTE	state	next state, and the function that changes it
  *   empty	none	empty	pending	kmap_local_push()
- *   empty	A	idle	pending	kmap_local_push(); or mapped, if A is the page
+ *   empty	A	idle	pending	kmap_local_push() of B; mapped if the page is A
  *				empty	flush_slot()
  *   B		not B	pending	mapped	set_slot()
  *   B		B	mapped	idle	kunmap_local_indexed(), unmap_slots()
  *				empty	unmap_slots(), if the mapping is eager
- *				pending	another task, which maps C in this slot
+ *				pending	__kmap_local_sched_out(), if it is eager; while
+ *					another task runs: kmap_local_push(), flush_slot()
  *
  * No context accesses a pending slot: kmap_local_push() has not returned its address, or
  * __schedule() has not called __kmap_local_sched_in().
@@ -76,20 +78,19 @@
  *
  * No mapping shows another page, because:
  *
- *   - Whenever preemption is enabled, the TLB of this CPU holds no entry for a slot
- *     that differs from the slot's PTE. The store to a valid PTE and the flush after
- *     it are one section with preemption off. An interrupt in that section uses slots
- *     above. Only flush_this_cpu() clears a slot that an NMI or a tracer may use then.
- *     flush_this_cpu() runs with interrupts off, and a context with interrupts off
- *     flushes an empty slot before use.
+ *   - With preemption on, this CPU's TLB holds no entry that differs from a slot's PTE.
+ *     set_slot() and remove_pte() change and flush a PTE with preemption off. An
+ *     interrupt between the two steps uses slots above. Exception: an NMI or a tracer
+ *     can use a slot that flush_this_cpu() has cleared and not flushed yet. Interrupts
+ *     are off there, so set_slot() flushes the empty slot, too.
  *   - TLBs of other CPUs may hold stale entries, as a CPU walks page tables
  *     speculatively. No other CPU uses the address.
  *   - A task that is scheduled in may find PTEs of another task in its slots.
  *     __kmap_local_sched_in() restores its own.
- *   - kmap_local_flush() removes the PTE of each slot that no context holds.
+ *   - kmap_local_flush() removes the PTE of each slot that the running task does not hold.
  *   - A mapping with another protection than kmap_prot is eager: kunmap_local() clears
- *     and flushes its PTE, and __schedule() does. With kmap_local_lazy=0, and without
- *     KMAP_LOCAL_LAZY, all mappings are eager. An access after kunmap_local() faults.
+ *     and flushes its PTE, and __schedule() does. With kmap_local_lazy=0 or debug_pagealloc,
+ *     and without KMAP_LOCAL_LAZY, all are eager. An access after kunmap_local() faults.
  *
  * (An earlier lazy scheme was dropped in 2006. It had no means to flush its mappings
  * and none to find their misuse.)
@@ -117,7 +118,7 @@
 /* The greatest depth of the stack. The slot above is the guard before the last mapping. */
 #define KM_LIMIT	(KM_MAX_IDX - 1)
 
-/* True with kmap_local_lazy=0. */
+/* True with kmap_local_lazy=0 and with debug_pagealloc. */
 static DEFINE_STATIC_KEY_FALSE(kmap_local_eager);
 
 /* The PTE of page frame 0 with kmap_prot, for arch_kmap_local_page_pte(). */
@@ -137,7 +138,7 @@ static DEFINE_PER_CPU_READ_MOSTLY(struct km_window {
 	pte_t *ptep;
 }, km_window);
 
-/* 0 until km_init(), so that no depth fits and kmap_local_push_slow() calls that. */
+/* 0 until km_init(): no depth fits, and kmap_local_push_slow() calls km_init(). */
 static unsigned int km_limit __read_mostly;
 
 static void km_init(void)
@@ -171,9 +172,9 @@ static __always_inline unsigned long slot_vaddr(unsigned int n, unsigned long pf
 }
 
 /*
- * The number of the slot that has @addr, or a greater number than that of all slots. Such
- * a number may match an idx above KM_LIMIT. kmap_ctrl::slow is not 0 then. Only kernels with
- * KMAP_LOCAL_LAZY use the number: their caches have no colours.
+ * The number of the slot that has @addr, or KM_MAX_IDX and more. Such a number can match an
+ * idx above KM_LIMIT, but kmap_ctrl::slow is not 0 then. Only kernels with KMAP_LOCAL_LAZY
+ * use the number: their caches have no colours.
  */
 static __always_inline unsigned int slot_of(unsigned long addr)
 {
@@ -206,10 +207,9 @@ static __always_inline void remove_pte(unsigned long vaddr, pte_t *ptep)
  * Makes slot @n map what @pteval, from pteval[], says. Writes to the slot if its PTE is
  * another, and flushes the old PTE if there was one. The task stays on its CPU.
  *
- * With KMAP_LOCAL_LAZY this replaces the old PTE in one store. With interrupts off an empty
- * slot is flushed, too: flush_this_cpu() may have cleared its PTE, and an NMI or a tracer
- * may come before the flush. Without KMAP_LOCAL_LAZY kunmap_local() leaves no PTE. There
- * an old PTE is a bug, and is removed first.
+ * With KMAP_LOCAL_LAZY this replaces the old PTE in one store. With interrupts off it
+ * flushes an empty slot, too: see the head of this file. Without KMAP_LOCAL_LAZY
+ * kunmap_local() leaves no PTE. There an old PTE is a bug, and is removed first.
  */
 static __always_inline void set_slot(unsigned int n, pte_t pteval)
 {
@@ -276,7 +276,8 @@ static __always_inline unsigned int slots_of(unsigned int nr)
 	return ALIGN(nr + 1, KM_STEP);
 }
 
-/* A bit of kmap_ctrl::holes for each KM_STEP slots. */
+/* A bit of kmap_ctrl::holes for each KM_STEP slots. Overflow slots count from KM_LIMIT on. */
+static_assert(KM_LIMIT % KM_STEP == 0);
 static_assert(KM_LIMIT / KM_STEP <= BITS_PER_BYTE * sizeof_field(struct kmap_ctrl, holes));
 
 /*
@@ -351,12 +352,11 @@ bool kmap_local_is_lazy(void)
  * Ends the pin of the current task if it has no mapping any more. __schedule() may pin
  * the task until idx is 0, so this comes after the store that lowers idx.
  *
- * migrate_enable() takes the lock of the run queue. A context that may hold that lock
- * has interrupts off: a tracer in __schedule(), or an interrupt that comes between that
- * store and this call. A softirq may interrupt the task in migrate_disable() or
- * migrate_enable(), which change migration_disabled in several instructions. (Not with
- * PREEMPT_RT, where softirqs run in tasks and can be pinned themselves.) All of these leave
- * the pin. The task comes here itself, or kmap_local_pin() ends the pin in the next
+ * migrate_enable() locks the run queue. A caller that may hold that lock has interrupts
+ * off: a tracer in __schedule(), or an interrupt handler. A softirq may interrupt the task
+ * in migrate_disable() or migrate_enable(), which change migration_disabled in several
+ * instructions. (On PREEMPT_RT softirqs run in tasks, which can be pinned.) These contexts
+ * leave the pin. The task ends the pin here, or kmap_local_pin() does in the next
  * __schedule().
  */
 static noinline void km_unpin(struct kmap_ctrl *ctrl)
@@ -367,7 +367,7 @@ static noinline void km_unpin(struct kmap_ctrl *ctrl)
 	    (!IS_ENABLED(CONFIG_PREEMPT_RT) && !in_task()))
 		return;
 
-	/* __schedule() may come here, too: only one of the two ends the pin. */
+	/* An interrupt can lead to kmap_local_pin() here: only one of the two ends the pin. */
 	local_irq_disable();
 	pinned = ctrl->pinned;
 	WRITE_ONCE(ctrl->pinned, 0);
@@ -439,12 +439,17 @@ static unsigned long overflow_vaddr(unsigned int n)
 	return km_overflow_start + (2 * n + 1) * PAGE_SIZE;
 }
 
+static bool overflow_held(unsigned int n)
+{
+	return n < overflow_slots && READ_ONCE(km_overflow[n]) == current;
+}
+
 /* Has the current task mapped an overflow slot at @addr? */
 static bool overflow_mapped(unsigned long addr)
 {
 	unsigned int n = (addr - km_overflow_start) / (2 * PAGE_SIZE);
 
-	return n < overflow_slots && addr >= overflow_vaddr(n) && READ_ONCE(km_overflow[n]) == current;
+	return overflow_held(n) && addr >= overflow_vaddr(n);
 }
 
 /*
@@ -506,13 +511,13 @@ static void report_outside(unsigned long addr)
 
 static void overflow_unmap(struct kmap_ctrl *ctrl, unsigned long addr)
 {
-	/* The byte behind a slot counts as the slot, the rest of the page as the next. */
+	/* The first byte behind a slot is of this slot, the others of the next. */
 	unsigned int n = (addr - 1 - km_overflow_start) / (2 * PAGE_SIZE);
 
 	/* overflow_map() had no slot left, and has reported it. */
 	if (addr >= overflow_vaddr(overflow_slots))
 		return;
-	if (WARN_ONCE(n >= overflow_slots || READ_ONCE(km_overflow[n]) != current,
+	if (WARN_ONCE(!overflow_held(n),
 		      "highmem: kunmap_local() of address %p in an overflow slot that %s/%d has not mapped\n",
 		      (void *)addr, current->comm, current->pid))
 		return;
@@ -566,9 +571,9 @@ static void clear_slot(const struct kmap_ctrl *ctrl, unsigned int n)
  *
  * From set_idx() on, interrupts push above the new slots and the CPU stays.
  *
- * pteval[] must be set before the PTE is read: if the task is scheduled out in between,
- * __kmap_local_sched_in() restores that PTE, so a match stays valid. If the task is
- * scheduled out earlier, it reads the PTE only afterwards.
+ * save_pte() stores pteval[n] before set_slot() reads the PTE. If __schedule() runs after
+ * the store, __kmap_local_sched_in() writes pteval[n] to the slot: a match stays true. If
+ * __schedule() runs before the store, set_slot() has read nothing yet.
  */
 static __always_inline void *kmap_local_push(struct kmap_ctrl *ctrl, unsigned int depth,
 					     unsigned long pfn, pte_t pteval,
@@ -727,11 +732,7 @@ static void unmap_slots(struct kmap_ctrl *ctrl, unsigned int top)
  */
 static void unmap_foreign(unsigned long addr)
 {
-	void *last = (void *)(addr - 1);
-	bool direct = !IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP) &&
-		      addr >= PAGE_OFFSET && !IS_ERR_VALUE(addr) &&
-		      !is_pkmap_addr(addr - 1) &&
-		      (virt_addr_valid((void *)addr) || virt_addr_valid(last));
+	bool direct;
 
 #ifdef ARCH_NEEDS_KMAP_HIGH_GET
 	if (is_pkmap_addr(addr)) {
@@ -739,17 +740,22 @@ static void unmap_foreign(unsigned long addr)
 		return;
 	}
 #endif
-	if (is_kmap_local_fixmap(addr))
+	if (is_kmap_local_fixmap(addr)) {
 		WARN_ONCE(1, "highmem: kunmap_local() of address %p that %s/%d has not mapped on this CPU\n",
 			  (void *)addr, current->comm, current->pid);
-	else
-		WARN_ONCE(!direct, "highmem: kunmap_local() of address %p that no kmap_local function returns\n",
-			  (void *)addr);
+		return;
+	}
+	/* The caller may have moved the address to the byte behind the page. */
+	direct = !IS_ENABLED(CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP) &&
+		 addr >= PAGE_OFFSET && !IS_ERR_VALUE(addr) && !is_pkmap_addr(addr - 1) &&
+		 (virt_addr_valid((void *)addr) || virt_addr_valid((void *)(addr - 1)));
+	WARN_ONCE(!direct, "highmem: kunmap_local() of address %p that no kmap_local function returns\n",
+		  (void *)addr);
 }
 
 /*
- * Unmaps the mapping that contains @addr. All misuse ends up here. Each kind is reported
- * once, and ends that mapping alone: Documentation/mm/highmem-debug.rst has the table.
+ * Unmaps the mapping that contains @addr. Reports each kind of misuse once: the table is in
+ * Documentation/mm/highmem-debug.rst. An address of no mapping changes nothing.
  */
 static noinline void kunmap_local_slow(unsigned long addr)
 {
@@ -757,8 +763,8 @@ static noinline void kunmap_local_slow(unsigned long addr)
 	int top = find_slot(ctrl, addr);
 
 	/*
-	 * An address in the guard before a mapping was moved back too far. The first
-	 * byte of a guard may be the end of a mapping that is unmapped already.
+	 * The caller may have moved the address down, into the guard before the mapping.
+	 * The first byte of a guard may be the end of a mapping that is unmapped already.
 	 */
 	if (top < 0 && offset_in_page(addr))
 		top = find_slot(ctrl, addr + PAGE_SIZE);
@@ -1009,7 +1015,7 @@ void kmap_local_leaked(void)
 		clear_saved(ctrl, n);
 	}
 	for (n = 0; n < overflow_slots; n++) {
-		if (READ_ONCE(km_overflow[n]) == current)
+		if (overflow_held(n))
 			overflow_clear(n);
 	}
 	ctrl->holes = 0;
@@ -1070,10 +1076,10 @@ static void flush_slot(const struct kmap_ctrl *ctrl, unsigned int n)
  * Removes the PTEs of this CPU's slots that the current task does not hold. With
  * @flush_tlb it flushes the whole TLB, too.
  *
- * Interrupts are off. The interrupted context may be about to fill a slot below idx. On
- * PAE that context may have read one half of the old PTE, equal to that half of the new
- * PTE. With an empty other half the two could seem to match. So flush_slot() replaces the
- * PTE if pteval[] is set, and does not empty the slot.
+ * Interrupts are off. The interrupted set_slot() may have read one half of a PAE PTE. If
+ * flush_slot() cleared the PTE, set_slot() would read 0 as the other half. The mix can
+ * equal the new PTE, and set_slot() would leave the slot empty. So flush_slot() writes a
+ * present pteval[n] to the slot.
  */
 static void flush_this_cpu(void *flush_tlb)
 {
@@ -1086,30 +1092,30 @@ static void flush_this_cpu(void *flush_tlb)
 }
 
 /**
- * kmap_local_flush() - remove all local mappings that no context holds
+ * kmap_local_flush() - remove the local mappings that the running tasks do not hold
  * @flush_tlb: flush all of each CPU's TLB as well
  *
- * This includes the mappings of tasks that do not run: __kmap_local_sched_in() restores
- * them. Afterwards no online CPU holds an idle mapping in its slots or, for its own slots,
- * in its TLB. An offline CPU has an empty TLB, see kmap_local_hotplug().
+ * __kmap_local_sched_in() restores the mappings of tasks that do not run. On return no
+ * online CPU has a mapping that stayed idle during the call, in its slots or, for its own
+ * slots, in its TLB. For other CPUs see kmap_local_hotplug().
  *
- * Interrupts each CPU once.
+ * Interrupts each other CPU once.
  *
  * Context: task context with interrupts on; does not sleep.
  * Return: true. The version without KMAP_LOCAL_LAZY does nothing and returns false.
  */
 bool kmap_local_flush(bool flush_tlb)
 {
-	on_each_cpu(flush_this_cpu, flush_tlb ? &km_limit : NULL, true);
+	on_each_cpu(flush_this_cpu, (void *)(unsigned long)flush_tlb, true);
 	return true;
 }
 
 /*
- * Called when this CPU goes offline, and when this CPU comes up again.
- *
- * All other CPUs spin with interrupts off from before this CPU leaves cpu_online_mask
- * until after this function. They see both changes at once. The call on the way up removes
- * what tracers map while the CPU is not in the mask.
+ * Runs when this CPU goes offline and when it comes up. On the way down all other CPUs spin
+ * with interrupts off until this function returns: none of them sees the CPU out of
+ * cpu_online_mask with idle PTEs. On the way up it removes what tracers have mapped in
+ * between. What a tracer maps after that, before the CPU is in the mask, stays until the
+ * next flush: no IPI reaches such a CPU.
  */
 static int kmap_local_hotplug(unsigned int cpu)
 {

@@ -66,9 +66,9 @@
  *   3. The page of a slot, its PTE and its link in the table change with pkmap_lock
  *	held: in pkmap_fill() before the slot leaves UNMAPPED, and in pkmap_clear()
  *	after it has become UNMAPPED. So they are constant while a slot has holders.
- *   4. Only kmap() of a slot's own page adds a holder. Else a lookup of another page
- *	could hold an idle slot for a moment, pkmap_condemn() would skip the slot, and
- *	kmap_flush_unused() would not be complete. The exception is in pkmap_hold().
+ *   4. A lookup holds only the slot of its own page. Else a lookup of another page could
+ *	hold an idle slot for a moment, pkmap_condemn() would skip the slot, and
+ *	kmap_flush_unused() would miss it. The exception is in pkmap_hold().
  *
  * CONDEMNED is for virtually indexed caches. They are flushed while the PTE is valid. If
  * a task wants to write to the page then, it holds the same slot again, and pkmap_clear()
@@ -79,9 +79,10 @@
  * case, page_slot() the second.
  *
  * Lock order: pkmap_grow_lock, pkmap_reclaim_lock, pkmap_lock. No spinlock is held
- * while caches or TLBs are flushed, since that can wait for all CPUs. kmap() reports a call
- * in an interrupt. Interrupts are off while pkmap_lock is held, so that such a call does not
- * deadlock on the lock. If no slot is clean, the call sleeps.
+ * while caches or TLBs are flushed, since that can wait for all CPUs. kmap_high_slow()
+ * reports a call in an interrupt. Interrupts are off while pkmap_lock is held, so that
+ * such a call does not deadlock on the lock. With no clean slot that call sleeps, which
+ * is a bug of the caller.
  */
 enum pkmap_state {
 	PKMAP_UNMAPPED,
@@ -256,11 +257,11 @@ void __init page_address_init(void)
 /*
  * Wakes a task that waits for a slot of this colour.
  *
- * The caller has changed the state of a slot by pkmap_change(), whose full barrier stands
- * between that store and the load of the queue. It pairs with the barrier in
- * prepare_to_wait(), between the store to the queue and the loads of pkmap_room(): either
- * this function sees the waiter, or the waiter sees the slot. Else the task could sleep
- * beside a free slot.
+ * The caller, or the task that woke the caller, has changed the state of a slot by
+ * pkmap_change(). The full barrier there stands between that store and the load of the
+ * queue. It pairs with the barrier in prepare_to_wait(), between the store to the queue
+ * and the loads of pkmap_room(): either this function sees the waiter, or the waiter sees
+ * the slot. Else the task could sleep beside a free slot.
  */
 static __always_inline void pkmap_wake(const struct pkmap_slot *slot)
 {
@@ -368,8 +369,8 @@ static bool pkmap_has_clean(unsigned int color)
 }
 
 /*
- * Adds a list of slots to the clean lists. Returns how many there are. Other CPUs and
- * interrupts get in between any two of them: they can be thousands.
+ * Adds a list of slots to the clean lists, and returns their number. Drops pkmap_lock
+ * after each slot, since a list can hold thousands: interrupts are not off for long.
  */
 static unsigned int pkmap_add_clean(struct pkmap_slot *slot)
 {
@@ -491,7 +492,7 @@ static struct pkmap_slot *pkmap_clear(void)
 	return victims;
 }
 
-/* Interrupts all CPUs, once where the architecture flushes all areas at once. */
+/* Flushes all areas from all TLBs. This interrupts all CPUs, once or for each area. */
 static void pkmap_flush_tlb(void)
 {
 	highmem_race_window();
@@ -506,8 +507,8 @@ static void pkmap_flush_tlb(void)
 }
 
 /*
- * Makes idle slots clean and returns how many. With @all, for kmap_flush_unused(), all
- * of them, and unmaps the idle local mappings with the same flush.
+ * Makes idle slots clean, and returns their number. With @all, for kmap_flush_unused(),
+ * takes hot slots, too, and flushes idle local mappings with the same interrupt.
  */
 static unsigned int pkmap_reclaim(bool all)
 {
@@ -540,9 +541,9 @@ static unsigned int pkmap_reclaim(bool all)
 }
 
 /*
- * On return no slot, local ones included, that was idle at the time of the call
- * and not mapped during it has a PTE, and no TLB that may use it has an entry. The
- * mutex waits for a reclaim that another task has begun.
+ * Unmaps and flushes each slot that stays idle during the call. A slot of the pool leaves
+ * all TLBs, a local slot the TLB of its CPU. With the mutex the task waits for a reclaim
+ * that another task has begun. pkmap_hold() has the exception.
  */
 void __kmap_flush_unused(void)
 {
@@ -558,16 +559,16 @@ void __kmap_flush_unused(void)
 static bool pkmap_refill(unsigned int color)
 {
 	bool refilled;
-	int turns = 2;
+	int turn;
 
 	mutex_lock(&pkmap_reclaim_lock);
 	/*
-	 * The first turn can free slots of other colours only and spare hot ones of this
-	 * colour. More turns could go on for ever: other tasks take what they free.
+	 * The first turn can spare hot slots of this colour, and free others only. The
+	 * second takes those. More turns could have no end: other tasks can take each slot.
 	 */
-	do {
+	refilled = pkmap_has_clean(color);
+	for (turn = 0; turn < 2 && !refilled && pkmap_reclaim(false); turn++)
 		refilled = pkmap_has_clean(color);
-	} while (!refilled && turns-- && pkmap_reclaim(false));
 	mutex_unlock(&pkmap_reclaim_lock);
 	return refilled;
 }
@@ -589,7 +590,7 @@ static u64 pkmap_grow_after;
 /* The time after which a task reports its wait for a slot, in jiffies. */
 unsigned int pkmap_patience __read_mostly = 30 * HZ;
 
-/* The sleep of a task that has reported: the hung-task detector sees it after 120 to 300 s. */
+/* The sleep of a task that has reported: the hung-task detector sees it after 120 to 240 s. */
 #define PKMAP_SLEEP_LONG	(600 * HZ)
 
 bool is_pkmap_addr(unsigned long addr)
@@ -645,12 +646,13 @@ static struct pkmap_area *pkmap_alloc_area(void)
  */
 static bool pkmap_add_area(void)
 {
-	unsigned int noreclaim = memalloc_noreclaim_save();
-	struct pkmap_area *area = pkmap_alloc_area();
+	struct pkmap_area *area;
 	struct pkmap_slot *slot;
-	unsigned int i;
+	unsigned int i, noreclaim;
 
 	lockdep_assert_held(&pkmap_grow_lock);
+	noreclaim = memalloc_noreclaim_save();
+	area = pkmap_alloc_area();
 	memalloc_noreclaim_restore(noreclaim);
 	if (!area)
 		return false;
@@ -665,8 +667,8 @@ static bool pkmap_add_area(void)
 	area->next = pkmap_areas;
 
 	/*
-	 * With the mutex held: a task that pkmap_room() tells of these slots before they
-	 * are clean waits for the mutex in pkmap_refill(), and does not go round.
+	 * pkmap_room() counts the new slots before they are clean. A task that relies on
+	 * pkmap_room() then sleeps on this mutex in pkmap_refill(), and does not spin.
 	 */
 	mutex_lock(&pkmap_reclaim_lock);
 	/* Pairs with pkmap_first_area(): a reader of the pointer sees area and slots. */
@@ -679,7 +681,7 @@ static bool pkmap_add_area(void)
 	return true;
 }
 
-/* A kmap() before this has added the window, which needs the slab allocator. */
+/* Adds both boot areas. An earlier kmap() adds the first, and needs the slab allocator. */
 static int __init pkmap_init(void)
 {
 	mutex_lock(&pkmap_grow_lock);
@@ -722,9 +724,9 @@ static bool pkmap_room(unsigned int color)
 	unsigned int room = 0;
 
 	for (slot = pkmap_first_slot(); slot; slot = slot->all) {
-		unsigned int state = pkmap_state(slot);
+		int state = pkmap_state(slot);
 
-		room += state <= PKMAP_IDLE && pkmap_color(slot) == color;
+		room += state >= 0 && state <= PKMAP_IDLE && pkmap_color(slot) == color;
 	}
 	return room > pkmap_reserve();
 }
@@ -734,9 +736,9 @@ static bool pkmap_room(unsigned int color)
  * try again to add an area. From @late on, in jiffies, the task reports the wait, and tries
  * less often.
  *
- * A wake-up wakes one task that waits exclusively, and all tasks that do not: these may
- * take the reserve. Else a slot could come to the reserve and the one task that is woken
- * could not take it.
+ * wake_up() wakes one exclusive waiter and all others. Tasks with PF_MEMALLOC are among
+ * the others, since they may take the reserve. Else wake_up() could wake only a task that
+ * may not take the free slot.
  */
 static void pkmap_wait(const struct page *page, unsigned int color, unsigned long late)
 {
@@ -782,9 +784,9 @@ static noinline void *kmap_high_slow(struct page *page)
 	}
 
 	/*
-	 * This task may have been woken for a slot that it does not take, because the page
-	 * has one by now: pass the wake-up on. pkmap_drop() changed that slot before it
-	 * woke this task.
+	 * If another task has mapped the page, this task takes no slot: it wakes the next
+	 * waiter. The barrier of the pkmap_drop() that woke this task is the one that
+	 * pkmap_wake() relies on.
 	 */
 	if (unlikely(waited))
 		pkmap_wake(slot);
@@ -840,7 +842,7 @@ void *kmap_high_get(const struct page *page)
  * Call kunmap(), which knows what to do with other pages.
  *
  * The page stays mapped until its slot is reclaimed, so that a page that is mapped again
- * soon keeps its address. A page that is not mapped is reported once.
+ * soon keeps its address. A page without a holder is reported once.
  *
  * Context: any but NMI; does not sleep.
  */

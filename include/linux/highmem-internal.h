@@ -29,7 +29,7 @@
  * kmap() it needs
  *
  * ``LAST_PKMAP``, ``PKMAP_ADDR(nr)``
- *   Size in pages and addresses of the pkmap pool. Page tables for them must exist
+ *   Size in pages and addresses of the pool's first area. Its page tables must exist
  *   before the first kmap().
  *
  * ``flush_cache_kmaps()``
@@ -62,8 +62,8 @@
  *   ``DCACHE_N_COLORS``.
  *
  * ``ARCH_NEEDS_KMAP_HIGH_GET``, ``arch_kmap_local_high_get()``
- *   The second is a use of kmap_high_get(): an address in the pkmap area which
- *   kunmap_local() gives back, or NULL to go on with a local slot.
+ *   The macro builds kmap_high_get(). The hook calls it and returns its address, which
+ *   kunmap_local() drops with kunmap_high(), or NULL: kmap_local then takes a local slot.
  *
  * ``ARCH_HAS_KMAP_FLUSH_TLB``, ``kmap_flush_tlb()``
  *   Called by every kmap() on the address that it returns.
