@@ -70,8 +70,9 @@
  *
  * kmap_local calls the following in this order, on the CPU that owns the slot and with
  * preemption disabled. An overflow slot belongs to no CPU:
- * ``arch_kmap_local_post_unmap()`` also comes before a mapping there. The defaults are
- * empty, but for the PTE stores: set_pte_at() and pte_clear().
+ * ``arch_kmap_local_post_unmap()``, which has no default, also comes before a mapping
+ * there. The defaults of the PTE stores are set_pte_at() and pte_clear(), all others are
+ * empty.
  *
  * ``arch_kmap_local_pre_map(vaddr, pteval)``
  *   Before the PTE is written.
@@ -158,10 +159,6 @@
 
 #ifndef arch_kmap_local_pre_unmap
 #define arch_kmap_local_pre_unmap(vaddr)	((void)(vaddr))
-#endif
-
-#ifndef arch_kmap_local_post_unmap
-#define arch_kmap_local_post_unmap(vaddr)	((void)(vaddr))
 #endif
 
 #ifndef arch_kmap_local_high_get
