@@ -127,21 +127,19 @@ add_fragment() {
 	fragments+=(--kunitconfig "$to")
 }
 
-# no_kvm: a folder with our QEMUs for PATH, see driver/guest/qemu-no-kvm
-no_kvm() {
+# qemu_folder: our QEMUs for PATH, see driver/guest/qemu-kunit
+qemu_folder() {
 	local cpu
-	mkdir -p "$BUILD/.no-kvm"
+	mkdir -p "$BUILD/.qemu-kunit"
 	for cpu in i386 x86_64 arm mipsel ppc sparc; do
-		ln -sf "$DRIVER/guest/qemu-no-kvm" "$BUILD/.no-kvm/qemu-system-$cpu"
+		ln -sf "$DRIVER/guest/qemu-kunit" "$BUILD/.qemu-kunit/qemu-system-$cpu"
 	done
-	echo "$BUILD/.no-kvm"
+	echo "$BUILD/.qemu-kunit"
 }
 
 # kunit_command COMMAND...: kunit.py of the tree on this variant's build folder
 kunit_command() {
-	local path=$PATH
-	[[ $(accel) == kvm ]] || path=$(no_kvm):$PATH
-	command=(env PATH="$path" python3 "$sources/tools/testing/kunit/kunit.py" "$1" "${arch[@]}"
+	command=(env PATH="$(qemu_folder):$PATH" python3 "$sources/tools/testing/kunit/kunit.py" "$1" "${arch[@]}"
 		"${fragments[@]}" --build_dir "$dir" "${@:2}")
 }
 
