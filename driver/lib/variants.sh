@@ -139,7 +139,9 @@ qemu_folder() {
 
 # kunit_command COMMAND...: kunit.py of the tree on this variant's build folder
 kunit_command() {
-	command=(env PATH="$(qemu_folder):$PATH" python3 "$sources/tools/testing/kunit/kunit.py" "$1" "${arch[@]}"
+	local replays=0
+	[[ $BASE == 6.12 ]] || replays=1
+	command=(env PATH="$(qemu_folder):$PATH" REPLAYS="$replays" python3 "$sources/tools/testing/kunit/kunit.py" "$1" "${arch[@]}"
 		"${fragments[@]}" --build_dir "$dir" "${@:2}")
 }
 
