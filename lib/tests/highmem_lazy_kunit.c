@@ -457,8 +457,8 @@ static int count_calls(unsigned int cpu, struct page *local, struct page *pool)
 #endif
 
 /*
- * kmap_flush_unused() sends a CPU one IPI for idle slots of the pool and idle local
- * mappings of that CPU together.
+ * kmap_flush_unused() sends a CPU no IPI if nothing is idle. It sends one IPI for idle
+ * slots of the pool and idle local mappings of that CPU together.
  */
 static void flush_sends_one_ipi(struct kunit *test)
 {
@@ -469,6 +469,7 @@ static void flush_sends_one_ipi(struct kunit *test)
 	hmk_require_lazy(test);
 	REQUIRES_TWO_CPUS(test);
 	pin_to_cpu(test, first_cpu());
+	KUNIT_EXPECT_EQ(test, count_calls(cpu, NULL, NULL), 0);
 	KUNIT_EXPECT_EQ(test, count_calls(cpu, page, NULL), 1);
 	KUNIT_EXPECT_EQ(test, count_calls(cpu, NULL, page), 1);
 	KUNIT_EXPECT_EQ(test, count_calls(cpu, page, page), 1);

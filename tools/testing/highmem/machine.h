@@ -479,7 +479,8 @@ static void interrupt(bool hard);
 static void run_second_task(void);
 #endif
 
-void on_each_cpu(void (*func)(void *), void *arg, bool wait)
+void on_each_cpu_cond(bool (*cond)(int, void *), void (*func)(void *), void *arg,
+		      bool wait)
 {
 	static int lock;	/* one at a time */
 	int cpu;
@@ -491,7 +492,7 @@ void on_each_cpu(void (*func)(void *), void *arg, bool wait)
 	sim_ipi = func;
 	sim_ipi_arg = arg;
 	for (cpu = 0; cpu < SIM_CPUS; cpu++)
-		__atomic_store_n(&cpus[cpu].ipi, true, __ATOMIC_RELEASE);
+		__atomic_store_n(&cpus[cpu].ipi, cond(cpu, arg), __ATOMIC_RELEASE);
 	for (cpu = 0; cpu < SIM_CPUS; cpu++) {
 		while (__atomic_load_n(&cpus[cpu].ipi, __ATOMIC_ACQUIRE)) {
 			if (&cpus[cpu] == this_cpu ||

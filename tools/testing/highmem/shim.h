@@ -451,7 +451,8 @@ do {									\
 #define pagefault_enable()	((void)0)
 void migrate_disable(void);
 void migrate_enable(void);
-void on_each_cpu(void (*func)(void *), void *arg, bool wait);
+void on_each_cpu_cond(bool (*cond)(int, void *), void (*func)(void *), void *arg,
+		      bool wait);
 
 static inline unsigned int memalloc_noreclaim_save(void)
 {
