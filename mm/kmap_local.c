@@ -1057,8 +1057,8 @@ void kmap_local_fork(struct task_struct *tsk)
  * set_slot() writes in one store. pkmap_reclaim_lock keeps out a second flush_this_cpu(),
  * which empties a slot before the flush.
  *
- * Without this filter set_memory_*() interrupts each CPU twice: `make bench` counts the
- * IPIs of seccomp filters.
+ * Without this filter a program that sets seccomp filters, which calls set_memory_*(),
+ * interrupts each other CPU twice for each filter, not once.
  */
 static bool cpu_has_mappings(int cpu, void *flush_tlb)
 {

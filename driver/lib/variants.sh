@@ -141,7 +141,8 @@ qemu_folder() {
 kunit_command() {
 	local replays=0
 	[[ $BASE == 6.12 ]] || replays=1
-	command=(env PATH="$(qemu_folder):$PATH" REPLAYS="$replays" python3 "$sources/tools/testing/kunit/kunit.py" "$1" "${arch[@]}"
+	command=(env PATH="$(qemu_folder):$PATH" REPLAYS="$replays"
+		python3 "$sources/tools/testing/kunit/kunit.py" "$1" "${arch[@]}"
 		"${fragments[@]}" --build_dir "$dir" "${@:2}")
 }
 

@@ -233,9 +233,10 @@ static inline void kunmap(const struct page *page);
  * kunmap() leaves a page mapped until its place is wanted. Code that changes
  * what the hardware or a hypervisor thinks of a page (caching attributes,
  * ownership) calls this first. When the function returns, no mapping that stayed idle is
- * left in the page tables of an online CPU. The TLBs of all CPUs are free of the pool's idle mappings, and the
- * TLB of each CPU of that CPU's idle local mappings. (Another CPU's TLB may hold an
- * entry of those that a speculative walk has loaded: that CPU never uses the address.)
+ * left in the page tables of an online CPU. The TLBs of all CPUs are free of the pool's
+ * idle mappings, and the TLB of each CPU of that CPU's idle local mappings. (Another CPU's
+ * TLB may hold an entry of a local mapping that a speculative walk has loaded: that CPU
+ * never uses the address.)
  *
  * Example::
  *
